@@ -1,0 +1,88 @@
+"""Every exception that `hil` raises on purpose.
+
+The tree::
+
+    HilError                     one clear line on the command line, exit code 1
+    ├── ConfigError              a bench, experiment or recipe file, or an option
+    ├── ShapeError               an array of the wrong shape, type or range
+    ├── DatasetError             a data set that cannot be read
+    ├── ModelError               a scheme or its weights
+    ├── DriverMissingError       a vendor library is not installed
+    ├── RadioError               a radio that is there, but does not do its job
+    │   ├── RadioNotFoundError   no such device
+    │   ├── RadioTimeoutError    the deadline passed
+    │   ├── StreamError          samples lost where none may be
+    │   └── TransmitRefusedError the bench file's limits forbid it
+    ├── CaptureError             a capture that cannot be used
+    │   ├── CaptureFormatError   not a capture, damaged or truncated
+    │   │   └── UnsupportedVersionError   written by a newer hil
+    │   └── DiskFullError        no room for what is planned, or left
+    └── CalibrationError         a link that cannot be brought to what was asked
+
+A message names the argument, the constraint, the value received and the way out. Anything that is not a `HilError` is a
+bug and keeps its traceback.
+"""
+
+
+class HilError(Exception):
+    """Base of all errors that `hil` raises on purpose."""
+
+
+class ConfigError(HilError):
+    """A bench, experiment or recipe file, or a command-line option, is wrong."""
+
+
+class ShapeError(HilError):
+    """An array has the wrong shape, dtype or range."""
+
+
+class DatasetError(HilError):
+    """A data set cannot be read."""
+
+
+class ModelError(HilError):
+    """A scheme cannot be built or its weights cannot be loaded."""
+
+
+class DriverMissingError(HilError):
+    """A vendor library is not installed."""
+
+
+class RadioError(HilError):
+    """A radio does not do what it was asked."""
+
+
+class RadioNotFoundError(RadioError):
+    """No such device."""
+
+
+class RadioTimeoutError(RadioError):
+    """A radio did not answer in time."""
+
+
+class StreamError(RadioError):
+    """Samples were lost where none may be."""
+
+
+class TransmitRefusedError(RadioError):
+    """The bench's limits, or the missing consent of the operator, forbid transmitting."""
+
+
+class CaptureError(HilError):
+    """A capture cannot be used."""
+
+
+class CaptureFormatError(CaptureError):
+    """A file is not a capture, or is damaged or truncated."""
+
+
+class UnsupportedVersionError(CaptureFormatError):
+    """A capture was written by a newer version of hil."""
+
+
+class DiskFullError(CaptureError):
+    """There is no room on the disk for what is planned, or none is left."""
+
+
+class CalibrationError(HilError):
+    """A link cannot be brought to what was asked."""

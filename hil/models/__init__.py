@@ -1,0 +1,1 @@
+"""Schemes (encoder, access, decoder), backbones and training."""
