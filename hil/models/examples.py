@@ -1,0 +1,131 @@
+"""Training examples: what the trainer asks of a data set, held-out identities, and pairs redrawn each epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from hil.errors import DatasetError
+
+__all__ = ["Examples", "TrainingData", "draw_pairs", "split_identities"]
+
+
+class TrainingData(Protocol):
+    """The part of a data set that training reads; `hil.datasets.dataset.Dataset` fits."""
+
+    @property
+    def name(self) -> str:
+        """What the data set is called."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the data do; stored with the weights."""
+        ...
+
+    @property
+    def train(self) -> Any:
+        """A split with arrays `images` uint8 [image, C, H, W], `identities` and `cameras` int [image]."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Images with labels.
+
+    Attributes:
+        images: uint8 [image, C, H, W].
+        identities: int64 [image], as in the data set.
+        cameras: int64 [image].
+        labels: int64 [image], identities counted from 0 in ascending order.
+        classes: number of identities.
+    """
+
+    images: Tensor
+    identities: Tensor
+    cameras: Tensor
+    labels: Tensor
+    classes: int
+
+    @staticmethod
+    def of(split: Any, keep: Tensor) -> Examples:
+        """The images of a split that are marked in `keep`, bool [image]."""
+        identities = torch.as_tensor(split.identities).long()[keep]
+        known, labels = torch.unique(identities, return_inverse=True)
+        return Examples(
+            images=torch.as_tensor(split.images)[keep],
+            identities=identities,
+            cameras=torch.as_tensor(split.cameras).long()[keep],
+            labels=labels,
+            classes=len(known),
+        )
+
+
+def split_identities(split: Any, share: float, generator: torch.Generator) -> tuple[Examples, Examples]:
+    """Divide a training split by identity into (kept, held out); junk and distractors (identity < 1) are left out.
+
+    Args:
+        split: see `TrainingData.train`.
+        share: of the identities, held out; rounded.
+        generator: decides which.
+    Raises:
+        DatasetError: fewer than two identities or four images are left to train on.
+    """
+    identities = torch.as_tensor(split.identities).long()
+    person = identities > 0
+    known = torch.unique(identities[person])
+    held = known[torch.randperm(len(known), generator=generator)][: round(share * len(known))]
+    chosen = torch.isin(identities, held)
+    kept = Examples.of(split, person & ~chosen)
+    if kept.classes < 2 or len(kept.labels) < 4:
+        raise DatasetError(
+            f"the training split leaves {kept.classes} identities with {len(kept.labels)} images after holding out "
+            f"{len(held)} for validation; training needs at least 2 identities and 4 images (lower held_out in the recipe)."
+        )
+    return kept, Examples.of(split, chosen)
+
+
+def draw_pairs(labels: Tensor, cameras: Tensor, generator: torch.Generator, *, same_camera: bool = False) -> Tensor:
+    """One pair for each image that has a partner: the image, and another of its identity from another camera.
+
+    Args:
+        labels: int64 [image], from 0.
+        cameras: int64 [image].
+        generator: draws partners and order.
+        same_camera: partners are other images of the same camera instead (CUHK03).
+    Returns:
+        int64 [pair, 2], indices of images, in random order.
+    Raises:
+        DatasetError: no image has a partner.
+    """
+    if same_camera:
+        labels = torch.unique(torch.stack([labels, cameras], dim=1), dim=0, return_inverse=True)[1]
+    apart = torch.arange(len(labels)) if same_camera else cameras
+    order = torch.argsort(labels, stable=True)
+    counts = torch.bincount(labels)
+    starts = counts.cumsum(0) - counts
+    pending = _has_other(labels, apart).nonzero()[:, 0]
+    firsts, seconds = [pending[:0]], [pending[:0]]
+    while len(pending):  # rejection: draw among the identity's images until the camera differs
+        draw = torch.rand(len(pending), generator=generator, dtype=torch.float64)
+        label = labels[pending]
+        partner = order[starts[label] + (draw * counts[label]).long()]
+        good = apart[partner] != apart[pending]
+        firsts.append(pending[good])
+        seconds.append(partner[good])
+        pending = pending[~good]
+    pairs = torch.stack([torch.cat(firsts), torch.cat(seconds)], dim=1)
+    if not len(pairs):
+        raise DatasetError("no training image has a partner to form a pair of views with; check the cameras of the data set.")
+    return pairs[torch.randperm(len(pairs), generator=generator)]
+
+
+def _has_other(labels: Tensor, values: Tensor) -> Tensor:
+    """Bool [image]: some image with the same label has another value."""
+    classes = int(labels.max()) + 1
+    lowest = values.new_zeros(classes).scatter_reduce(0, labels, values, "amin", include_self=False)
+    highest = values.new_zeros(classes).scatter_reduce(0, labels, values, "amax", include_self=False)
+    return (lowest != highest)[labels]

@@ -1,0 +1,88 @@
+"""From a name to a scheme ready to use: trained weights in a folder, an installed package, or a stranger's file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hil.errors import ModelError
+from hil.models.branches import BranchNetwork, GalleryMode
+from hil.models.foreign import is_foreign, load_foreign
+from hil.models.recipe import Recipe
+from hil.models.scheme import Scheme
+from hil.models.weights import fill_network, read_weights
+from hil.registry import SCHEMES
+
+__all__ = ["build_network", "load_scheme", "weights_file"]
+
+
+def build_network(recipe: Recipe, *, gallery: GalleryMode = "reconstructed") -> BranchNetwork:
+    """The untrained network of a recipe, initialised from torch's global generator.
+
+    Raises:
+        ConfigError: the scheme is unknown, or its sizes are wrong.
+        ModelError: the scheme is not one that recipes can train.
+    """
+    factory: Any = SCHEMES.load(recipe.scheme)
+    if not (isinstance(factory, type) and issubclass(factory, BranchNetwork)):
+        raise ModelError(f"scheme '{recipe.scheme}' is no hil.models.branches.BranchNetwork, so a recipe cannot build it")
+    build: Callable[..., BranchNetwork] = factory
+    return build(recipe, gallery=gallery)
+
+
+def load_scheme(name_or_path: str, models_dir: Path | Sequence[Path], *, gallery: GalleryMode = "reconstructed") -> Scheme:
+    """A scheme in evaluation mode, on the CPU, with frozen weights.
+
+    Args:
+        name_or_path: a recipe's name (``NAME.safetensors`` is looked up in `models_dir`), a path to a ``.safetensors``
+            file, a name from the entry points ``hil.schemes`` (called without arguments), or ``path.py:Class``.
+        models_dir: one folder, or several in order of preference.
+        gallery: which features stand for gallery images; schemes of others decide for themselves.
+    Raises:
+        ModelError: nothing of that name, or weights that are missing, damaged, or do not fit.
+    """
+    folders = [models_dir] if isinstance(models_dir, Path) else list(models_dir)
+    if is_foreign(name_or_path):
+        return load_foreign(name_or_path)
+    file = weights_file(name_or_path, folders)
+    if file is None:
+        if name_or_path in SCHEMES.names() and name_or_path not in SCHEMES.builtin:
+            return _checked(SCHEMES.load(name_or_path)(), name_or_path)
+        raise ModelError(_not_found(name_or_path, folders))
+    weights = read_weights(file)
+    network = build_network(weights.recipe, gallery=gallery)
+    fill_network(network, weights)
+    network.requires_grad_(False)
+    return _checked(network.eval(), name_or_path)
+
+
+def weights_file(name_or_path: str, folders: Sequence[Path]) -> Path | None:
+    """The weights file meant by a path or a bare name, or None."""
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors":
+        candidates = [path, *(folder / path for folder in folders)]
+    else:
+        candidates = [folder / f"{name_or_path}.safetensors" for folder in folders]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _checked(scheme: Any, name: str) -> Scheme:
+    missing = [part for part in ("name", "plan", "encode", "decode", "gallery") if not hasattr(scheme, part)]
+    if missing:
+        raise ModelError(f"scheme '{name}' lacks {', '.join(missing)}; see hil.models.scheme.Scheme for what it must offer")
+    checked: Scheme = scheme
+    return checked
+
+
+def _not_found(name: str, folders: Sequence[Path]) -> str:
+    looked = ", ".join(str(folder) for folder in folders) or "no folder"
+    if Path(name).suffix == ".safetensors":
+        return f"no such weights file: {name} (looked here and in {looked})"
+    trained = {file.stem for folder in folders for file in folder.glob("*.safetensors")}
+    recipes = {file.stem for folder in folders for file in folder.glob("*.toml")}
+    if name in recipes or name in SCHEMES.builtin:
+        target = folders[0] if folders else Path("models")
+        return f"scheme '{name}' has no weights in {looked}; train them with: hil train {name} --out {target}"
+    known = sorted(trained | recipes | set(SCHEMES.names()))
+    return f"unknown scheme '{name}'; known: {', '.join(known)} (looked in {looked}); or give path.py:Class"

@@ -1,0 +1,180 @@
+"""Recipes: everything that decides what a training run makes, as one TOML file in `models/`.
+
+A recipe names the scheme, its sizes, its data, its seed and the three training steps of the papers: T1 the feature
+encoder alone, T2 the autoencoder on frozen features, T3 all together (Jankowski et al., Sec. 2.3; Lo et al., App. B).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from hil.config import Config, load_toml, validate
+from hil.errors import ConfigError
+
+__all__ = ["Augment", "Recipe", "SnrRange", "Stage", "find_recipe", "load_recipe", "recipe_from_dict"]
+
+STAGE_NAMES = ("t1", "t2", "t3")
+
+
+class SnrRange(Config):
+    """Training SNR in dB, drawn uniformly in [low, high] for each task."""
+
+    low: float = -6.0
+    high: float = 15.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SnrRange:
+        if self.low > self.high:
+            raise ValueError(f"low must be at most high ({self.high} dB)")
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.low:g} dB" if self.low == self.high else f"uniform {self.low:g}…{self.high:g} dB"
+
+
+class Augment(Config):
+    """Random changes to training images; all off by default.
+
+    Attributes:
+        flip: probability of a left-right flip.
+        shift: largest shift in pixels, each way on each axis; edges are repeated.
+        erase: probability of erasing a rectangle of 2…20 % of the area.
+        colour: largest relative change of each colour channel's gain.
+    """
+
+    flip: float = Field(default=0.0, ge=0, le=1)
+    shift: int = Field(default=0, ge=0)
+    erase: float = Field(default=0.0, ge=0, le=1)
+    colour: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Stage(Config):
+    """One training step.
+
+    Attributes:
+        epochs: passes over the training tasks; pairs are redrawn in each.
+        batch_size: tasks a step.
+        lr: learning rate at the start (its peak when `schedule` is ``cosine``).
+        autoencoder_lr: factor on `lr` for encoders and decoders of the channel (0.1 in Lo et al.'s T3).
+        lr_drops: epochs after which `lr` is multiplied by 0.1 (``steps``).
+        schedule: ``steps``, or ``cosine``: 5 % linear warm-up, then half a cosine down to zero.
+        optimiser: ``sgd`` (momentum 0.9) or ``adamw``.
+        weight_decay: L2 regulariser (decoupled with ``adamw``).
+        loss: ``cross_entropy`` over identities, or ``l1`` / ``mse`` between sent and decoded features.
+        label_smoothing: share of the target spread over all identities (``cross_entropy``).
+    """
+
+    epochs: int = Field(ge=0)
+    batch_size: int = Field(default=16, ge=2)
+    lr: float = Field(gt=0)
+    autoencoder_lr: float = Field(default=1.0, gt=0)
+    lr_drops: tuple[int, ...] = ()
+    schedule: Literal["steps", "cosine"] = "steps"
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    weight_decay: float = Field(default=5e-4, ge=0)
+    loss: Literal["cross_entropy", "l1", "mse"]
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Recipe(Config):
+    """What to train, on what, and how.
+
+    Attributes:
+        name: name of the files made; the recipe file's stem.
+        scheme: a name of the registry ``hil.registry.SCHEMES``.
+        backbone: image -> feature network of each transmitter.
+        features: feature length p.
+        uses: complex channel uses q a task in all; the noiseless baselines have none.
+        image_size: (height, width) in pixels.
+        dataset: data set trained on unless the command line says otherwise.
+        seed: fixes initial weights, order, augmentation, channel noise and SNRs.
+        snr_db_train: a fixed value in dB, or a range drawn uniformly for each task.
+        held_out: share of the training identities kept for validation, used only to choose between recipes.
+        init: name of the recipe whose T1 starts this one, instead of an own `t1`.
+        pretrained: torchvision weights file (.pth) for the ``resnet50`` backbone, put in before T1.
+        augment: applied in T1 and T3.
+        t1, t2, t3: the training steps; a step left out is not done.
+    """
+
+    name: str = ""
+    scheme: str
+    backbone: Literal["small-cnn", "resnet50"] = "small-cnn"
+    features: int = Field(default=128, ge=1)
+    uses: int = Field(default=64, ge=0)
+    image_size: tuple[int, int] = (64, 32)
+    dataset: str = "synthetic"
+    seed: int = Field(default=1, ge=0)
+    snr_db_train: float | SnrRange = SnrRange()
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    init: str | None = None
+    pretrained: str | None = None
+    augment: Augment = Augment()
+    t1: Stage | None = None
+    t2: Stage | None = None
+    t3: Stage | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.init is not None and self.t1 is not None:
+            raise ValueError("give either 'init' (T1 of another recipe) or an own 't1', not both")
+        if self.init is not None and self.init == self.name:
+            raise ValueError("'init' names the recipe itself")
+        if self.pretrained is not None and self.backbone != "resnet50":
+            raise ValueError("'pretrained' needs backbone = \"resnet50\"")
+        if self.t2 is not None and self.t2.loss == "cross_entropy":
+            raise ValueError("t2.loss must be 'l1' or 'mse'")
+        for stage in (self.t1, self.t3):
+            if stage is not None and stage.loss != "cross_entropy":
+                raise ValueError("t1.loss and t3.loss must be 'cross_entropy'")
+        return self
+
+    @property
+    def snr_range(self) -> SnrRange:
+        """`snr_db_train` as a range; a fixed value has low = high."""
+        snr = self.snr_db_train
+        return snr if isinstance(snr, SnrRange) else SnrRange(low=snr, high=snr)
+
+    def stages(self) -> dict[str, Stage]:
+        """The steps this recipe does, in order, by name."""
+        found = {name: getattr(self, name) for name in STAGE_NAMES}
+        return {name: stage for name, stage in found.items() if stage is not None and stage.epochs > 0}
+
+
+def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe file; `name` is the file's stem unless the file sets it.
+
+    Raises:
+        ConfigError: see `hil.config.load_toml`.
+    """
+    recipe = load_toml(Recipe, path, overrides)
+    return recipe if recipe.name else validate(Recipe, {**recipe.model_dump(), "name": path.stem}, str(path))
+
+
+def recipe_from_dict(data: dict[str, Any], source: str) -> Recipe:
+    """Build a recipe from plain data, as stored in a weights file.
+
+    Raises:
+        ConfigError: naming `source` and each problem.
+    """
+    return validate(Recipe, data, source)
+
+
+def find_recipe(name_or_path: str, folders: list[Path]) -> Path:
+    """The recipe file meant by a path or by a bare name looked up in `folders`.
+
+    Raises:
+        ConfigError: there is none; the message lists the recipes that there are.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml" and path.is_file():
+        return path
+    for folder in folders:
+        candidate = folder / (name_or_path if path.suffix == ".toml" else f"{name_or_path}.toml")
+        if candidate.is_file():
+            return candidate
+    known = sorted({item.stem for folder in folders for item in folder.glob("*.toml")})
+    looked = ", ".join(str(folder) for folder in folders)
+    raise ConfigError(f"no recipe '{name_or_path}': no such file, and none of that name in {looked}; known: {', '.join(known)}")

@@ -1,0 +1,306 @@
+"""Training a recipe: stages, epochs, checkpoints, weights file and metrics.
+
+Deterministic by seed on one CPU type, torch and thread count; uses CUDA when present (not bit-identical there).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hil import __version__
+from hil.errors import ConfigError, ModelError
+from hil.models.augment import augment_images
+from hil.models.branches import BranchNetwork
+from hil.models.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
+from hil.models.examples import Examples, TrainingData, draw_pairs, split_identities
+from hil.models.load import build_network, load_scheme
+from hil.models.recipe import Augment, Recipe, Stage
+from hil.models.resnet import ResNet50, load_torchvision_weights
+from hil.models.scheme import Scheme
+from hil.models.trainable import Batch, RetrievalTraining
+from hil.models.weights import Weights, read_weights, replace_file, write_weights
+
+__all__ = ["Evaluate", "Metrics", "Progress", "train"]
+
+FEATURE_BATCH = 256
+Metrics = dict[str, Any]
+Evaluate = Callable[[Scheme, Examples], Metrics]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a training run stands after an epoch; `seconds_left` is of the whole run, estimated."""
+
+    recipe: str
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
+    seconds_left: float
+
+
+def train(
+    recipe: Recipe,
+    dataset: TrainingData,
+    out: Path,
+    *,
+    device: str | None = None,
+    resume: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+    evaluate: Evaluate | None = None,
+) -> Metrics:
+    """Train `recipe` on the training split of `dataset` and write ``NAME.safetensors`` and ``NAME.metrics.json``.
+
+    Args:
+        recipe: what to train; its `name` names the files.
+        dataset: see `TrainingData`; only its training split is read.
+        out: folder of the files, of the checkpoint while training, and of the weights named by ``recipe.init``.
+        device: torch device; None takes CUDA when present.
+        resume: go on from the checkpoint in `out`, if it belongs to the same recipe and data.
+        progress: called after every epoch.
+        evaluate: accuracies of the written weights, given the scheme and the held-out examples; goes into the metrics.
+    Returns:
+        the metrics, as in the file.
+    Raises:
+        ModelError: initial weights are missing or do not fit, or `out` cannot be written.
+        ConfigError: the recipe has no name or asks for what the scheme does not have.
+        DatasetError: too little to train on.
+    """
+    if not recipe.name:
+        raise ConfigError("Argument 'recipe' must have a name, for it names the files made; set recipe.name.")
+    where = _device(device)
+    kept, held_out = split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = build_network(recipe)
+        training = RetrievalTraining(network, recipe, kept.classes)
+    _initialise(training, recipe, dataset, out)
+    training.to(where)
+    run = _Run(
+        recipe=recipe,
+        training=training,
+        examples=kept,
+        images=kept.images.to(where),
+        same_camera=getattr(dataset, "pairing", "cross_camera") == "same_camera",
+        path=out / f"{recipe.name}.checkpoint",
+        key=run_key(recipe, dataset.fingerprint),
+        progress=progress or (lambda _: None),
+    )
+    seconds, losses = run.all_stages(resume=resume)
+
+    tensors = dict(network.state_dict())
+    if recipe.t3 is None:  # a T1 that others start from keeps its classifiers
+        tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
+    file = out / f"{recipe.name}.safetensors"
+    checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint, version=__version__)
+    metrics: Metrics = {
+        "recipe": recipe.name,
+        "scheme": recipe.scheme,
+        "sha256": checksum,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "snr_train_db": network.snr_train_db,
+        "training_seed": recipe.seed,
+        "dataset": dataset.name,
+        "dataset_fingerprint": dataset.fingerprint,
+        "identities": {"training": kept.classes, "held_out": held_out.classes},
+        "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "loss": losses,
+        "device": str(where),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "hil": __version__,
+    }
+    if evaluate is not None:
+        metrics |= evaluate(load_scheme(str(file), []), held_out)
+    replace_file(out / f"{recipe.name}.metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
+    run.path.unlink(missing_ok=True)
+    return metrics
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as err:
+        raise ConfigError(f"device must be a torch device such as cpu, cuda or cuda:1, not '{name}'") from err
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device '{name}' asked for, but this torch sees no CUDA device; use cpu, or install a CUDA build")
+    return device
+
+
+def _initialise(training: RetrievalTraining, recipe: Recipe, dataset: TrainingData, out: Path) -> None:
+    """Put in the T1 that the recipe starts from, or ImageNet weights."""
+    if recipe.pretrained is not None:
+        for backbone in training.network.backbones:
+            if isinstance(backbone, ResNet50):
+                load_torchvision_weights(backbone, Path(recipe.pretrained))
+    if recipe.init is None:
+        return
+    weights = read_weights(out / f"{recipe.init}.safetensors")
+    _check_init(weights, recipe, dataset)
+    own = training.state_dict()
+    wanted = {key for key in own if key.startswith(("network.backbones.", "classifiers."))}
+    given = {(key if key.startswith("classifiers.") else f"network.{key}"): value for key, value in weights.tensors.items()}
+    wrong = sorted(key for key in wanted if key not in given or given[key].shape != own[key].shape)
+    if wrong:
+        raise ModelError(
+            f"{weights.path} cannot start recipe '{recipe.name}': {len(wrong)} keys are missing or have another shape "
+            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and views"
+        )
+    training.load_state_dict({**own, **{key: given[key] for key in wanted}})
+
+
+def _check_init(weights: Weights, recipe: Recipe, dataset: TrainingData) -> None:
+    again = f"train it anew with: hil train {recipe.init} --fresh --out {weights.path.parent}, or choose another --out"
+    if weights.fingerprint != dataset.fingerprint:
+        raise ModelError(f"{weights.path} was trained on other data ('{weights.dataset}') than '{dataset.name}'; {again}")
+    for key in ("seed", "held_out", "image_size"):
+        if getattr(weights.recipe, key) != getattr(recipe, key):
+            raise ModelError(
+                f"{weights.path} was trained with {key} = {getattr(weights.recipe, key)}, "
+                f"recipe '{recipe.name}' has {getattr(recipe, key)}; {again}"
+            )
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One training run in progress."""
+
+    recipe: Recipe
+    training: RetrievalTraining
+    examples: Examples
+    images: Tensor
+    same_camera: bool
+    path: Path
+    key: str
+    progress: Callable[[Progress], None]
+
+    def all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, float]]:
+        """Run what is left of every stage; returns seconds and last losses by stage."""
+        stages = self.training.stages()
+        names = list(stages)
+        seconds, losses = dict.fromkeys(names, 0.0), dict.fromkeys(names, math.nan)
+        saved = read_checkpoint(self.path, self.key) if resume else None
+        if saved is not None:
+            self.training.load_state_dict(saved.model)
+            seconds, losses = {**seconds, **saved.seconds}, {**losses, **saved.losses}
+        for position, (name, stage) in enumerate(stages.items()):
+            if saved is not None and position < names.index(saved.stage):
+                continue
+            self.training.enter(name)
+            optimiser = _optimiser(stage, self.training.parameter_groups(name))
+            first = 0
+            if saved is not None and saved.stage == name:
+                optimiser.load_state_dict(saved.optimiser)
+                first = saved.epoch
+            cache = self._features() if self.training.cached(name) and first < stage.epochs else None
+            for epoch in range(first, stage.epochs):
+                start = time.perf_counter()
+                losses[name] = self._epoch(name, stage, epoch, optimiser, cache)
+                seconds[name] += time.perf_counter() - start
+                state = Checkpoint(
+                    stage=name,
+                    epoch=epoch + 1,
+                    model=self.training.state_dict(),
+                    optimiser=optimiser.state_dict(),
+                    seconds=seconds,
+                    losses=losses,
+                )
+                write_checkpoint(self.path, self.key, state)
+                left = _seconds_left(stages, name, epoch + 1, seconds)
+                self.progress(
+                    Progress(
+                        recipe=self.recipe.name,
+                        stage=name,
+                        epoch=epoch + 1,
+                        epochs=stage.epochs,
+                        loss=losses[name],
+                        seconds_left=left,
+                    )
+                )
+        self.training.eval()
+        return seconds, losses
+
+    def _epoch(self, name: str, stage: Stage, epoch: int, optimiser: torch.optim.Optimizer, cache: Tensor | None) -> float:
+        """One pass over the training tasks; returns the mean loss."""
+        generator = epoch_generator(self.recipe.seed, name, epoch)
+        tasks = self._tasks(generator)
+        batches = [batch for batch in torch.split(tasks, stage.batch_size) if len(batch) == stage.batch_size] or [tasks]
+        total = 0.0
+        for index, batch in enumerate(batches):
+            rate = _rate(stage, epoch + index / len(batches))
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["factor"]
+            labels = self.examples.labels[batch[:, 0]].to(self.images.device)
+            if cache is None:
+                flat = augment_images(self.images[batch.flatten().to(self.images.device)], self.recipe.augment, generator)
+                step = Batch(labels=labels, generator=generator, views=flat.view(*batch.shape, *flat.shape[1:]))
+            else:
+                variant = torch.randint(cache.shape[0], batch.shape, generator=generator)
+                view = torch.arange(batch.shape[1]).expand(batch.shape)
+                step = Batch(labels=labels, generator=generator, features=cache[variant, batch, view])
+            loss = self.training.loss(name, step)
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            optimiser.step()
+            total += float(loss.detach())
+        mean = total / len(batches)
+        if not math.isfinite(mean):
+            raise ModelError(f"recipe '{self.recipe.name}': the loss of {name} is {mean} in epoch {epoch + 1}; lower {name}.lr")
+        return mean
+
+    def _tasks(self, generator: torch.Generator) -> Tensor:
+        """This epoch's tasks in random order, int64 [task, view], indices of training images."""
+        if self.training.network.plan.transmitters == 1:
+            return torch.randperm(len(self.examples.labels), generator=generator)[:, None]
+        return draw_pairs(self.examples.labels, self.examples.cameras, generator, same_camera=self.same_camera)
+
+    def _features(self) -> Tensor:
+        """Features of all training images by every branch, float32 [variant, image, view, p]; variants: as is, flipped."""
+        network: BranchNetwork = self.training.network
+        variants = [self.images, self.images.flip(-1)] if self.recipe.augment.flip > 0 else [self.images]
+        unchanged, unused = Augment(), torch.Generator()
+        found = []
+        with torch.no_grad():
+            for start in range(0, len(self.images), FEATURE_BATCH):
+                parts = [augment_images(each[start : start + FEATURE_BATCH], unchanged, unused) for each in variants]
+                views = [part[:, None].expand(-1, network.plan.transmitters, -1, -1, -1) for part in parts]
+                found.append(torch.stack([network.extract(view) for view in views]))
+        return torch.cat(found, dim=1)
+
+
+def _optimiser(stage: Stage, groups: list[tuple[float, list[nn.Parameter]]]) -> torch.optim.Optimizer:
+    parameters = [{"params": members, "factor": factor} for factor, members in groups]
+    if stage.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, lr=stage.lr, weight_decay=stage.weight_decay)
+    return torch.optim.SGD(parameters, lr=stage.lr, momentum=0.9, weight_decay=stage.weight_decay)
+
+
+def _rate(stage: Stage, position: float) -> float:
+    """Learning rate at `position` epochs."""
+    if stage.schedule == "steps":
+        return stage.lr * 0.1 ** sum(position >= drop for drop in stage.lr_drops)
+    share = position / stage.epochs
+    return stage.lr * min(share / 0.05, 1.0, 0.5 * (1 + math.cos(math.pi * share))) + 1e-8
+
+
+def _seconds_left(stages: dict[str, Stage], name: str, done: int, seconds: dict[str, float]) -> float:
+    """Rest of this stage at its own pace, later ones at the pace of the last stage that ran like them (T2 is light)."""
+    pace = seconds[name] / done
+    left = pace * (stages[name].epochs - done)
+    later = list(stages)[list(stages).index(name) + 1 :]
+    for other in later:
+        slow = seconds.get("t1", 0.0) / stages["t1"].epochs if "t1" in stages else None
+        left += stages[other].epochs * (slow if slow and other == "t3" else pace if other == "t3" else pace / 10)
+    return left

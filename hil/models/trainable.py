@@ -1,0 +1,144 @@
+"""The Trainable contract (apart from Scheme), and its implementation for the papers' retrieval networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hil.errors import ModelError
+from hil.models.awgn import receive_awgn
+from hil.models.branches import BranchNetwork
+from hil.models.jscc import JsccNetwork
+from hil.models.recipe import Recipe, Stage
+
+__all__ = ["Batch", "RetrievalTraining", "Trainable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One training step's input.
+
+    Attributes:
+        views: float32 [task, tx, C, H, W] in 0…1, or None in stages on cached features.
+        features: float32 [task, view, p], or None in stages on images.
+        labels: int64 [task].
+        generator: CPU generator for SNRs and channel noise.
+    """
+
+    labels: Tensor
+    generator: torch.Generator
+    views: Tensor | None = None
+    features: Tensor | None = None
+
+
+class Trainable(Protocol):
+    """Something with named stages, a loss for each, and parameter groups with their learning-rate factors."""
+
+    def stages(self) -> dict[str, Stage]:
+        """Stages in order, by name."""
+        ...
+
+    def cached(self, stage: str) -> bool:
+        """Whether the stage trains on cached features instead of images."""
+        ...
+
+    def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
+        """(factor on the stage's learning rate, parameters); what is not listed is frozen."""
+        ...
+
+    def enter(self, stage: str) -> None:
+        """Freeze and unfreeze parts, and set their batch-norm modes, for `stage`."""
+        ...
+
+    def loss(self, stage: str, batch: Batch) -> Tensor:
+        """Scalar to be minimised."""
+        ...
+
+
+class RetrievalTraining(nn.Module):
+    """T1, T2 and T3 for the networks of `hil.models.baseline` and `hil.models.jscc`.
+
+    Classifiers (one linear layer each) exist in training only: one for a single view; for a pair two auxiliary ones and the
+    main one on the concatenated features, whose cross-entropies are averaged (Lo et al., eq. 2).
+
+    Args:
+        network: what is trained.
+        recipe: stages and losses.
+        classes: training identities.
+    """
+
+    def __init__(self, network: BranchNetwork, recipe: Recipe, classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        views, features = network.plan.transmitters, recipe.features
+        widths = [features] * views + ([views * features] if views > 1 else [])
+        self.classifiers = nn.ModuleList(nn.Linear(width, classes, bias=False) for width in widths)
+        if recipe.t2 is not None and not isinstance(network, JsccNetwork):
+            raise ModelError(f"recipe '{recipe.name}': scheme '{recipe.scheme}' has no autoencoder, so leave t2 out.")
+
+    def stages(self) -> dict[str, Stage]:
+        """Stages in order, by name."""
+        return self.recipe.stages()
+
+    def cached(self, stage: str) -> bool:
+        """T2 has frozen backbones, so their features are computed once."""
+        return stage == "t2"
+
+    def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
+        """T1: backbones and classifiers; T2: the autoencoders; T3: all, the autoencoders with a factor of their own."""
+        trunk = [*self.network.backbones.parameters(), *self.classifiers.parameters()]
+        coders: list[nn.Parameter] = []
+        if isinstance(self.network, JsccNetwork):
+            coders = [*self.network.encoders.parameters(), *self.network.decoders.parameters()]
+        if stage == "t1":
+            return [(1.0, trunk)]
+        factor = self.stages()[stage].autoencoder_lr
+        return [(factor, coders)] if stage == "t2" else [(1.0, trunk), (factor, coders)]
+
+    def enter(self, stage: str) -> None:
+        """Batch statistics are taken only in the parts that the stage trains."""
+        self.train()
+        if stage == "t2":
+            self.network.backbones.eval()
+        self.requires_grad_(False)
+        for _, parameters in self.parameter_groups(stage):
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+
+    def loss(self, stage: str, batch: Batch) -> Tensor:
+        """Cross-entropy (T1 without, T3 with the channel) or the autoencoder's reconstruction loss (T2)."""
+        settings = self.stages()[stage]
+        features = batch.features
+        if features is None:
+            if batch.views is None:
+                raise ModelError(f"stage {stage}: a batch needs views or features.")
+            features = self.network.extract(batch.views)
+        if stage == "t1" or not isinstance(self.network, JsccNetwork):
+            return self._identity_loss(features, batch.labels, settings)
+        decoded = self.transmit(self.network, features, batch.generator)
+        if settings.loss == "l1":
+            return F.l1_loss(decoded, features)
+        if settings.loss == "mse":
+            return F.mse_loss(decoded, features)
+        return self._identity_loss(decoded, batch.labels, settings)
+
+    def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> Tensor:
+        """Features through autoencoder and AWGN at the training SNR, float32 [task, view, p]."""
+        snr = self.recipe.snr_range
+        snr_db = snr.low + (snr.high - snr.low) * torch.rand(features.shape[0], generator=generator)
+        return network.demodulate(receive_awgn(network.modulate(features), snr_db, generator).symbols)
+
+    def _identity_loss(self, features: Tensor, labels: Tensor, stage: Stage) -> Tensor:
+        inputs = [*features.unbind(1)]
+        if len(inputs) > 1:
+            inputs.append(features.flatten(1))
+        losses = [
+            F.cross_entropy(classifier(one), labels, label_smoothing=stage.label_smoothing)
+            for classifier, one in zip(self.classifiers, inputs, strict=True)
+        ]
+        return torch.stack(losses).mean()
