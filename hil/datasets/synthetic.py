@@ -1,0 +1,180 @@
+"""The built-in data set: drawn people before six cameras, the same to the bit on every machine.
+
+It stands in for Market-1501 where no images are at hand: a person's build, clothes and bag are theirs; side, pose, light,
+colour, background, occlusion, blur and noise are the image's. See docs/data-card.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hil.datasets.dataset import DISTRACTOR, Dataset, Split, fingerprint
+from hil.datasets.figures import paint_figures
+from hil.datasets.folder import resized
+from hil.datasets.people import People, draw_people
+from hil.datasets.scenes import CAMERAS, backdrop, draw_poses, expose
+from hil.datasets.streams import Ints, Stream
+from hil.errors import DatasetError
+
+__all__ = ["FINGERPRINT", "GENERATOR_VERSION", "generate", "load"]
+
+GENERATOR_VERSION = 1
+FINGERPRINT = ""
+
+HEIGHT, WIDTH = 64, 32
+TRAIN_IDENTITIES, TEST_IDENTITIES, TRAIN_IMAGES = 320, 500, 8
+QUERY_CAMERAS, GALLERY_CAMERAS = 3, 5
+DISTRACTOR_SHARE = 0.64  # distractors a test identity
+BATCH = 32  # images drawn at once; part of the definition, as every batch has its own random stream
+
+_TRAIN, _TEST, _OTHERS = 1, 2, 3  # names of random streams
+
+
+def load(argument: str = "", image_size: tuple[int, int] | None = None) -> Dataset:
+    """The synthetic data set, from the cache or drawn now.
+
+    Args:
+        argument: empty for all of it, or ``identities=N`` for one of N training and N test identities (for tests).
+        image_size: height and width to resize to; None for 64 × 32.
+
+    Raises:
+        DatasetError: the argument is not understood.
+    """
+    train, test = _sizes(argument)
+    splits = _from_cache(train, test)
+    if splits is None:
+        splits = generate(train, test)
+        _to_cache(splits, train, test)
+    if image_size is not None:
+        splits = tuple(resized(split, image_size) for split in splits)
+    return Dataset(name="synthetic", train=splits[0], query=splits[1], gallery=splits[2])
+
+
+def _sizes(argument: str) -> tuple[int, int]:
+    if not argument:
+        return TRAIN_IDENTITIES, TEST_IDENTITIES
+    key, _, value = argument.partition("=")
+    if key != "identities" or not value.isdecimal() or not 2 <= int(value) <= TRAIN_IDENTITIES:
+        raise DatasetError(
+            f"Data set 'synthetic' takes 'synthetic' or 'synthetic:identities=N' with N in 2…{TRAIN_IDENTITIES}, not '{argument}'."
+        )
+    return int(value), int(value)
+
+
+def generate(train: int = TRAIN_IDENTITIES, test: int = TEST_IDENTITIES) -> tuple[Split, ...]:
+    """Draw the training, query and gallery splits for so many identities.
+
+    Training identities are 1…train, test identities are train+1…train+test; distractors have identity 0.
+    """
+    cameras = len(CAMERAS)
+    people = draw_people(train, Stream(GENERATOR_VERSION, _TRAIN, 0))
+    order = Stream(GENERATOR_VERSION, _TRAIN, 1).order(2 * train, cameras).reshape(train, 2 * cameras)
+    where = np.sort(order[:, :TRAIN_IMAGES], axis=1) + 1
+    who = np.repeat(np.arange(train), TRAIN_IMAGES)
+    training = _split(people, who, where.reshape(-1), who + 1, _TRAIN)
+
+    people = draw_people(test, Stream(GENERATOR_VERSION, _TEST, 0))
+    stream = Stream(GENERATOR_VERSION, _TEST, 1)
+    asked = np.sort(stream.order(test, cameras)[:, :QUERY_CAMERAS], axis=1) + 1
+    kept = np.sort(stream.order(test, cameras)[:, :GALLERY_CAMERAS], axis=1) + 1
+    who = np.repeat(np.arange(test), QUERY_CAMERAS + GALLERY_CAMERAS)
+    where = np.concatenate([asked, kept], axis=1).reshape(-1)
+    tested = _split(people, who, where, who + train + 1, _TEST)
+    query = np.tile(np.arange(QUERY_CAMERAS + GALLERY_CAMERAS) < QUERY_CAMERAS, test)
+
+    count = int(test * DISTRACTOR_SHARE)
+    others = draw_people(count, Stream(GENERATOR_VERSION, _OTHERS, 0))
+    where = Stream(GENERATOR_VERSION, _OTHERS, 1).choice([1.0] * cameras, count) + 1
+    distractors = _split(others, np.arange(count), where, np.full(count, DISTRACTOR), _OTHERS)
+    return training, _pick(tested, query), _join(_pick(tested, ~query), distractors)
+
+
+def _split(people: People, who: Ints, where: Ints, identities: Ints, stream: int) -> Split:
+    """Draw person `who` before camera `where`, int64 [image] each."""
+    images = np.empty((len(who), 3, HEIGHT, WIDTH), np.uint8)
+    for start in range(0, len(who), BATCH):
+        rows = slice(start, start + BATCH)
+        seeded = Stream(GENERATOR_VERSION, stream, 2, start // BATCH)
+        dressed = people.take(who[rows])
+        scene = backdrop(where[rows], HEIGHT, WIDTH, seeded)
+        paint_figures(scene, dressed, draw_poses(where[rows], dressed.height, seeded))
+        images[rows] = expose(scene, where[rows], seeded)
+    names = tuple(
+        f"{label:04d}_c{camera}_{index:06d}" for index, (label, camera) in enumerate(zip(identities, where, strict=True))
+    )
+    return Split(
+        images=torch.from_numpy(images),
+        identities=torch.from_numpy(identities.astype(np.int64)),
+        cameras=torch.from_numpy(where.astype(np.int64)),
+        names=names,
+    )
+
+
+def _pick(split: Split, mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Split:
+    index = torch.from_numpy(np.flatnonzero(mask))
+    names = tuple(split.names[i] for i in index.tolist())
+    return Split(images=split.images[index], identities=split.identities[index], cameras=split.cameras[index], names=names)
+
+
+def _join(first: Split, second: Split) -> Split:
+    return Split(
+        images=torch.cat([first.images, second.images]),
+        identities=torch.cat([first.identities, second.identities]),
+        cameras=torch.cat([first.cameras, second.cameras]),
+        names=first.names + second.names,
+    )
+
+
+def _cache_file(train: int, test: int) -> Path:
+    base = os.environ.get("HIL_CACHE")
+    if not base:
+        home = os.environ.get("XDG_CACHE_HOME")
+        base = str(Path(home) / "hil") if home else str(Path("~/.cache/hil").expanduser())
+    return Path(base) / f"synthetic-v{GENERATOR_VERSION}-{train}-{test}.npz"
+
+
+def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
+    """The splits from the cache; None when they are not there or not what was written."""
+    try:
+        with np.load(_cache_file(train, test), allow_pickle=False) as stored:
+            splits = tuple(
+                Split(
+                    images=torch.from_numpy(stored[f"{name}_images"]),
+                    identities=torch.from_numpy(stored[f"{name}_identities"]),
+                    cameras=torch.from_numpy(stored[f"{name}_cameras"]),
+                    names=tuple(stored[f"{name}_names"].tolist()),
+                )
+                for name in ("train", "query", "gallery")
+            )
+            expected = str(stored["fingerprint"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DatasetError, RuntimeError):
+        return None
+    return splits if fingerprint(*splits) == expected else None
+
+
+def _to_cache(splits: tuple[Split, ...], train: int, test: int) -> None:
+    """Keep the splits for the next time; a cache that cannot be written is no error."""
+    target = _cache_file(train, test)
+    arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {"fingerprint": np.array(fingerprint(*splits))}
+    for name, split in zip(("train", "query", "gallery"), splits, strict=True):
+        arrays[f"{name}_images"] = split.images.numpy()
+        arrays[f"{name}_identities"] = split.identities.numpy()
+        arrays[f"{name}_cameras"] = split.cameras.numpy()
+        arrays[f"{name}_names"] = np.array(split.names)
+    with contextlib.suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            Path(temporary).replace(target)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise
