@@ -17,6 +17,8 @@ from hil.datasets.streams import Floats, Ints
 
 __all__ = ["Poses", "paint_figures"]
 
+Length = Floats | np.float32 | float
+
 
 @dataclass(frozen=True, kw_only=True)
 class Poses:
@@ -62,7 +64,7 @@ class _Brush:
 
     def cover(self, distance: Floats) -> Floats:
         """Coverage 0…1 of a pixel whose centre is `distance` (body heights) outside a shape."""
-        return np.clip(np.float32(0.5) - distance * self.size, 0, 1)
+        return np.asarray(np.clip(np.float32(0.5) - distance * self.size, 0, 1), np.float32)
 
     def paint(self, cover: Floats, colour: Floats) -> None:
         """Blend `colour`, [image, 3] or [image, 3, H, W], over the canvas."""
@@ -70,17 +72,17 @@ class _Brush:
             colour = colour[:, :, None, None]
         self.canvas += cover[:, None] * (colour - self.canvas)
 
-    def ellipse(self, u: Floats | float, v: Floats | float, a: Floats | float, b: Floats | float) -> Floats:
+    def ellipse(self, u: Length, v: Length, a: Length, b: Length) -> Floats:
         """Coverage of an ellipse around (u, v) with half axes a, b."""
         x, y = (self.u - u) / a, (self.v - v) / b
         return self.cover((np.sqrt(x * x + y * y) - np.float32(1)) * np.minimum(a, b))
 
-    def box(self, u: Floats | float, top: Floats | float, bottom: Floats | float, half: Floats | float) -> Floats:
+    def box(self, u: Length, top: Length, bottom: Length, half: Length) -> Floats:
         """Coverage of an upright box around column u."""
         across = np.abs(self.u - u) - half
         return self.cover(np.maximum(across, np.maximum(top - self.v, self.v - bottom)))
 
-    def limb(self, u0: Floats, v0: Floats | float, u1: Floats, v1: Floats | float, half: Floats) -> Floats:
+    def limb(self, u0: Floats, v0: Length, u1: Floats, v1: Length, half: Floats) -> Floats:
         """Coverage of a limb from (u0, v0) down to (u1, v1)."""
         along = np.clip((self.v - v0) / (v1 - v0), 0, 1)
         across = np.abs(self.u - (u0 + (u1 - u0) * along)) - half
@@ -90,7 +92,8 @@ class _Brush:
 def _wave(phase: Floats, sharp: float = 6.0) -> Floats:
     """Square wave of period 1 with soft edges, 0…1."""
     saw = phase - np.floor(phase)
-    return np.clip((np.abs(saw - np.float32(0.5)) - np.float32(0.25)) * np.float32(sharp) + np.float32(0.5), 0, 1)
+    wave = (np.abs(saw - np.float32(0.5)) - np.float32(0.25)) * np.float32(sharp) + np.float32(0.5)
+    return np.asarray(np.clip(wave, 0, 1), np.float32)
 
 
 def _cloth(brush: _Brush, kind: Ints, a: Floats, b: Floats, period: Floats, squeeze: Floats) -> Floats:

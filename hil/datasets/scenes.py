@@ -63,7 +63,8 @@ CAMERAS: tuple[Camera, ...] = (
 
 def _of(name: str, cameras: Ints) -> Floats:
     """A property of each image's camera, float32 [image] or [image, 3]; cameras count from 1."""
-    return np.array([getattr(camera, name) for camera in CAMERAS], np.float32)[cameras - 1]
+    table = np.array([getattr(camera, name) for camera in CAMERAS], np.float32)
+    return np.asarray(table[cameras - 1], np.float32)
 
 
 def _wide(values: Floats) -> Floats:
@@ -114,7 +115,7 @@ def backdrop(cameras: Ints, height: int, width: int, stream: Stream) -> Floats:
     box = _boxes(count, height, width, stream, (0.2, 0.6), (0.3, 0.9))
     colour = _wide(stream.uniform(0.1, 0.9, count, 3))
     image += box * (colour - image) * _wide((stream.uniform(0, 1, count) < 0.6).astype(np.float32))
-    return np.clip(image, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(image, 0, 1), np.float32)
 
 
 def _boxes(count: int, height: int, width: int, stream: Stream, wide: tuple[float, float], tall: tuple[float, float]) -> Floats:
@@ -127,7 +128,7 @@ def _boxes(count: int, height: int, width: int, stream: Stream, wide: tuple[floa
     along = np.abs(rows - _wide(stream.uniform(0, height, count))) < _wide(stream.uniform(*tall, count)) * np.float32(
         height / 2
     )
-    return (across & along).astype(np.float32)
+    return np.asarray(across & along, np.float32)
 
 
 def _soften(image: Floats, amount: Floats) -> Floats:
@@ -160,4 +161,4 @@ def expose(scene: Floats, cameras: Ints, stream: Stream) -> np.ndarray[tuple[int
     amount = _wide(_of("blur", cameras) * stream.uniform(0, 1, count))
     image = _soften(_soften(image, amount), amount)
     image = image + _wide(_of("noise", cameras)) * stream.noise(count, 3, height, width)
-    return (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5), np.uint8)

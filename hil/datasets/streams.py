@@ -7,7 +7,6 @@ from the raw output, with exact arithmetic only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,20 +27,22 @@ class Stream:
     def __init__(self, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(list(key)))
 
-    def _raw(self, count: int) -> NDArray[Any]:
-        return np.atleast_1d(self._bits.random_raw(count))
+    def _raw(self, count: int) -> NDArray[np.uint64]:
+        return np.asarray(self._bits.random_raw(count), np.uint64)
 
     def uniform(self, low: float, high: float, *shape: int) -> Floats:
         """Uniform in [low, high), float32, of `shape`."""
         raw = self._raw(int(np.prod(shape))) >> np.uint64(40)
         unit = raw.astype(np.float32) * np.float32(2.0**-24)
-        return (np.float32(low) + unit * np.float32(high - low)).reshape(shape)
+        scaled = np.float32(low) + unit * np.float32(high - low)
+        return np.asarray(scaled, np.float32).reshape(shape)
 
     def choice(self, weights: Sequence[float], *shape: int) -> Ints:
         """Index drawn with probabilities proportional to `weights`, int64, of `shape`."""
         edges = np.cumsum(np.asarray(weights, np.float64))
         draws = self._raw(int(np.prod(shape))) >> np.uint64(11)
-        return np.searchsorted(edges, draws * 2.0**-53 * edges[-1], side="right").astype(np.int64).reshape(shape)
+        found = np.searchsorted(edges, draws.astype(np.float64) * (2.0**-53 * float(edges[-1])), side="right")
+        return np.asarray(found, np.int64).reshape(shape)
 
     def order(self, rows: int, columns: int) -> Ints:
         """A random permutation of 0…columns−1 in each row, int64 [rows, columns]."""
@@ -52,4 +53,5 @@ class Stream:
         count = int(np.prod(shape))
         octets = self._raw((count + 1) // 2).astype("<u8").view(np.uint8)[: 4 * count].reshape(count, 4)
         total = octets[:, 0].astype(np.int16) + octets[:, 1] + octets[:, 2] + octets[:, 3]
-        return ((total.astype(np.float32) - np.float32(510.0)) * np.float32(1 / 147.8)).reshape(shape)
+        scaled = (total.astype(np.float32) - np.float32(510.0)) * np.float32(1 / 147.8)
+        return np.asarray(scaled, np.float32).reshape(shape)

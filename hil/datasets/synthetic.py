@@ -63,7 +63,7 @@ def _sizes(argument: str) -> tuple[int, int]:
     key, _, value = argument.partition("=")
     if key != "identities" or not value.isdecimal() or not 2 <= int(value) <= TRAIN_IDENTITIES:
         raise DatasetError(
-            f"Data set 'synthetic' takes 'synthetic' or 'synthetic:identities=N' with N in 2…{TRAIN_IDENTITIES}, not '{argument}'."
+            f"Data set 'synthetic' takes no argument or 'identities=N' with N in 2…{TRAIN_IDENTITIES}, not '{argument}'."
         )
     return int(value), int(value)
 
@@ -173,7 +173,7 @@ def _to_cache(splits: tuple[Split, ...], train: int, test: int) -> None:
         handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
+                np.savez(file, **arrays)
             Path(temporary).replace(target)
         except OSError:
             Path(temporary).unlink(missing_ok=True)

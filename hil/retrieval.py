@@ -1,0 +1,266 @@
+"""Gallery and ranking: top-1, CMC and mAP of retrieved identities, with intervals over identities.
+
+Distance is the sum over views of the squared Euclidean distance between a task's feature and a gallery image's feature of
+the same branch, un-normalised. Junk (`hil.datasets.tasks.junk_mask`) takes no part in a ranking. Ties go to the lower
+gallery index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.datasets.dataset import JUNK, Split
+from hil.datasets.tasks import TaskSet, junk_mask, positive_mask
+from hil.errors import ShapeError
+
+__all__ = ["Scores", "bootstrap_interval", "chance", "paired_difference", "rank", "top1_only"]
+
+CHUNK = 256  # tasks ranked at once: always as many (padded), so that no bit hangs on how many there are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How well each task was answered.
+
+    Attributes:
+        top1: bool [task], the nearest counted gallery image is of the task's person.
+        ap: float64 [task], average precision: mean over the person's images of the precision at each one's place.
+        first: int64 [task], place of the first right answer, from 1.
+    """
+
+    top1: Tensor
+    ap: Tensor
+    first: Tensor
+
+    @property
+    def mean_ap(self) -> float:
+        """Mean average precision (mAP), 0…1."""
+        return float(self.ap.mean())
+
+    def cmc(self, places: int) -> Tensor:
+        """Share of tasks with a right answer among the first k, for k = 1…places; float64 [places]."""
+        steps = torch.arange(1, places + 1)
+        return (self.first[:, None] <= steps[None, :]).to(torch.float64).mean(0)
+
+
+def rank(features: Tensor, gallery: Tensor, tasks: TaskSet, split: Split, *, views: int) -> Scores:
+    """Rank the gallery for every task.
+
+    Args:
+        features: float32 [task, view, p], one row a task; views beyond `views` are not used.
+        gallery: float32 [view, image, p], one feature an image and branch.
+        tasks: whose identities and cameras decide what is right and what is junk.
+        split: the gallery's labels.
+        views: how many views count.
+
+    Raises:
+        ShapeError: shapes do not fit, or a feature is not finite.
+
+    Source: Zheng et al., Scalable Person Re-identification, ICCV 2015 (junk, mAP); Lo et al., Sec. V (sum over views).
+    """
+    _check(features, gallery, split, views)
+    if len(features) != len(tasks):
+        raise ShapeError(f"Argument 'features' must have one row a task ({len(tasks)}), not {len(features)}.")
+    norms = _gallery_norms(gallery, views)
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    for start in range(0, len(tasks), CHUNK):
+        some = tasks.subset(torch.arange(start, min(start + CHUNK, len(tasks))))
+        nearness = _distances(features[start : start + CHUNK], gallery, norms, views)[: len(some)]
+        parts.append(_score(nearness, junk_mask(some, split), positive_mask(some, split)))
+    if not parts:
+        return Scores(
+            top1=torch.zeros(0, dtype=torch.bool), ap=torch.zeros(0, dtype=torch.float64), first=torch.zeros(0).long()
+        )
+    first = torch.cat([part[1] for part in parts])
+    return Scores(top1=torch.cat([part[0] for part in parts]), ap=torch.cat([part[2] for part in parts]), first=first)
+
+
+def top1_only(features: Tensor, gallery: Tensor, tasks: TaskSet, split: Split, *, task_index: Tensor, views: int) -> Tensor:
+    """Whether the nearest counted image is the right person, for many noisy answers to the same tasks.
+
+    Faster than `rank`, and with the same top-1: no sorting, and junk is struck out image by image.
+
+    Args:
+        features: float32 [n, view, p].
+        gallery: float32 [view, image, p].
+        tasks: whose identities and cameras decide what is right and what is junk.
+        split: the gallery's labels.
+        task_index: int64 [n], the task that each row of `features` answers.
+        views: how many views count.
+
+    Returns:
+        bool [n].
+
+    Raises:
+        ShapeError: shapes do not fit, or a feature is not finite.
+    """
+    _check(features, gallery, split, views)
+    if task_index.shape != (len(features),) or task_index.dtype != torch.int64:
+        raise ShapeError(
+            f"Argument 'task_index' must be int64 [{len(features)}], not {task_index.dtype} {list(task_index.shape)}."
+        )
+    if len(task_index) and not 0 <= int(task_index.min()) <= int(task_index.max()) < len(tasks):
+        raise ShapeError(f"Argument 'task_index' must lie in 0…{len(tasks) - 1}.")
+    norms = _gallery_norms(gallery, views)
+    always = (split.identities == JUNK).nonzero()[:, 0]
+    norms[always] = torch.inf
+    rows, columns = _own_junk(tasks, split)
+    starts = torch.searchsorted(rows, torch.arange(len(tasks) + 1))
+    hits = torch.empty(len(features), dtype=torch.bool)
+    for start in range(0, len(features), CHUNK):
+        asked = task_index[start : start + CHUNK]
+        distances = _distances(features[start : start + CHUNK], gallery, norms, views)
+        counts = starts[asked + 1] - starts[asked]
+        row = torch.repeat_interleave(torch.arange(len(asked)), counts)
+        offset = torch.arange(len(row)) - torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+        distances[row, columns[starts[asked][row] + offset]] = torch.inf
+        nearest = distances.argmin(1)[: len(asked)]
+        hits[start : start + CHUNK] = split.identities[nearest] == tasks.identities[asked]
+    return hits
+
+
+def _check(features: Tensor, gallery: Tensor, split: Split, views: int) -> None:
+    if features.ndim != 3 or gallery.ndim != 3 or features.shape[2] != gallery.shape[2]:
+        raise ShapeError(
+            f"Arguments 'features' [task, view, p] and 'gallery' [view, image, p] must share p, not "
+            f"{list(features.shape)} and {list(gallery.shape)}."
+        )
+    if not 1 <= views <= min(features.shape[1], gallery.shape[0]):
+        raise ShapeError(f"Argument 'views' must lie in 1…{min(features.shape[1], gallery.shape[0])}, not {views}.")
+    if gallery.shape[1] != len(split):
+        raise ShapeError(f"Argument 'gallery' must have one feature an image ({len(split)}), not {gallery.shape[1]}.")
+    for name, values in (("features", features), ("gallery", gallery)):
+        if values.dtype != torch.float32:
+            raise ShapeError(f"Argument '{name}' must be float32, not {values.dtype}.")
+        if not bool(torch.isfinite(values).all()):
+            raise ShapeError(
+                f"Argument '{name}' must be finite; set the features of lost tasks to zero and count them as misses."
+            )
+
+
+def _gallery_norms(gallery: Tensor, views: int) -> Tensor:
+    """Sum over views of |g|², float32 [image]."""
+    return gallery[:views].square().sum(2).sum(0)
+
+
+def _distances(features: Tensor, gallery: Tensor, norms: Tensor, views: int) -> Tensor:
+    """Distances less |f|² (the same for every image): float32 [CHUNK, image]; missing rows are computed for zero features."""
+    rows = torch.zeros(CHUNK, views, features.shape[2])
+    rows[: len(features)] = features[:, :views]
+    distances = norms[None, :].expand(CHUNK, -1)
+    for view in range(views):
+        distances = torch.addmm(distances, rows[:, view], gallery[view].T, alpha=-2.0)
+    return distances
+
+
+def _score(distances: Tensor, junk: Tensor, positive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Top-1, place of the first right answer, and average precision of each row."""
+    distances = distances.masked_fill(junk, torch.inf)
+    right = positive.gather(1, distances.argsort(dim=1, stable=True))
+    found = right.cumsum(1)
+    places = torch.arange(1, right.shape[1] + 1, dtype=torch.float64)
+    precision = (found * right).to(torch.float64) / places
+    ap = precision.sum(1) / right.sum(1).clamp_min(1)
+    missing = torch.full((len(right),), right.shape[1] + 1)
+    first = torch.where(right.any(1), right.to(torch.uint8).argmax(1) + 1, missing)
+    return right[:, 0], first, ap
+
+
+def _own_junk(tasks: TaskSet, split: Split, chunk: int = 512) -> tuple[Tensor, Tensor]:
+    """Junk images that show a task's own person, as rows (tasks, ascending) and columns (images); int64 [entry] each."""
+    rows, columns = [], []
+    for start in range(0, len(tasks), chunk):
+        some = tasks.subset(torch.arange(start, min(start + chunk, len(tasks))))
+        found = (junk_mask(some, split) & (split.identities != JUNK)[None, :]).nonzero()
+        rows.append(found[:, 0] + start)
+        columns.append(found[:, 1])
+    return torch.cat(rows), torch.cat(columns)
+
+
+def chance(tasks: TaskSet, split: Split, chunk: int = 512) -> float:
+    """Top-1 that a random ranking would have: the mean over tasks of right answers per counted image."""
+    total = 0.0
+    for start in range(0, len(tasks), chunk):
+        some = tasks.subset(torch.arange(start, min(start + chunk, len(tasks))))
+        counted = (~junk_mask(some, split)).sum(1).clamp_min(1)
+        total += float((positive_mask(some, split).sum(1).double() / counted).sum())
+    return total / max(len(tasks), 1)
+
+
+def bootstrap_interval(
+    values: Tensor, identities: Tensor, *, seed: int = 0, level: float = 0.95, resamples: int = 2000
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean, resampling whole identities.
+
+    Tasks of one person are not independent, so people are drawn, each with all of their tasks and noise repeats.
+
+    Args:
+        values: bool or float [n], one a scored task.
+        identities: int64 [n], the person each value belongs to.
+        seed: of the resampling.
+        level: of confidence, in (0, 1).
+        resamples: how many means are drawn.
+
+    Returns:
+        lower and upper end.
+
+    Raises:
+        ShapeError: lengths differ, there is no value, or `level` or `resamples` is out of range.
+
+    Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, Sec. 3.8 (cluster resampling).
+    """
+    means = _resampled(values, identities, seed, level, resamples)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def paired_difference(
+    first: Tensor, second: Tensor, identities: Tensor, *, seed: int = 0, level: float = 0.95, resamples: int = 2000
+) -> tuple[float, float, float]:
+    """Mean of ``first − second`` on the same tasks, with its bootstrap interval over identities.
+
+    Args:
+        first: bool or float [n].
+        second: bool or float [n], the same tasks in the same order.
+        identities: int64 [n], the person each value belongs to.
+        seed: of the resampling.
+        level: of confidence, in (0, 1).
+        resamples: how many means are drawn.
+
+    Returns:
+        difference, lower and upper end.
+
+    Raises:
+        ShapeError: as `bootstrap_interval`.
+    """
+    if first.shape != second.shape:
+        raise ShapeError(
+            f"Arguments 'first' and 'second' must be of the same tasks, not {list(first.shape)} and {list(second.shape)}."
+        )
+    difference = first.to(torch.float64) - second.to(torch.float64)
+    low, high = bootstrap_interval(difference, identities, seed=seed, level=level, resamples=resamples)
+    return float(difference.mean()), low, high
+
+
+def _resampled(values: Tensor, identities: Tensor, seed: int, level: float, resamples: int) -> NDArray[np.float64]:
+    """Means of resampled people, float64 [resample]."""
+    if values.ndim != 1 or not len(values) or values.shape != identities.shape:
+        raise ShapeError(
+            f"Arguments 'values' and 'identities' must be [n] with n ≥ 1, not {list(values.shape)}, {list(identities.shape)}."
+        )
+    if not 0 < level < 1 or resamples < 1:
+        raise ShapeError(f"Arguments 'level' and 'resamples' must be in (0, 1) and at least 1, not {level} and {resamples}.")
+    _, group = np.unique(identities.numpy(), return_inverse=True)
+    sums = np.bincount(group, weights=values.to(torch.float64).numpy())
+    counts = np.bincount(group).astype(np.float64)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    means = np.empty(resamples)
+    for start in range(0, resamples, 256):
+        drawn = rng.integers(len(sums), size=(min(256, resamples - start), len(sums)))
+        means[start : start + len(drawn)] = sums[drawn].sum(1) / counts[drawn].sum(1)
+    return means
