@@ -1,0 +1,69 @@
+"""What the analogue front ends do: amplifier, I/Q imbalance, DC offset, converters, gain steps."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["add_dc", "clip_probability", "convert", "iq_image_db", "iq_imbalance", "quantisation_noise", "rapp"]
+
+
+def rapp(samples: Tensor, saturation: float, smoothness: float = 2.0) -> Tensor:
+    """Solid-state amplifier: |y| = |x| / (1 + (|x|/A)^2p)^(1/2p), phase kept, small-signal gain 1.
+
+    Args:
+        samples: complex64 [...].
+        saturation: A, the largest output amplitude.
+        smoothness: p; large = hard limiter.
+
+    Source: Rapp, "Effects of HPA-nonlinearity on a 4-DPSK/OFDM-signal", ESA SP-332, 1991.
+    """
+    ratio = (samples.abs() / saturation) ** (2 * smoothness)
+    return samples / (1 + ratio) ** (1 / (2 * smoothness))
+
+
+def iq_imbalance(samples: Tensor, gain_db: float, phase_deg: float) -> Tensor:
+    """Mixer imbalance y = α x + β x*, with α = (1 + g e^{jθ})/2, β = (1 − g e^{jθ})/2 and g the Q/I amplitude ratio."""
+    skew = 10 ** (gain_db / 20) * complex(math.cos(math.radians(phase_deg)), math.sin(math.radians(phase_deg)))
+    return samples * ((1 + skew) / 2) + samples.conj() * ((1 - skew) / 2)
+
+
+def iq_image_db(gain_db: float, phase_deg: float) -> float:
+    """Power of the image |β/α|² of `iq_imbalance` in dB."""
+    skew = 10 ** (gain_db / 20) * complex(math.cos(math.radians(phase_deg)), math.sin(math.radians(phase_deg)))
+    return 20 * math.log10(abs(1 - skew) / abs(1 + skew)) if skew != 1 else -math.inf
+
+
+def add_dc(samples: Tensor, offset: complex) -> Tensor:
+    """Leakage of the local oscillator, in the units of the samples."""
+    return samples + offset
+
+
+def convert(samples: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Round to a converter of `bits` bits and clip at its ends.
+
+    Args:
+        samples: complex64 [n], full scale 1.0.
+        bits: 2 … 16.
+
+    Returns:
+        codes int16 [n, 2] (LSB-aligned: full scale is 2^(bits−1)), and clipped bool [n]: I or Q was beyond the range.
+    """
+    scale = float(1 << (bits - 1))
+    codes = (torch.view_as_real(samples) * scale).round_()
+    limited = codes.clamp(-scale, scale - 1)
+    return limited.to(torch.int16), (limited != codes).any(dim=-1)
+
+
+def quantisation_noise(bits: int) -> float:
+    """Power of the rounding error of a complex sample, full scale 1.0: 2 Δ²/12 with Δ = 2^(1−bits)."""
+    step = 2.0 ** (1 - bits)
+    return step * step / 6
+
+
+def clip_probability(rms: float) -> float:
+    """Probability that I or Q of a circular Gaussian of rms amplitude `rms` exceeds full scale 1.0."""
+    one = math.erfc(1 / rms)
+    return 1 - (1 - one) ** 2

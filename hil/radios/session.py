@@ -1,0 +1,331 @@
+"""A session at a bench: all radios open, bursts on the air, everything silenced on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.errors import RadioError, ShapeError, TransmitRefusedError
+from hil.radios.bench import BenchConfig, check_transmit
+from hil.radios.contract import Radio, RadioSettings, Range, StreamEvent
+from hil.registry import RADIOS
+
+__all__ = ["Bench", "BurstReception"]
+
+_AHEAD_S = 0.05  # a timed burst on a real radio: the host's lead over the device
+_MARGIN = 256  # samples between now and the earliest sample of a simulated exchange
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurstReception:
+    """What came of one burst.
+
+    Attributes:
+        samples: received, int16 [n, 2], in units of `Bench.full_scale`.
+        start: the receiver's device sample of the first one.
+        events: of all radios, transmit clipping included.
+        sent_at: device sample at which each transmitter started, or None where the radio has no time: a record, not to be
+            used by the receiver.
+    """
+
+    samples: NDArray[np.int16]
+    start: int
+    events: tuple[StreamEvent, ...]
+    sent_at: tuple[int | None, ...]
+
+
+class Bench:
+    """The radios of one bench, opened and configured; a context manager.
+
+    Args:
+        config: the bench.
+        transmit: the operator's consent to drive real transmitters; virtual ones need none.
+
+    Raises:
+        RadioError: a radio cannot be opened or configured.
+        TransmitRefusedError: real transmitters without consent or limits (raised by the first burst).
+    """
+
+    def __init__(self, config: BenchConfig, *, transmit: bool = False) -> None:
+        self.config = config
+        self.radios: dict[str, Radio] = {}
+        self._consent = transmit
+        self._bursts = 0
+        self._applied: dict[str, RadioSettings] = {}
+        self._wanted_tx = [float(tx.gain_db) for tx in config.transmitters]
+        self._wanted_rx = float(config.receiver.gain_db)
+        shared: dict[str, Any] = {}
+        try:
+            for name, radio in config.radios.items():
+                self.radios[name] = RADIOS.load(radio.driver).open(name, config, shared)
+            self.configure()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def transmitters(self) -> int:
+        """How many transmitters the bench has."""
+        return len(self.config.transmitters)
+
+    @property
+    def sample_rate_hz(self) -> float:
+        """As read back from the receiver."""
+        return self._applied[self.config.receiver.radio].sample_rate_hz
+
+    @property
+    def full_scale(self) -> float:
+        """int16 value of the receiver's full scale: amplitude 1.0."""
+        return self._receiver.info.rx_full_scale
+
+    @property
+    def virtual(self) -> bool:
+        """Whether no radio of the bench has an antenna."""
+        return all(radio.info.virtual for radio in self.radios.values())
+
+    @property
+    def _receiver(self) -> Radio:
+        return self.radios[self.config.receiver.radio]
+
+    def configure(self) -> dict[str, RadioSettings]:
+        """Apply the bench's settings to every radio; per radio, what it read back."""
+        for name in self.radios:
+            self._apply(name)
+        return dict(self._applied)
+
+    def settings(self, radio: str) -> RadioSettings:
+        """What a radio read back."""
+        return self._applied[radio]
+
+    def set_tx_gain(self, tx: int, gain_db: float) -> float:
+        """Set the gain of one transmitter; the value the device read back (dB).
+
+        Raises:
+            RadioError: no such transmitter, or outside its range.
+            TransmitRefusedError: above the bench's max_tx_gain_db.
+        """
+        radio = self._transmitter(tx)
+        if gain_db not in radio.info.tx_gain_db:
+            raise RadioError(f"transmitter {tx}: 'gain_db' must lie in {radio.info.tx_gain_db}, not {gain_db:g}")
+        most = self.config.limits.max_tx_gain_db
+        if most is not None and gain_db > most:
+            raise TransmitRefusedError(f"transmitter {tx}: {gain_db:g} dB is above limits.max_tx_gain_db = {most:g}")
+        self._wanted_tx[tx] = float(gain_db)
+        self._apply(self.config.transmitters[tx].radio)
+        return self.tx_gain(tx)
+
+    def tx_gain(self, tx: int) -> float:
+        """The gain of one transmitter, as read back (dB)."""
+        self._transmitter(tx)
+        end = self.config.transmitters[tx]
+        applied = self._applied[end.radio]
+        return applied.tx_gain_db[applied.tx_channels.index(end.channel)]
+
+    def tx_gain_range(self, tx: int) -> Range:
+        """The gains that one transmitter takes, the bench's limit included."""
+        allowed = self._transmitter(tx).info.tx_gain_db
+        most = self.config.limits.max_tx_gain_db
+        high = allowed.high if most is None else min(allowed.high, most)
+        return Range(low=allowed.low, high=high, step=allowed.step)
+
+    def set_rx_gain(self, gain_db: float) -> float:
+        """Set the receiver's gain; the value the device read back (dB)."""
+        allowed = self._receiver.info.rx_gain_db
+        if gain_db not in allowed:
+            raise RadioError(f"receiver: 'gain_db' must lie in {allowed}, not {gain_db:g}")
+        self._wanted_rx = float(gain_db)
+        self._apply(self.config.receiver.radio)
+        return self.rx_gain()
+
+    def rx_gain(self) -> float:
+        """The receiver's gain, as read back (dB)."""
+        applied = self._applied[self.config.receiver.radio]
+        return applied.rx_gain_db[applied.rx_channels.index(self.config.receiver.channel)]
+
+    def burst(self, waveforms: Any, *, lead: int = 512, tail: int = 512) -> BurstReception:
+        """Send one waveform per transmitter at the same time, and receive around it.
+
+        Timed where every transmitting radio has time, else cyclic, else immediate. With time, the burst starts between
+        lead/2 and lead samples into the reception (drawn anew for each burst), and bursts are a random silence apart: the
+        receiver must find them. Without time the reception is as much longer as the start is uncertain.
+
+        Args:
+            waveforms: complex64 [tx, n], numpy or torch; amplitude 1.0 = full scale of the DAC. Rows of zeros send nothing.
+            lead: samples to receive before the burst, at most.
+            tail: samples to receive after it, at least.
+
+        Raises:
+            ShapeError: not complex [tx, n].
+            TransmitRefusedError: the bench's limits forbid it.
+            RadioTimeoutError: a radio did not deliver in samples/rate + 2 s.
+        """
+        rows = np.asarray(waveforms)
+        if rows.ndim != 2 or rows.shape[0] != self.transmitters or rows.shape[1] == 0 or not np.iscomplexobj(rows):
+            raise ShapeError(
+                f"Argument 'waveforms' must be complex [{self.transmitters} transmitters, n], "
+                f"not {rows.dtype} {list(rows.shape)}."
+            )
+        if lead < 0 or tail < 0:
+            raise ShapeError(f"Arguments 'lead' and 'tail' must be at least 0, not {lead} and {tail}.")
+        per_radio = self._rows_per_radio(rows)
+        self._check_limits(per_radio, rows.shape[1])
+        draw = np.random.Generator(np.random.Philox(key=[self.config.seed, self._bursts]))
+        self._bursts += 1
+        try:
+            infos = [self.radios[name].info for name in per_radio]
+            if all(info.timed_transmit for info in infos) and self._receiver.info.hardware_time:
+                return self._timed(per_radio, rows.shape[1], lead, tail, draw)
+            if all(info.cyclic_transmit for info in infos):
+                return self._untimed(per_radio, lead + 2 * rows.shape[1] + tail, lead, cyclic=True)
+            return self._untimed(per_radio, lead + rows.shape[1] + tail, lead, cyclic=False)
+        except BaseException:
+            self.silence()
+            raise
+
+    def listen(self, n: int) -> BurstReception:
+        """Receive n samples with nobody sending."""
+        got = self._receiver.receive(n, at=None, timeout_s=self._deadline(n))
+        return BurstReception(
+            samples=got.samples[self._receiver_row], start=got.start, events=got.events, sent_at=(None,) * self.transmitters
+        )
+
+    def silence(self) -> None:
+        """Stop every transmitter; one that fails does not keep the others from stopping."""
+        self._each(lambda radio: radio.stop())
+
+    def close(self) -> None:
+        """Silence and close every radio."""
+        self._each(lambda radio: radio.close())
+
+    def describe(self) -> dict[str, Any]:
+        """For a capture: per radio what it is and what it read back. JSON types only."""
+        return {
+            name: {"info": radio.info.to_dict(), "applied": self._applied[name].to_dict() if name in self._applied else None}
+            for name, radio in self.radios.items()
+        }
+
+    def truth(self) -> Any:
+        """The air's own figures for a simulated bench; see `hil.radios.truth.Truth`.
+
+        Raises:
+            RadioError: not simulated.
+        """
+        from hil.radios.truth import Truth
+
+        return Truth(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _transmitter(self, tx: int) -> Radio:
+        if not 0 <= tx < self.transmitters:
+            raise RadioError(f"Argument 'tx' must be 0 … {self.transmitters - 1}, not {tx}.")
+        return self.radios[self.config.transmitters[tx].radio]
+
+    @property
+    def _receiver_row(self) -> int:
+        return self._applied[self.config.receiver.radio].rx_channels.index(self.config.receiver.channel)
+
+    def _apply(self, name: str) -> None:
+        config = self.config
+        sending = [(tx.channel, self._wanted_tx[k]) for k, tx in enumerate(config.transmitters) if tx.radio == name]
+        receives = config.receiver.radio == name
+        antennas = [tx.antenna for tx in config.transmitters if tx.radio == name]
+        self._applied[name] = self.radios[name].configure(
+            RadioSettings(
+                sample_rate_hz=config.sample_rate_hz,
+                center_freq_hz=config.center_freq_hz,
+                tx_channels=tuple(channel for channel, _ in sending),
+                tx_gain_db=tuple(gain for _, gain in sending),
+                rx_channels=(config.receiver.channel,) if receives else (),
+                rx_gain_db=(self._wanted_rx,) if receives else (),
+                bandwidth_hz=config.bandwidth_hz,
+                clock_source=config.clock_source,
+                time_source=config.time_source,
+                tx_antenna=antennas[0] if antennas else None,
+                rx_antenna=config.receiver.antenna if receives else None,
+            )
+        )
+
+    def _rows_per_radio(self, rows: NDArray[Any]) -> dict[str, NDArray[np.complex64]]:
+        """Waveforms [channel, n] of every radio that has something to send."""
+        out: dict[str, NDArray[np.complex64]] = {}
+        for name in dict.fromkeys(tx.radio for tx in self.config.transmitters):
+            channels = self._applied[name].tx_channels
+            block = np.zeros((len(channels), rows.shape[1]), np.complex64)
+            for k, tx in enumerate(self.config.transmitters):
+                if tx.radio == name:
+                    block[channels.index(tx.channel)] = rows[k]
+            if block.any():
+                out[name] = block
+        return out
+
+    def _check_limits(self, per_radio: dict[str, NDArray[np.complex64]], n: int) -> None:
+        for name in per_radio:
+            check_transmit(self.config, self.radios[name].info, self._consent)
+        longest = self.config.limits.max_burst_s
+        if longest is not None and n / self.sample_rate_hz > longest:
+            raise TransmitRefusedError(
+                f"bench '{self.config.name}': a burst of {n / self.sample_rate_hz:.3g} s is longer than limits.max_burst_s = {longest:g}"
+            )
+
+    def _timed(
+        self, per_radio: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
+    ) -> BurstReception:
+        rate, gap = self.sample_rate_hz, self.config.gap_s
+        ahead = _MARGIN if self.virtual else int(_AHEAD_S * rate)
+        wait = ahead + lead + int(draw.uniform(gap[0], gap[1]) * rate)
+        before = int(draw.integers(lead // 2, lead + 1))
+        shared_time = self.config.clock == "shared"
+        base = self._receiver.now()
+        times = {name: (base if shared_time else self.radios[name].now()) + wait for name in per_radio}
+        events: list[StreamEvent] = []
+        for name, block in per_radio.items():
+            events += self.radios[name].transmit(block, at=times[name])
+        length = lead + n + tail
+        got = self._receiver.receive(length, at=base + wait - before, timeout_s=self._deadline(length + wait))
+        sent_at = tuple(times.get(tx.radio) for tx in self.config.transmitters)
+        return self._burst(got.samples, got.start, [*events, *got.events], sent_at)
+
+    def _untimed(self, per_radio: dict[str, NDArray[np.complex64]], length: int, lead: int, *, cyclic: bool) -> BurstReception:
+        jitter = max((self.radios[name].info.start_jitter_s for name in per_radio), default=0.0)
+        length += int(jitter * self.sample_rate_hz)
+        events: list[StreamEvent] = []
+        before = self._receiver.receive(lead, timeout_s=self._deadline(lead)) if lead else None
+        try:
+            for name, block in per_radio.items():
+                events += self.radios[name].transmit(block, cyclic=cyclic)
+            got = self._receiver.receive(length - lead, timeout_s=self._deadline(length))
+        finally:
+            self.silence()
+        samples, start = got.samples, got.start
+        if before is not None and before.start + before.samples.shape[1] == got.start:
+            samples, start = np.concatenate([before.samples, samples], axis=1), before.start
+            events += before.events
+        return self._burst(samples, start, [*events, *got.events], (None,) * self.transmitters)
+
+    def _burst(
+        self, samples: NDArray[np.int16], start: int, events: Sequence[StreamEvent], sent_at: tuple[int | None, ...]
+    ) -> BurstReception:
+        return BurstReception(samples=samples[self._receiver_row], start=start, events=tuple(events), sent_at=sent_at)
+
+    def _deadline(self, n: int) -> float:
+        return n / self.sample_rate_hz + 2.0
+
+    def _each(self, action: Any) -> None:
+        failures: list[Exception] = []
+        for radio in self.radios.values():
+            try:
+                action(radio)
+            except Exception as err:
+                failures.append(err)
+        if failures:
+            raise failures[0]

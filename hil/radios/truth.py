@@ -1,0 +1,106 @@
+"""What a simulated bench knows about itself, for comparison with what the modem measures.
+
+Per complex sample, thermal noise has power σ² = kTB·F with B the sample rate, and rounding adds 2Δ²/12 at the converter. A
+unitary FFT keeps white noise: σ² is also the noise power of every carrier. So with mean power P of the payload symbol on an
+active carrier (unitary transform; digital, full scale = 1), SNR = P · full-scale power · mean over active carriers |H|² / σ².
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.errors import RadioError
+from hil.radios.air import Link
+from hil.radios.sim import SimulatedRadio
+from hil.units import power_to_db
+
+if TYPE_CHECKING:
+    from hil.radios.session import Bench
+
+__all__ = ["Truth"]
+
+
+class Truth:
+    """The air's own figures, at the gains now applied.
+
+    Raises:
+        RadioError: a radio of the bench is not simulated.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        config = bench.config
+        radios: dict[str, SimulatedRadio] = {}
+        for name, radio in bench.radios.items():
+            if not isinstance(radio, SimulatedRadio):
+                raise RadioError(f"radio '{name}' is not simulated: nobody knows the truth about it")
+            radios[name] = radio
+        self._bench = bench
+        self._receiver = radios[config.receiver.radio]
+        self._senders = [radios[tx.radio] for tx in config.transmitters]
+        sink = self._receiver.rx_ports[config.receiver.channel]
+        self._ports = [radios[tx.radio].tx_ports[tx.channel] for tx in config.transmitters]
+        self._links: list[Link] = [self._receiver.air.links[port, sink] for port in self._ports]
+
+    def noise_power(self) -> float:
+        """Thermal + rounding noise of a complex sample, and of a carrier of a unitary FFT, at the antenna (mW)."""
+        return self._receiver.noise_power() + self._receiver.quantisation_power(self._bench.rx_gain())
+
+    def noise_dbfs(self) -> float:
+        """The same relative to the receiver's full scale (complex power 1.0 = 0 dBFS)."""
+        return power_to_db(self.noise_power()) + self._bench.rx_gain() - self._receiver.config.rx_full_scale_dbm
+
+    def link_gain(self, tx: int, freqs_hz: NDArray[np.float64] | None = None) -> float:
+        """Mean |H|² of the propagation of one link; over ±0.4 of the sample rate when no frequencies are given."""
+        rate = self._bench.sample_rate_hz
+        band = np.linspace(-0.4, 0.4, 257) * rate if freqs_hz is None else freqs_hz
+        return self._links[tx].power_gain(band)
+
+    def snr(self, tx: int, carrier_power: float, freqs_hz: NDArray[np.float64] | None = None) -> float:
+        """SNR (linear) of one link by the definition of SIGNALS.md.
+
+        Args:
+            tx: transmitter.
+            carrier_power: mean |symbol|² of the payload on an active carrier as the DAC sees it: digital units (full scale
+                1.0), unitary transform. A time-domain rms r over a payload with A of N carriers active is r² · N / A.
+            freqs_hz: baseband frequencies of the active carriers.
+        """
+        sent = self._senders[tx].full_scale_power(self._bench.tx_gain(tx)) * carrier_power
+        return sent * self.link_gain(tx, freqs_hz) / self.noise_power()
+
+    def snr_db(self, tx: int, carrier_power: float, freqs_hz: NDArray[np.float64] | None = None) -> float:
+        """`snr` in dB."""
+        return power_to_db(self.snr(tx, carrier_power, freqs_hz))
+
+    def response(self, tx: int, freqs_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """H at baseband frequencies in received digital units per sent digital unit, static phases included."""
+        from hil.channel.multipath import frequency_response
+
+        port = self._ports[tx]
+        sink = self._receiver.rx_ports[self._bench.config.receiver.channel]
+        power = self._senders[tx].full_scale_power(self._bench.tx_gain(tx))
+        gain_db = self._bench.rx_gain() - self._receiver.config.rx_full_scale_dbm
+        scale = np.sqrt(power) * 10 ** (gain_db / 20) * np.exp(1j * (port.phase - sink.phase))
+        return np.asarray(scale * frequency_response(self._links[tx].paths, freqs_hz))
+
+    def cfo_hz(self, tx: int) -> float:
+        """Carrier of one transmitter minus the receiver's (Hz)."""
+        sink = self._receiver.rx_ports[self._bench.config.receiver.channel]
+        return 1e-6 * (self._ports[tx].ppm - sink.ppm) * self._bench.config.center_freq_hz
+
+    def describe(self) -> dict[str, Any]:
+        """For a capture: JSON types only."""
+        links = [
+            {
+                "transmitter": tx,
+                "tx_gain_db": self._bench.tx_gain(tx),
+                "link_gain_db": power_to_db(self.link_gain(tx)),
+                "delay_s": link.paths[0].delay_s,
+                "cfo_hz": self.cfo_hz(tx),
+                "snr_db_full_scale": self.snr_db(tx, 1.0),
+            }
+            for tx, link in enumerate(self._links)
+        ]
+        return {"rx_gain_db": self._bench.rx_gain(), "noise_dbfs": self.noise_dbfs(), "links": links}
