@@ -1,0 +1,1 @@
+"""Estimate and correct one link, then a set of links."""

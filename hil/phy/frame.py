@@ -48,7 +48,7 @@ class FrameConfig(Config):
     seed: int = 1
 
 
-def sounding_symbols_for(snr_db: float, *, taps: int, active: int, cost_db: float = 0.35) -> int:
+def sounding_symbols_for(snr_db: float, *, taps: int, active: int, cost_db: float = 0.15) -> int:
     """Least number of sounding symbols whose channel estimate costs at most `cost_db` of effective SNR.
 
     A least-squares estimate on `taps` taps over `active` carriers from M symbols has error variance c σ² with
