@@ -87,7 +87,7 @@ class JournaledFile:
         """Fill `buffer` from the position on, as far as the file goes; returns the count of bytes."""
         view = memoryview(buffer).cast("B")
         start, count = self._position, max(0, min(len(view), self._size - self._position))
-        view[:count] = _pread(self._fd, start, count)
+        view[:count] = _pread(self._fd, start, count) if self._fd >= 0 else bytes(count)
         for page in range(start // PAGE, -(-(start + count) // PAGE)) if self._pages else ():
             kept = self._pages.get(page)
             if kept is not None:
@@ -102,7 +102,7 @@ class JournaledFile:
         view = memoryview(data).cast("B")
         start, end = self._position, self._position + len(view)
         self._position = end
-        if self.failure is None:
+        if self.failure is None and self._fd >= 0:  # after a failure HDF5 may come by once more, when its objects end
             split = max(start, min(end, self._committed))
             try:
                 self._keep(start, view[: split - start])
@@ -143,6 +143,8 @@ class JournaledFile:
             self._pages.clear()
         if self._pages:
             extents = [(page * PAGE, bytes(kept)) for page, kept in sorted(self._pages.items())]
+            if extents[0][0] == 0:  # the pointer must stand until all pages are in place
+                extents[0] = (USERBLOCK, extents[0][1][USERBLOCK:])
             body = b"".join(_EXTENT.pack(offset, len(data)) + data for offset, data in _joined(extents))
             place = -(-max(self._size, self._committed) // PAGE) * PAGE
             _pwrite(self._fd, place, body)
@@ -164,6 +166,7 @@ class JournaledFile:
         """Close; what is not committed is forgotten, and the room behind the end is given back."""
         if self._fd < 0:
             return
+        self._size = self._committed
         try:
             if self._writable and _pointer(os.pread(self._fd, USERBLOCK, 0)) is None:
                 os.ftruncate(self._fd, self._committed)

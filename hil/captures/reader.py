@@ -132,8 +132,9 @@ class Capture:
         self.path = path
         self._h5 = h5
         self._file = file
-        self.file_version: int = int(h5.attrs.get(schema.VERSION_ATTRIBUTE, 0))
-        self._tree = upgrade(_tree(h5), path)
+        found = _tree(h5)
+        self._tree = upgrade(found, path)
+        self.file_version = int(found["@" + schema.VERSION_ATTRIBUTE])
         for name in _REQUIRED:
             self.entry(self._tree, name, name)
         for name, dtype in _TABLES.items():
