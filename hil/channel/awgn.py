@@ -18,7 +18,7 @@ def complex_normal(*shape: int, generator: torch.Generator | None = None, device
 def superpose(
     symbols: Tensor, channel: Tensor | None, noise_var: Tensor | float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """y = Σ_k h_k x_k + n with n ~ CN(0, σ²).
+    """Y = Σ_k h_k x_k + n with n ~ CN(0, σ²).
 
     Args:
         symbols: x, complex64 [tx, task, use].

@@ -28,11 +28,11 @@ def philox(seed: int, stream: str, block: int = 0) -> np.random.Generator:
     Args:
         seed: of the whole air.
         stream: any name; different names give independent streams.
-        block: index of the block, ≥ 0.
+        block: index of the block, of either sign.
     """
     digest = hashlib.blake2b(f"{seed}/{stream}".encode(), digest_size=16).digest()
     key = np.frombuffer(digest, dtype=np.uint64)
-    counter = np.array([0, 0, block, 0], dtype=np.uint64)
+    counter = np.array([0, 0, block % (1 << 64), 0], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(counter=counter, key=key))
 
 

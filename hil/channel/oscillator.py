@@ -19,6 +19,7 @@ from hil.channel.noise import BLOCK, Blocks, normal_block, philox, uniform
 
 __all__ = ["PhaseNoise", "PhaseNoiseKind", "carrier", "tune_phase"]
 
+_ROW = 64
 PhaseNoiseKind = Literal["off", "locked", "free"]
 
 
@@ -61,27 +62,27 @@ class PhaseNoise:
     ) -> None:
         self.kind = kind
         self._seed, self._stream = seed, f"{stream}/phase"
-        self._white = Blocks(lambda block: torch.from_numpy(normal_block(seed, self._stream, block)))
+        self._filtered = Blocks(self._filtered_rows)
         self._phasors = Blocks(self._phasor_block)
         self._step = math.sqrt(2 * math.pi * linewidth_hz / sample_rate_hz)
         self._levels = np.zeros(1)
-        pole = math.exp(-2 * math.pi * loop_bandwidth_hz / sample_rate_hz)
-        length = min(BLOCK, 1 + math.ceil(math.log(1e-4) / math.log(pole)))
-        kernel = pole ** torch.arange(length, dtype=torch.float64)
-        kernel *= math.radians(rms_deg) / kernel.square().sum().sqrt()
-        self._memory = length - 1
-        self._response = torch.fft.rfft(kernel.float(), 2 * BLOCK) if kind == "locked" else torch.zeros(0)
+        self._pole = math.exp(-2 * math.pi * loop_bandwidth_hz / sample_rate_hz)
+        self._scale = math.radians(rms_deg) * math.sqrt(1 - self._pole**2)
+        rows, columns = torch.arange(BLOCK // _ROW, dtype=torch.float64), torch.arange(_ROW, dtype=torch.float64)
+        self._within = self._powers(columns[None, :] - columns[:, None])  # white to phase inside a row
+        self._across = self._powers(_ROW * (rows[:, None] - rows[None, :] - 1))  # end of earlier rows to start of this one
+        self._decay = self._powers(columns + 1)
+
+    def _powers(self, lags: Tensor) -> Tensor:
+        """pole^lag where lag ≥ 0, else 0."""
+        return torch.where(lags >= 0, torch.tensor(self._pole, dtype=torch.float64) ** lags.clamp(min=0), 0.0).float()
 
     def phase(self, block: int) -> Tensor:
         """Phase in rad over absolute block `block`, float32 [BLOCK]."""
         if self.kind == "off":
             return torch.zeros(BLOCK)
         if self.kind == "locked":
-            white = torch.zeros(2 * BLOCK)
-            white[: self._memory] = self._white.block(block - 1)[BLOCK - self._memory :] if self._memory else 0
-            white[self._memory : self._memory + BLOCK] = self._white.block(block)
-            shaped = torch.fft.irfft(torch.fft.rfft(white) * self._response, 2 * BLOCK)
-            return shaped[self._memory :][:BLOCK].clone()
+            return self._locked(block)
         return self._wiener(block)
 
     def phasor(self, start: int, n: int) -> Tensor | None:
@@ -91,6 +92,19 @@ class PhaseNoise:
     def _phasor_block(self, block: int) -> Tensor:
         phase = self.phase(block)
         return torch.polar(torch.ones_like(phase), phase)
+
+    def _locked(self, block: int) -> Tensor:
+        """One-pole low-pass over white noise; the state at the start comes from the block before, which is long enough."""
+        past, local = self._filtered.block(block - 1), self._filtered.block(block)
+        ahead = self._across[-1:] @ past[:, -1:] * self._pole**_ROW + past[-1, -1]
+        into = (
+            self._across @ local[:, -1:] + ahead * self._powers(_ROW * torch.arange(len(local), dtype=torch.float64))[:, None]
+        )
+        return ((local + into * self._decay) * self._scale).view(-1)
+
+    def _filtered_rows(self, block: int) -> Tensor:
+        """White noise through the pole, each row of _ROW samples from rest: float32 [row, _ROW]."""
+        return torch.from_numpy(normal_block(self._seed, self._stream, block)).view(-1, _ROW) @ self._within
 
     def _wiener(self, block: int) -> Tensor:
         """Brownian bridge between the walk's values at the block's two ends."""

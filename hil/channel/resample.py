@@ -19,7 +19,17 @@ from torch import Tensor
 
 from hil.errors import ShapeError
 
-__all__ = ["HALF_WIDTH", "ORDER", "FilterBank", "convolve", "filter_bank", "fractional_delay", "resample"]
+__all__ = [
+    "HALF_WIDTH",
+    "ORDER",
+    "FilterBank",
+    "convolve",
+    "filter_bank",
+    "fractional_delay",
+    "interpolate",
+    "place",
+    "resample",
+]
 
 HALF_WIDTH = 16
 """Samples on either side of the interpolation kernel's centre."""
@@ -64,28 +74,24 @@ def filter_bank(delays: NDArray[np.float64], gains: NDArray[np.complex128], orde
     first = int(np.floor(delays.min())) - HALF_WIDTH
     last = int(np.ceil(delays.max())) + HALF_WIDTH
     lags = np.arange(first, last + 1)
-    if order == 0:
-        mu = np.zeros(1)
-    else:  # Chebyshev nodes on [-1/2, 1/2]
-        mu = 0.5 * np.cos(np.pi * (np.arange(4 * order) + 0.5) / (4 * order))
-    response = np.einsum("p,mjp->mj", gains, _kernel(lags[None, :, None] + mu[:, None, None] - delays[None, None, :]))
-    if order == 0:
-        coefficients = response
-    else:
-        coefficients = np.linalg.lstsq(mu[:, None] ** np.arange(order + 1), response, rcond=None)[0]
+    nodes = np.cos(np.pi * (np.arange(4 * order) + 0.5) / (4 * order)) / 2 if order else np.zeros(1)  # Chebyshev, ±1/2
+    response = np.einsum("p,mjp->mj", gains, _kernel(lags[None, :, None] + nodes[:, None, None] - delays[None, None, :]))
+    fit = np.linalg.lstsq(nodes[:, None] ** np.arange(order + 1), response, rcond=None)[0]
+    coefficients = fit if order else response
     used = np.flatnonzero(np.abs(coefficients).max(axis=0) > 0)
     kept = coefficients[:, used[0] : used[-1] + 1] if len(used) else coefficients[:, :1]
     begin = first + int(used[0]) if len(used) else first
     return FilterBank(taps=torch.from_numpy(np.ascontiguousarray(kept)).to(torch.complex64), first=begin)
 
 
-def convolve(samples: Tensor, bank: FilterBank, size: int | None = None) -> Tensor:
+def convolve(samples: Tensor, bank: FilterBank, size: int | None = None, spectrum: Tensor | None = None) -> Tensor:
     """Full linear convolution with every branch of the bank, by FFT.
 
     Args:
         samples: complex64 [..., n].
         bank: the filters.
         size: FFT length, ≥ n + taps − 1; fixed by callers that need the same bits for shorter inputs.
+        spectrum: the bank's own FFT of that length, where it is already known.
 
     Returns:
         complex64 [..., order + 1, n + taps − 1]; entry 0 belongs to lag `bank.first`.
@@ -94,8 +100,9 @@ def convolve(samples: Tensor, bank: FilterBank, size: int | None = None) -> Tens
     fft = size if size is not None else 1 << (length - 1).bit_length()
     if fft < length:
         raise ShapeError(f"Argument 'size' must be at least {length}, not {fft}.")
-    spectrum = torch.fft.fft(samples, fft).unsqueeze(-2) * torch.fft.fft(bank.taps, fft)
-    return torch.fft.ifft(spectrum)[..., :length]
+    response = torch.fft.fft(bank.taps, fft) if spectrum is None else spectrum
+    full: Tensor = torch.fft.ifft(torch.fft.fft(samples, fft).unsqueeze(-2) * response)
+    return full[..., :length]
 
 
 def fractional_delay(samples: Tensor, delay: float) -> Tensor:

@@ -1,1 +1,1 @@
-"""Radios: the contract, its drivers, benches and the session that puts bursts on the air. Needs no torch until a radio is simulated."""
+"""Radios: the contract, its drivers, benches, and the session that puts bursts on the air."""

@@ -76,6 +76,7 @@ class Link:
     name: str
     paths: tuple[Path, ...]
     bank: FilterBank
+    spectrum: Tensor
     fading_block: int
 
     def power_gain(self, freqs_hz: Tensor | np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
@@ -124,7 +125,8 @@ class Air:
         paths = link_paths(config)
         bank = impulse_response(paths, self.sample_rate_hz * (1 + ppm(tx.ppm)), 0 if tx.ppm == rx.ppm else ORDER)
         block = round(config.fading_block_s * self.sample_rate_hz) if config.fading == "rayleigh" else 0
-        self.links[tx, rx] = Link(name=f"{tx.name}>{rx.name}", paths=paths, bank=bank, fading_block=block)
+        spectrum = torch.fft.fft(bank.taps, _fft_size(bank.taps.shape[-1]))
+        self.links[tx, rx] = Link(name=f"{tx.name}>{rx.name}", paths=paths, bank=bank, spectrum=spectrum, fading_block=block)
 
     def device_time(self, port_ppm: float, margin: int = 0) -> int:
         """First sample of a radio's clock that nobody has heard yet, `margin` air samples on."""
@@ -201,12 +203,8 @@ class Air:
         begin = sent.start + offset
         samples = sent.segment(offset, count)
         phasor = sent.port.synthesiser.phasor(begin, count)
-        if phasor is not None:
-            samples = samples * phasor
-        fft = _fft_size(link.bank.taps.shape[-1])
-        padded = torch.zeros(fft, dtype=torch.complex64)
-        padded[:count] = samples
-        branches = convolve(padded[:count], link.bank, fft)
+        samples = samples.clone() if phasor is None else samples * phasor  # a fresh, aligned buffer: same bits every time
+        branches = convolve(samples, link.bank, _fft_size(link.bank.taps.shape[-1]), link.spectrum)
         first = begin + link.bank.first
         if ratio == 1.0:
             start, out = first, branches[0]

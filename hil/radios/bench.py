@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from hil.config import Config, load_toml
 from hil.errors import ConfigError, TransmitRefusedError
@@ -109,7 +109,7 @@ class SimRadioConfig(Config):
 class RadioConfig(Config):
     """One radio: its driver, and the driver's own options as further keys."""
 
-    model_config = {**Config.model_config, "extra": "allow"}
+    model_config = ConfigDict(**{**Config.model_config, "extra": "allow"})
 
     driver: str
     _sim: SimRadioConfig | None = PrivateAttr(default=None)

@@ -18,6 +18,7 @@ from hil.registry import RADIOS
 __all__ = ["Bench", "BurstReception"]
 
 _AHEAD_S = 0.05  # a timed burst on a real radio: the host's lead over the device
+_FADE_EDGE = 64  # samples of delay and filter that belong to a burst
 _MARGIN = 256  # samples between now and the earliest sample of a simulated exchange
 
 
@@ -274,7 +275,8 @@ class Bench:
         longest = self.config.limits.max_burst_s
         if longest is not None and n / self.sample_rate_hz > longest:
             raise TransmitRefusedError(
-                f"bench '{self.config.name}': a burst of {n / self.sample_rate_hz:.3g} s is longer than limits.max_burst_s = {longest:g}"
+                f"bench '{self.config.name}': a burst of {n / self.sample_rate_hz:.3g} s is longer than "
+                f"limits.max_burst_s = {longest:g}"
             )
 
     def _timed(
@@ -284,6 +286,7 @@ class Bench:
         ahead = _MARGIN if self.virtual else int(_AHEAD_S * rate)
         wait = ahead + lead + int(draw.uniform(gap[0], gap[1]) * rate)
         before = int(draw.integers(lead // 2, lead + 1))
+        wait += self._into_one_fade(self._receiver.now() + wait, n, draw)
         shared_time = self.config.clock == "shared"
         base = self._receiver.now()
         times = {name: (base if shared_time else self.radios[name].now()) + wait for name in per_radio}

@@ -48,8 +48,8 @@ class SimulatedRadio(Radio):
         self._starts = 0
         self._ready: OrderedDict[tuple[int, int], tuple[object, Tensor, Tensor]] = OrderedDict()
         self._info = _info(name, config, air.sample_rate_hz)
-        self.tx_ports = [self._port("tx", channel) for channel in range(config.tx_channels)]
-        self.rx_ports = [self._port("rx", channel) for channel in range(config.rx_channels)]
+        self.tx_ports = self._ports("tx", config.tx_channels)
+        self.rx_ports = self._ports("rx", config.rx_channels)
 
     @classmethod
     def open(cls, name: str, bench: BenchConfig, shared: dict[str, Any]) -> SimulatedRadio:
@@ -70,7 +70,8 @@ class SimulatedRadio(Radio):
             _lay_links(bench, radios, air)
         return radio
 
-    def _port(self, side: str, channel: int) -> Port:
+    def _ports(self, side: str, channels: int) -> list[Port]:
+        """The channels of one direction; they share a synthesiser."""
         config, air = self._config, self._air
         synthesiser = PhaseNoise(
             kind=config.phase_noise,
@@ -81,7 +82,9 @@ class SimulatedRadio(Radio):
             loop_bandwidth_hz=config.loop_bandwidth_hz,
             linewidth_hz=config.linewidth_hz,
         )
-        return Port(name=f"{self._name}/{side}{channel}", ppm=config.ppm, synthesiser=synthesiser)
+        return [
+            Port(name=f"{self._name}/{side}{channel}", ppm=config.ppm, synthesiser=synthesiser) for channel in range(channels)
+        ]
 
     @property
     def info(self) -> RadioInfo:
