@@ -298,6 +298,17 @@ class Bench:
         sent_at = tuple(times.get(tx.radio) for tx in self.config.transmitters)
         return self._burst(got.samples, got.start, [*events, *got.events], sent_at)
 
+    def _into_one_fade(self, start: int, n: int, draw: np.random.Generator) -> int:
+        """How much later a burst must start to lie inside one block of the links' block fading, where it is short enough."""
+        blocks = {round(link.fading_block_s * self.sample_rate_hz) for link in self.config.links if link.fading != "none"}
+        if len(blocks) != 1:
+            return 0
+        block = blocks.pop()
+        room = block - n - 2 * _FADE_EDGE
+        if room <= 0 or start // block == (start + n + _FADE_EDGE) // block:
+            return 0
+        return (start // block + 1) * block + _FADE_EDGE + int(draw.integers(0, room)) - start
+
     def _untimed(self, per_radio: dict[str, NDArray[np.complex64]], length: int, lead: int, *, cyclic: bool) -> BurstReception:
         jitter = max((self.radios[name].info.start_jitter_s for name in per_radio), default=0.0)
         length += int(jitter * self.sample_rate_hz)
