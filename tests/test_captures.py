@@ -410,6 +410,17 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
         assert name in " ".join(report.problems)
 
 
+def test_verify_survives_any_damage(tmp_path: Path) -> None:
+    path, generator = tmp_path / "capture.h5", random.Random(3)
+    fill(path, points=2, bursts=2, count=200)
+    whole = path.read_bytes()
+    for _ in range(150):
+        damaged, at = bytearray(whole), generator.randrange(len(whole) - 64)
+        damaged[at : at + 16] = generator.randbytes(16)
+        path.write_bytes(damaged)
+        verify(path)  # a report, whatever it says; never an exception
+
+
 def test_zeros_in_place_of_samples_are_found(tmp_path: Path) -> None:
     path = tmp_path / "capture.h5"
     fill(path)

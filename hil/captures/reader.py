@@ -137,6 +137,9 @@ class Capture:
         self.file_version = int(found["@" + schema.VERSION_ATTRIBUTE])
         for name in _REQUIRED:
             self.entry(self._tree, name, name)
+        for name in _REQUIRED:
+            if isinstance(self._tree[name], dict) != (name == "points"):
+                raise CaptureFormatError(f"{path}: '{name}' must be a {'group' if name == 'points' else 'dataset'}")
         for name, dtype in _TABLES.items():
             found = self._tree[name].dtype
             if found != dtype:
@@ -226,6 +229,9 @@ class Capture:
     def points(self) -> list[PointRecord]:
         """All points, in the order of their making."""
         groups = sorted((key, value) for key, value in self._tree["points"].items() if not key.startswith("@"))
+        for name, tree in groups:
+            if not isinstance(tree, dict):
+                raise CaptureFormatError(f"{self.path}: 'points/{name}' must be a group")
         return [PointRecord(self, index, tree) for index, (_, tree) in enumerate(groups)]
 
     def bursts(self, point: int | None = None) -> Iterator[Burst]:
@@ -313,6 +319,7 @@ class Capture:
 
 def _tree(group: Any) -> Tree:
     tree: Tree = {f"@{name}": value for name, value in group.attrs.items()}
-    for name, member in group.items():
+    for name in group:
+        member = group[name]
         tree[name] = _tree(member) if isinstance(member, h5py.Group) else member
     return tree

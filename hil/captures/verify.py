@@ -70,13 +70,13 @@ def verify(path: str | Path) -> Report:
             problems.append(f"… and {len(found) - _MOST} more like it")
 
     with capture:
-        attempt(_counters)
-        if not problems:
-            for check in (_bursts, _samples, _ledger, _events, _texts, _points):
-                attempt(check)
         counts = dict(capture.committed)
-        points = capture.points
-        counts |= {"points": len(points), "finished_points": sum(point.finished for point in points)}
+        for check in (_counters, _groups, _bursts, _samples, _ledger, _events, _texts, _points):
+            attempt(check)
+            if problems and check in (_counters, _groups):
+                break  # the rest would stumble over these
+        else:
+            counts |= {"points": len(capture.points), "finished_points": sum(point.finished for point in capture.points)}
         return Report(
             path=str(path),
             version=capture.file_version,
@@ -92,6 +92,12 @@ def _counters(capture: Capture) -> Iterable[str]:
     for name, count in capture.committed.items():
         if not 0 <= count <= stored[name]:
             yield f"{count} {name} are committed, but {stored[name]} are there"
+
+
+def _groups(capture: Capture) -> Iterable[str]:
+    names = [point.name for point in capture.points]
+    if len(set(names)) != len(names):
+        yield f"points share a name: {names}"
 
 
 def _bursts(capture: Capture) -> Iterable[str]:
