@@ -38,6 +38,7 @@ class CaptureWriter:
         self._file = file
         self._h5 = h5
         self._committed = np.zeros(1, schema.COMMITTED)
+        self._tables: dict[str, Any] = {}
         self._points: dict[str, int] = {}
         self._done: set[int] = set()
         self._closed = False
@@ -86,6 +87,9 @@ class CaptureWriter:
                 writer._make_tables()
                 for name, text in texts.items():
                     _write_text(h5, name, text)
+            writer._tables = {
+                name: h5[name] for name in ("samples", "bursts", "frame_numbers", "ledger", "events", "committed")
+            }
             hidden.replace(path)
         except BaseException:
             writer._release()
@@ -217,9 +221,9 @@ class CaptureWriter:
         with self._committing():
             for name, content in tables.items():
                 counter = "frames" if name == "ledger" else name
-                _append(self._h5[name], int(before[counter]), content)
+                _append(self._tables[name], int(before[counter]), content)
                 after[counter] += len(content)
-            self._h5["committed"].write_direct(after)
+            self._tables["committed"].write_direct(after)
         self._committed = after
         return burst
 
