@@ -64,6 +64,9 @@ def quantisation_noise(bits: int) -> float:
 
 
 def clip_probability(rms: float) -> float:
-    """Probability that I or Q of a circular Gaussian of rms amplitude `rms` exceeds full scale 1.0."""
+    """Probability that I or Q of a circular Gaussian of rms amplitude `rms` exceeds full scale 1.0.
+
+    The envelope exceeds it more often, with probability exp(−1/rms²): 1.3e-7 at −12 dBFS rms, 3.5e-4 at −9.
+    """
     one = math.erfc(1 / rms)
     return 1 - (1 - one) ** 2

@@ -13,7 +13,7 @@ from torch import Tensor
 from hil.channel.noise import philox
 from hil.channel.resample import FilterBank, filter_bank
 
-__all__ = ["Path", "frequency_response", "impulse_response", "rayleigh"]
+__all__ = ["Path", "fade", "frequency_response", "impulse_response", "rayleigh"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,7 @@ class Air:
         history_s: how long after the fact a receiver may still read.
     """
 
-    def __init__(self, *, sample_rate_hz: float, seed: int, history_s: float = 4.0) -> None:
+    def __init__(self, *, sample_rate_hz: float, seed: int, history_s: float = 1.0) -> None:
         self.sample_rate_hz = sample_rate_hz
         self.seed = seed
         self.history = int(history_s * sample_rate_hz)
@@ -155,8 +155,8 @@ class Air:
         self._sent = [sent for sent in self._sent if sent.end > sent.start]
 
     def sending(self, port: Port) -> bool:
-        """Whether a port has anything on the air now or later."""
-        now = self.device_time(port.ppm)
+        """Whether a port has anything on the air after what can no longer be stopped."""
+        now = self.device_time(port.ppm, GUARD)
         return any(sent.port is port and sent.end > now for sent in self._sent)
 
     @property

@@ -214,6 +214,9 @@ class BenchConfig(Config):
         ends = [link.transmitter for link in self.links]
         if any(end >= len(self.transmitters) for end in ends) or len(set(ends)) != len(ends):
             raise ValueError(f"'links' must name each transmitter 0…{len(self.transmitters) - 1} at most once, not {ends}")
+        most = self.limits.max_tx_gain_db
+        if most is not None and any(tx.gain_db > most for tx in self.transmitters):
+            raise ValueError(f"a transmitter's gain_db is above limits.max_tx_gain_db = {most:g}")
         if not 0 <= self.gap_s[0] <= self.gap_s[1]:
             raise ValueError(f"'gap_s' must be [shortest, longest], not {list(self.gap_s)}")
         simulated = {name: radio.sim for name, radio in self.radios.items() if radio.driver == "sim"}
