@@ -1,15 +1,19 @@
 """Bench files: looked up, checked, and the limits that a real transmitter needs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hil.errors import ConfigError, TransmitRefusedError
 from hil.home import find
+from hil.radios import session
 from hil.radios.bench import BenchConfig, LimitsConfig, check_transmit, find_bench, load_bench
 from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.session import Bench
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -89,3 +93,29 @@ def test_settings_are_plain_data() -> None:
     assert (
         BenchConfig.model_validate(find_bench(ROOT / "radios" / "builtin.toml").model_dump()).radios["tx"].sim.tx_channels == 2
     )
+
+
+def test_duty_is_kept_between_bursts_of_real_radios(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(session.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(session.time, "sleep", sleep)
+    limits = {**LIMITS, "max_duty": 0.1, "max_burst_s": 0.005}
+    overrides = {f"limits.{key}": value for key, value in limits.items()}
+    with Bench(load_bench(ROOT / "radios" / "builtin.toml", overrides), transmit=True) as air:
+        monkeypatch.setattr(type(air.radios["tx"]), "info", property(lambda radio: replace(radio._info, virtual=False)))
+        for _ in range(2):
+            air.burst(np.full((2, 4000), 0.1, np.complex64))
+        assert waits == pytest.approx([0.0, 0.04])
+        with pytest.raises(TransmitRefusedError, match="max_burst_s"):
+            air.burst(np.full((2, 6000), 0.1, np.complex64))
+    with (
+        Bench(load_bench(ROOT / "radios" / "builtin.toml", overrides)) as air,
+        pytest.raises(TransmitRefusedError, match="--transmit"),
+    ):
+        air.burst(np.full((2, 4000), 0.1, np.complex64))

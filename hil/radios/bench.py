@@ -156,7 +156,17 @@ class ReceiverConfig(Config):
 
 
 class LimitsConfig(Config):
-    """What the operator allows real transmitters. Virtual radios need none of it."""
+    """What the operator allows real transmitters. Virtual radios need none of it.
+
+    Attributes:
+        freq_ranges_hz: bands, lowest and highest frequency; the whole occupied band must lie in one.
+        max_tx_gain_db: highest transmit gain; holds for virtual radios too.
+        max_tx_dbm: highest output power of the transmitters at that gain.
+        max_rx_dbm: highest input power that the receiver survives.
+        min_path_loss_db: attenuation that is surely between them; max_tx − loss must stay 10 dB below max_rx.
+        max_burst_s: longest burst.
+        max_duty: largest share of the time on the air; the session waits between bursts.
+    """
 
     freq_ranges_hz: tuple[tuple[float, float], ...] = ()
     max_tx_gain_db: float | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -57,6 +58,7 @@ class Bench:
         self.radios: dict[str, Radio] = {}
         self._consent = transmit
         self._bursts = 0
+        self._rested_at = 0.0
         self._applied: dict[str, RadioSettings] = {}
         self._wanted_tx = [float(tx.gain_db) for tx in config.transmitters]
         self._wanted_rx = float(config.receiver.gain_db)
@@ -175,6 +177,7 @@ class Bench:
             raise ShapeError(f"Arguments 'lead' and 'tail' must be at least 0, not {lead} and {tail}.")
         per_radio = self._rows_per_radio(rows)
         self._check_limits(per_radio, rows.shape[1])
+        self._rest(per_radio, rows.shape[1] / self.sample_rate_hz)
         draw = np.random.Generator(np.random.Philox(key=[self.config.seed, self._bursts]))
         self._bursts += 1
         try:
@@ -278,6 +281,14 @@ class Bench:
                 f"bench '{self.config.name}': a burst of {n / self.sample_rate_hz:.3g} s is longer than "
                 f"limits.max_burst_s = {longest:g}"
             )
+
+    def _rest(self, names: Iterable[str], burst_s: float) -> None:
+        """Wait as long as limits.max_duty asks for between bursts of real radios."""
+        duty = self.config.limits.max_duty
+        if duty is None or all(self.radios[name].info.virtual for name in names):
+            return
+        time.sleep(max(0.0, self._rested_at - time.monotonic()))
+        self._rested_at = time.monotonic() + burst_s / duty
 
     def _timed(
         self, per_radio: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.channel.multipath import fade, frequency_response
 from hil.errors import RadioError
 from hil.radios.air import Link
 from hil.radios.sim import SimulatedRadio
@@ -76,8 +77,6 @@ class Truth:
 
     def response(self, tx: int, freqs_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
         """H at baseband frequencies in received digital units per sent digital unit, static phases included."""
-        from hil.channel.multipath import frequency_response
-
         port = self._ports[tx]
         sink = self._receiver.rx_ports[self._bench.config.receiver.channel]
         power = self._senders[tx].full_scale_power(self._bench.tx_gain(tx))
@@ -89,6 +88,11 @@ class Truth:
         """Carrier of one transmitter minus the receiver's (Hz)."""
         sink = self._receiver.rx_ports[self._bench.config.receiver.channel]
         return 1e-6 * (self._ports[tx].ppm - sink.ppm) * self._bench.config.center_freq_hz
+
+    def fade(self, tx: int, position: int) -> complex:
+        """The CN(0, 1) gain of one link's block fading at a device sample of the receiver; 1 where it does not fade."""
+        link = self._links[tx]
+        return fade(self._receiver.air.seed, link.name, position // link.fading_block) if link.fading_block else 1 + 0j
 
     def describe(self) -> dict[str, Any]:
         """For a capture: JSON types only."""
