@@ -65,6 +65,7 @@ class Stage(Config):
         weight_decay: L2 regulariser (decoupled with ``adamw``).
         loss: ``cross_entropy`` over identities, or ``l1`` / ``mse`` between sent and decoded features.
         label_smoothing: share of the target spread over all identities (``cross_entropy``).
+        dropout: share of the features hidden from the classifiers (``cross_entropy``).
     """
 
     epochs: int = Field(ge=0)
@@ -77,6 +78,7 @@ class Stage(Config):
     weight_decay: float = Field(default=5e-4, ge=0)
     loss: Literal["cross_entropy", "l1", "mse"]
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class Recipe(Config):

@@ -119,13 +119,13 @@ class RetrievalTraining(nn.Module):
                 raise ModelError(f"stage {stage}: a batch needs views or features.")
             features = self.network.extract(batch.views)
         if stage == "t1" or not isinstance(self.network, JsccNetwork):
-            return self._identity_loss(features, batch.labels, settings)
+            return self._identity_loss(features, batch, settings)
         decoded = self.transmit(self.network, features, batch.generator)
         if settings.loss == "l1":
             return F.l1_loss(decoded, features)
         if settings.loss == "mse":
             return F.mse_loss(decoded, features)
-        return self._identity_loss(decoded, batch.labels, settings)
+        return self._identity_loss(decoded, batch, settings)
 
     def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> Tensor:
         """Features through autoencoder and AWGN at the training SNR, float32 [task, view, p]."""
@@ -133,12 +133,15 @@ class RetrievalTraining(nn.Module):
         snr_db = snr.low + (snr.high - snr.low) * torch.rand(features.shape[0], generator=generator)
         return network.demodulate(receive_awgn(network.modulate(features), snr_db, generator).symbols)
 
-    def _identity_loss(self, features: Tensor, labels: Tensor, stage: Stage) -> Tensor:
+    def _identity_loss(self, features: Tensor, batch: Batch, stage: Stage) -> Tensor:
+        if stage.dropout > 0:  # drawn on the CPU like all else, so that a seed means the same everywhere
+            shown = torch.rand(features.shape, generator=batch.generator) >= stage.dropout
+            features = features * shown.to(features.device) / (1 - stage.dropout)
         inputs = [*features.unbind(1)]
         if len(inputs) > 1:
             inputs.append(features.flatten(1))
         losses = [
-            F.cross_entropy(classifier(one), labels, label_smoothing=stage.label_smoothing)
+            F.cross_entropy(classifier(one), batch.labels, label_smoothing=stage.label_smoothing)
             for classifier, one in zip(self.classifiers, inputs, strict=True)
         ]
         return torch.stack(losses).mean()
