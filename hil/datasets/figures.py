@@ -58,6 +58,7 @@ class _Brush:
         rows = np.arange(height, dtype=np.float32)[None, :, None]
         columns = np.arange(width, dtype=np.float32)[None, None, :]
         self.canvas = canvas
+        self.scratch = np.empty_like(canvas)
         self.size = _wide(poses.size)
         self.v = (rows - _wide(poses.top)) / self.size
         self.u = (columns - _wide(poses.middle)) / self.size - _wide(poses.lean) * (np.float32(0.5) - self.v)
@@ -68,9 +69,15 @@ class _Brush:
 
     def paint(self, cover: Floats, colour: Floats) -> None:
         """Blend `colour`, [image, 3] or [image, 3, H, W], over the canvas."""
-        if colour.ndim == 2:
-            colour = colour[:, :, None, None]
-        self.canvas += cover[:, None] * (colour - self.canvas)
+        rows = np.flatnonzero(cover.any(axis=(0, 2)))
+        if not len(rows):
+            return
+        window = slice(int(rows[0]), int(rows[-1]) + 1)
+        colour = colour[:, :, None, None] if colour.ndim == 2 else colour[:, :, window]
+        part, step = self.canvas[:, :, window], self.scratch[:, :, window]
+        np.subtract(colour, part, out=step)
+        np.multiply(step, cover[:, None, window], out=step)
+        np.add(part, step, out=part)
 
     def ellipse(self, u: Length, v: Length, a: Length, b: Length) -> Floats:
         """Coverage of an ellipse around (u, v) with half axes a, b."""
@@ -127,7 +134,7 @@ def paint_figures(canvas: Floats, people: People, poses: Poses) -> None:
     )
     squeeze = np.float32(0.6) + np.float32(0.4) * np.abs(front)
     girth, shoulder = _wide(people.girth), _wide(people.shoulder)
-    half = np.float32(0.105) * girth * squeeze  # of the torso
+    half = np.float32(0.13) * girth * squeeze  # of the torso
     hem, stride, swing = _wide(people.hem), _wide(poses.stride), _wide(poses.swing)
 
     _bags(brush, people, front, lateral, half, behind=True)
@@ -145,16 +152,16 @@ def paint_figures(canvas: Floats, people: People, poses: Poses) -> None:
 def _legs(brush: _Brush, people: People, hem: Floats, stride: Floats, squeeze: Floats, lateral: Floats) -> None:
     cloth = _cloth(brush, people.legs_kind, people.legs_a, people.legs_b, people.period, squeeze)
     girth = _wide(people.girth)
-    half = np.float32(0.047) * girth
+    half = np.float32(0.055) * girth
     ends = np.float32(0.5) + _wide(people.leg) * np.float32(0.46)
     for sign in (np.float32(-1), np.float32(1)):
-        hip = sign * np.float32(0.045) * girth * squeeze
+        hip = sign * np.float32(0.055) * girth * squeeze
         foot = hip + sign * stride * (np.float32(0.03) + np.float32(0.11) * np.abs(lateral))
         knee = hip + (foot - hip) * (ends - np.float32(0.46)) / np.float32(0.54)
         brush.paint(brush.limb(hip, 0.46, foot, 0.97, half * np.float32(0.7)), people.skin)
         brush.paint(brush.limb(hip, 0.46, knee, ends, half), cloth)
         brush.paint(brush.ellipse(foot + lateral * np.float32(0.02), 0.975, np.float32(0.05), 0.022), people.shoes)
-    spread = np.float32(0.085) * girth + np.float32(0.05) * np.clip((brush.v - hem) * np.float32(4), 0, 1)
+    spread = np.float32(0.105) * girth + np.float32(0.05) * np.clip((brush.v - hem) * np.float32(4), 0, 1)
     skirt = np.maximum(np.abs(brush.u) - spread, np.maximum(np.float32(0.46) - brush.v, brush.v - np.float32(0.74)))
     brush.paint(brush.cover(skirt) * _wide(people.skirt), cloth)
 
@@ -169,7 +176,7 @@ def _front_and_back(brush: _Brush, people: People, front: Floats, lateral: Float
 
 
 def _arms(brush: _Brush, people: People, torso: Floats, half: Floats, swing: Floats, front: Floats) -> None:
-    thick = np.float32(0.03) * _wide(people.girth)
+    thick = np.float32(0.034) * _wide(people.girth)
     ends = np.float32(0.19) + _wide(people.sleeve) * np.float32(0.29)
     shade = torso * np.float32(0.88)
     for sign in (np.float32(-1), np.float32(1)):
@@ -181,7 +188,7 @@ def _arms(brush: _Brush, people: People, torso: Floats, half: Floats, swing: Flo
 
 
 def _head(brush: _Brush, people: People, front: Floats, lateral: Floats) -> None:
-    size = np.float32(0.062) * _wide(people.head)
+    size = np.float32(0.07) * _wide(people.head)
     kind = people.hair_kind[:, None, None]
     long = (kind == 1).astype(np.float32)
     bald = kind == 2

@@ -45,18 +45,18 @@ class Camera:
 
 # fmt: off
 CAMERAS: tuple[Camera, ...] = (
-    Camera(turn=0.0, spread=1.1, size=56, light=1.00, cast=(1.00, 1.00, 1.00), veil=0.00, fade=0.00, curve=0.0,
-           wall=(0.62, 0.60, 0.55), floor=(0.45, 0.44, 0.42), tiles=9.0, blur=0.5, noise=0.03, hidden=0.15),
-    Camera(turn=2.0, spread=1.1, size=54, light=0.72, cast=(1.12, 0.98, 0.78), veil=0.02, fade=0.10, curve=0.2,
-           wall=(0.50, 0.36, 0.28), floor=(0.32, 0.28, 0.26), tiles=5.0, blur=0.7, noise=0.05, hidden=0.20),
-    Camera(turn=1.0, spread=1.0, size=58, light=1.12, cast=(0.86, 1.00, 1.16), veil=0.06, fade=0.15, curve=-0.1,
-           wall=(0.66, 0.72, 0.78), floor=(0.56, 0.58, 0.60), tiles=13.0, blur=0.6, noise=0.03, hidden=0.15),
-    Camera(turn=0.5, spread=1.2, size=52, light=0.62, cast=(0.90, 1.06, 0.92), veil=0.04, fade=0.25, curve=0.3,
-           wall=(0.30, 0.42, 0.30), floor=(0.36, 0.38, 0.30), tiles=7.0, blur=0.9, noise=0.06, hidden=0.25),
-    Camera(turn=3.0, spread=1.2, size=57, light=0.90, cast=(1.10, 0.92, 1.02), veil=0.10, fade=0.10, curve=0.0,
-           wall=(0.72, 0.62, 0.66), floor=(0.50, 0.46, 0.50), tiles=11.0, blur=0.6, noise=0.04, hidden=0.15),
-    Camera(turn=1.8, spread=2.0, size=55, light=1.05, cast=(0.96, 0.94, 0.80), veil=0.00, fade=0.05, curve=-0.2,
-           wall=(0.40, 0.40, 0.46), floor=(0.62, 0.58, 0.48), tiles=6.0, blur=0.8, noise=0.05, hidden=0.20),
+    Camera(turn=0.0, spread=1.1, size=58, light=1.00, cast=(1.00, 1.00, 1.00), veil=0.00, fade=0.00, curve=0.0,
+           wall=(0.62, 0.60, 0.55), floor=(0.45, 0.44, 0.42), tiles=9.0, blur=0.4, noise=0.025, hidden=0.15),
+    Camera(turn=2.0, spread=1.1, size=55, light=0.77, cast=(1.09, 0.98, 0.83), veil=0.02, fade=0.08, curve=0.15,
+           wall=(0.50, 0.36, 0.28), floor=(0.32, 0.28, 0.26), tiles=5.0, blur=0.6, noise=0.040, hidden=0.18),
+    Camera(turn=1.0, spread=1.0, size=60, light=1.10, cast=(0.89, 1.00, 1.12), veil=0.06, fade=0.12, curve=-0.1,
+           wall=(0.66, 0.72, 0.78), floor=(0.56, 0.58, 0.60), tiles=13.0, blur=0.5, noise=0.025, hidden=0.15),
+    Camera(turn=0.5, spread=1.2, size=54, light=0.70, cast=(0.93, 1.05, 0.94), veil=0.04, fade=0.18, curve=0.25,
+           wall=(0.30, 0.42, 0.30), floor=(0.36, 0.38, 0.30), tiles=7.0, blur=0.7, noise=0.045, hidden=0.20),
+    Camera(turn=3.0, spread=1.2, size=59, light=0.92, cast=(1.08, 0.94, 1.01), veil=0.08, fade=0.08, curve=0.0,
+           wall=(0.72, 0.62, 0.66), floor=(0.50, 0.46, 0.50), tiles=11.0, blur=0.5, noise=0.035, hidden=0.15),
+    Camera(turn=1.8, spread=2.0, size=57, light=1.04, cast=(0.97, 0.95, 0.84), veil=0.00, fade=0.04, curve=-0.15,
+           wall=(0.40, 0.40, 0.46), floor=(0.62, 0.58, 0.48), tiles=6.0, blur=0.6, noise=0.040, hidden=0.18),
 )
 # fmt: on
 
@@ -79,7 +79,7 @@ def draw_poses(cameras: Ints, heights: Floats, stream: Stream) -> Poses:
     return Poses(
         turn=_of("turn", cameras) + np.float32(4) + _of("spread", cameras) * stream.uniform(-1, 1, count),
         top=np.maximum(slack * stream.uniform(0.3, 0.8, count), np.float32(-2)),
-        middle=np.float32(15.5) + stream.uniform(-3, 3, count),
+        middle=np.float32(15.5) + stream.uniform(-2.5, 2.5, count),
         size=size,
         lean=stream.uniform(-0.06, 0.06, count),
         stride=stream.uniform(-1, 1, count),
@@ -111,7 +111,7 @@ def backdrop(cameras: Ints, height: int, width: int, stream: Stream) -> Floats:
     wall = _wide(_of("wall", cameras)) * (np.float32(1) - np.float32(0.15) * joint)
     horizon = _wide(stream.uniform(0.55, 0.8, count)) * np.float32(height)
     image = np.where(rows < horizon, wall, _wide(_of("floor", cameras)))
-    image = image + np.float32(0.22) * _clutter(count, height, width, stream)
+    image = image + np.float32(0.16) * _clutter(count, height, width, stream)
     box = _boxes(count, height, width, stream, (0.2, 0.6), (0.3, 0.9))
     colour = _wide(stream.uniform(0.1, 0.9, count, 3))
     image += box * (colour - image) * _wide((stream.uniform(0, 1, count) < 0.6).astype(np.float32))
@@ -146,18 +146,18 @@ def expose(scene: Floats, cameras: Ints, stream: Stream) -> np.ndarray[tuple[int
     """What the cameras record of a scene: occlusion, light, colour, blur, noise. uint8 [image, 3, H, W]."""
     count, _, height, width = scene.shape
     hidden = (stream.uniform(0, 1, count) < _of("hidden", cameras)).astype(np.float32)
-    box = _boxes(count, height, width, stream, (0.3, 0.9), (0.2, 0.5)) * _wide(hidden)
+    box = _boxes(count, height, width, stream, (0.3, 0.8), (0.2, 0.4)) * _wide(hidden)
     image = scene + box * (_wide(stream.uniform(0.1, 0.8, count, 3)) - scene)
 
     rows = np.arange(height, dtype=np.float32)[None, None, :, None] / np.float32(height) - np.float32(0.5)
     columns = np.arange(width, dtype=np.float32)[None, None, None, :] / np.float32(width) - np.float32(0.5)
-    slope = _wide(stream.uniform(-0.4, 0.4, count)) * rows + _wide(stream.uniform(-0.5, 0.5, count)) * columns
-    gain = _wide(_of("light", cameras) * stream.uniform(0.75, 1.2, count)) * (np.float32(1) + slope)
-    image = image * (gain * _wide(_of("cast", cameras) * stream.uniform(0.94, 1.06, count, 3)))
+    slope = _wide(stream.uniform(-0.3, 0.3, count)) * rows + _wide(stream.uniform(-0.35, 0.35, count)) * columns
+    gain = _wide(_of("light", cameras) * stream.uniform(0.82, 1.18, count)) * (np.float32(1) + slope)
+    image = image * (gain * _wide(_of("cast", cameras) * stream.uniform(0.97, 1.03, count, 3)))
     grey = (image[:, 0:1] * np.float32(0.3) + image[:, 1:2] * np.float32(0.6)) + image[:, 2:3] * np.float32(0.1)
     image = image + _wide(_of("fade", cameras)) * (grey - image)
     image = np.clip(image + _wide(_of("veil", cameras)), 0, 1)
-    image = image + _wide(_of("curve", cameras) + stream.uniform(-0.15, 0.15, count)) * image * (np.float32(1) - image)
+    image = image + _wide(_of("curve", cameras) + stream.uniform(-0.1, 0.1, count)) * image * (np.float32(1) - image)
     amount = _wide(_of("blur", cameras) * stream.uniform(0, 1, count))
     image = _soften(_soften(image, amount), amount)
     image = image + _wide(_of("noise", cameras)) * stream.noise(count, 3, height, width)

@@ -26,7 +26,7 @@ from hil.errors import DatasetError
 __all__ = ["FINGERPRINT", "GENERATOR_VERSION", "generate", "load"]
 
 GENERATOR_VERSION = 1
-FINGERPRINT = ""
+FINGERPRINT = "beae70b7aa35cda19c1c95e096378ca84a0cb8836eb1712331cc160c2cfd6b8f"
 
 HEIGHT, WIDTH = 64, 32
 TRAIN_IDENTITIES, TEST_IDENTITIES, TRAIN_IMAGES = 320, 500, 8
@@ -137,13 +137,13 @@ def _cache_file(train: int, test: int) -> Path:
     if not base:
         home = os.environ.get("XDG_CACHE_HOME")
         base = str(Path(home) / "hil") if home else str(Path("~/.cache/hil").expanduser())
-    return Path(base) / f"synthetic-v{GENERATOR_VERSION}-{train}-{test}.npz"
+    return Path(base) / f"synthetic-v{GENERATOR_VERSION}-{FINGERPRINT[:12]}-{train}-{test}.npz"
 
 
 def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
     """The splits from the cache; None when they are not there or not what was written."""
     try:
-        with np.load(_cache_file(train, test), allow_pickle=False) as stored:
+        with _cache_file(train, test).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             splits = tuple(
                 Split(
                     images=torch.from_numpy(stored[f"{name}_images"]),
