@@ -24,7 +24,8 @@ def clustered_difference(first: Tensor, second: Tensor, clusters: Tensor) -> Dif
     """Mean of first − second over tasks, with a standard error that allows for tasks of one identity being dependent.
 
     Args:
-        first, second: float [task], each task's share of hits.
+        first: float [task], each task's share of hits.
+        second: the same tasks, another way.
         clusters: int64 [task], identity of each task.
     Source: the linearised variance of a ratio mean of cluster totals (Cochran, Sampling Techniques, sec. 9A).
     """
@@ -37,9 +38,7 @@ def clustered_difference(first: Tensor, second: Tensor, clusters: Tensor) -> Dif
     return Difference(value=mean, error=variance**0.5)
 
 
-def holm_intervals(
-    differences: Sequence[Difference], *, bound: float = 0.0, level: float = 0.95
-) -> list[tuple[float, float]]:
+def holm_intervals(differences: Sequence[Difference], *, bound: float = 0.0, level: float = 0.95) -> list[tuple[float, float]]:
     """Simultaneous intervals by Holm's step-down over the hypotheses |difference| ≤ `bound`.
 
     The i-th of m hypotheses, in order of evidence against it, gets a two-sided interval at 1 − (1 − level)/(m − i).

@@ -92,6 +92,7 @@ class Collection:
         frames: counts by fate: sent, scored, lost.
         cfo_hz: mean CFO of each link, Hz; null_noise_db: noise on null carriers over noise in the silent symbol, dB.
         sha256: of the received symbols (complex64, little-endian, in order of task and use).
+        sent: bool [task], tasks that were sent; all of them unless the run was cut short.
     """
 
     received: Received
@@ -103,6 +104,7 @@ class Collection:
     cfo_hz: list[float]
     null_noise_db: float
     sha256: str
+    sent: Tensor
 
 
 class Collector:
@@ -111,6 +113,7 @@ class Collector:
     Args:
         spec: the point.
         sent: complex64 [tx, task, use], what was sent (for the EVM only).
+
     Raises:
         ShapeError: `sent` does not fit the spec.
     """
@@ -122,13 +125,14 @@ class Collector:
             raise ShapeError(f"Argument 'sent' must be [tx, task, use] = {expected}, not {tuple(sent.shape)}.")
         self.spec, self.form, self._sent = spec, form, sent
         self._receiver = Receiver(form, spec.receiver)
-        transmitters, tasks, uses = expected
+        _, tasks, uses = expected
         self._symbols = torch.zeros((tasks, uses), dtype=torch.complex64)
         self._channel = torch.zeros(expected, dtype=torch.complex64)
         self._noise_var = torch.zeros((tasks, uses))
         self._valid = torch.zeros((tasks, uses), dtype=torch.bool)
         self._frames: dict[int, FrameReception] = {}
         self._expected = 0
+        self._sent_tasks = torch.zeros(tasks, dtype=torch.bool)
 
     def add(self, samples: NDArray[np.int16], number: int, start: int = 0) -> dict[str, Any]:
         """Receive one burst that should hold frame `number`; returns its ledger row.
@@ -139,6 +143,8 @@ class Collector:
             start: device sample index of the burst's first sample.
         """
         self._expected += 1
+        first, count = self._tasks_of(number)
+        self._sent_tasks[first : first + count] = True
         window = to_complex(samples, self.spec.full_scale)
         clipped = int((np.abs(samples.astype(np.int32)) >= self.spec.full_scale).any(axis=1).sum())
         row: dict[str, Any] = {"frame": number, "status": "lost", "detected": False, "clipped": clipped}
@@ -184,7 +190,9 @@ class Collector:
         """The point as received so far."""
         frames = list(self._frames.values())
         snr = torch.stack([frame.snr for frame in frames]).mean(0).tolist() if frames else [math.nan] * self.form.transmitters
-        cfo = torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else [math.nan] * self.form.transmitters
+        cfo = (
+            torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else [math.nan] * self.form.transmitters
+        )
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         error = self._error(slice(None))
         plan_csi = self.spec.rx_csi
@@ -204,6 +212,7 @@ class Collector:
             cfo_hz=cfo,
             null_noise_db=_db(null) if frames else math.nan,
             sha256=hashlib.sha256(self._symbols.contiguous().numpy().tobytes()).hexdigest(),
+            sent=self._sent_tasks,
         )
 
 

@@ -40,17 +40,17 @@ class Report(Protocol):
         ...
 
 
-def air_row(
-    scorer: Scorer, spec: PointSpec, collection: Collection, outcome: Outcome, more: dict[str, Any]
-) -> dict[str, Any]:
+def air_row(scorer: Scorer, spec: PointSpec, collection: Collection, outcome: Outcome, more: dict[str, Any]) -> dict[str, Any]:
     """The result row of a point measured on the air."""
     mean = snr_linear_mean_db(collection.snr_db)
+    sent = collection.sent
+    outcome = Outcome(hit=outcome.hit[sent], ap=outcome.ap[sent], scored=outcome.scored[sent])
     row = point_row(
         scorer=scorer,
         source="air",
         basis="link",
         outcome=outcome,
-        task_index=spec.task_index(),
+        task_index=spec.task_index()[sent],
         snr_db_target=spec.snr_db_target,
         snr_db=collection.snr_db,
         snr_eff_db=collection.snr_eff_db,

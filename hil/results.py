@@ -50,10 +50,12 @@ def point_row(
     }
 
 
-def simulation_row(*, scorer: Scorer, share: Any, basis: str, draws: int, **more: Any) -> dict[str, Any]:
+def simulation_row(
+    *, scorer: Scorer, share: Any, basis: str, draws: int, task_index: Any = None, **more: Any
+) -> dict[str, Any]:
     """A row of `points` for a simulation: `share` of hits over the draws, float64 [task]."""
     count = len(share)
-    identities = scorer.tasks.identities.repeat(-(-count // len(scorer.tasks)))[:count]
+    identities = scorer.tasks.identities[slice(count) if task_index is None else task_index]
     return {
         **_common(scorer, "simulation", basis),
         "tasks": count * draws,
@@ -80,6 +82,7 @@ def _common(scorer: Scorer, source: str, basis: str | None) -> dict[str, Any]:
         "snr_db_target": None,
         "snr_db": None,
         "snr_eff_db": None,
+        "energy": None,
         "uses": [int(count) for count in plan.occupied.sum(1)],
         "dropped_tasks": scorer.tasks.dropped,
         "gallery": getattr(scheme, "gallery_mode", None),
@@ -135,15 +138,14 @@ def summary(rows: list[dict[str, Any]], agreement: list[dict[str, Any]]) -> dict
 def _orders(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """At each SNR the schemes from best to worst, by source and energy."""
     orders = []
-    keys = dict.fromkeys(
-        (row["source"], row["snr_basis"], row["energy"], row["snr_db_target"]) for row in rows if row["snr_db_target"] is not None
-    )
-    for key in keys:
-        own = [row for row in rows if (row["source"], row["snr_basis"], row["energy"], row["snr_db_target"]) == key]
+    with_snr = [row for row in rows if row["snr_db_target"] is not None]
+    names = ("source", "snr_basis", "energy", "snr_db_target")
+    for key in dict.fromkeys(tuple(row[name] for name in names) for row in with_snr):
+        own = [row for row in with_snr if tuple(row[name] for name in names) == key]
         if len(own) > 1:
             ranked = sorted(own, key=lambda row: -row["top1"])
             orders.append(
-                dict(zip(("source", "snr_basis", "energy", "snr_db_target"), key, strict=True))
+                dict(zip(names, key, strict=True))
                 | {"best_first": [row["access"] for row in ranked], "top1": [row["top1"] for row in ranked]}
             )
     return orders

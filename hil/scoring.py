@@ -88,7 +88,10 @@ class Scorer:
             for start in range(0, len(self.tasks), BATCH):
                 index = self.tasks.views[start : start + BATCH, : self.views]
                 views = self.dataset.query.float_images(index.flatten()).unflatten(0, tuple(index.shape))
-                parts.append(self.scheme.decode({}, side=self.scheme.encode(views).side).features)
+                features = self.scheme.decode({}, side=self.scheme.encode(views).side).features
+                if features is None:
+                    raise ModelError(f"reference '{self.name}' gave no features")
+                parts.append(features)
         scores = rank(torch.cat(parts), self._gallery, self.tasks, self.dataset.gallery, views=self.views)
         return Outcome(hit=scores.top1, ap=scores.ap, scored=torch.ones_like(scores.top1))
 
@@ -132,6 +135,7 @@ class Scorer:
         draws: int,
         seed: int,
         workers: int = 1,
+        task_index: Tensor | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Tensor:
         """The same tasks through the mathematical channel, with `draws` independent noise draws.
@@ -143,11 +147,14 @@ class Scorer:
             draws: number of noise draws.
             seed: of the noise; draw d is a function of (seed, d) alone.
             workers: threads.
+            task_index: distinct task of each column of `sent`, int64 [task]; None for 0, 1, 2, ….
+            progress: told how many draws are done.
+
         Returns:
             share of hits of each task, float64 [task].
         """
         count = sent.shape[1]
-        index = torch.arange(count) % len(self.tasks)
+        index = torch.arange(count) if task_index is None else task_index
         valid = self.plan.occupied.any(0).expand(count, -1)
         noise_var = noise_var.expand(count, sent.shape[2])
         wants = self.plan.rx_csi
@@ -178,7 +185,8 @@ class Scorer:
                 )
             if progress:
                 progress(len(share))
-            return hits.unflatten(0, (len(share), count)).double().sum(0)
+            total: Tensor = hits.view(len(share), count).double().sum(0)
+            return total
 
         parts = min(draws, max(workers, math.ceil(draws * count / SIMULATED_AT_ONCE)))
         with ThreadPoolExecutor(max(1, workers)) as pool:

@@ -41,7 +41,7 @@ def read_symbols(path: Path) -> NDArray[np.complex64]:
         raise ShapeError(f"{path}: symbols must be complex [tx, task, use], not {symbols.dtype} {list(symbols.shape)}")
     if not np.isfinite(symbols).all():
         raise ShapeError(f"{path}: symbols must be finite; {int((~np.isfinite(symbols)).sum())} are not")
-    return symbols.astype(np.complex64)
+    return np.asarray(symbols, np.complex64)
 
 
 def write_received(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:

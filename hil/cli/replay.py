@@ -1,0 +1,88 @@
+"""`hil replay`: the same table from the file, and new questions to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from hil.cli.display import Display, parse_schemes, parse_snr
+
+__all__ = ["replay"]
+
+
+@click.command()
+@click.argument("capture", type=click.Path(path_type=Path))
+@click.option("--simulate", type=click.Choice(["awgn", "channel"]), help="Also send the same symbols through this channel.")
+@click.option("--schemes", callback=parse_schemes, metavar="NAMES", help="Only these.")
+@click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help="Only these targets.")
+@click.option("--dataset", metavar="SPEC", help="Where the data set lies now.")
+@click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the weights that were on the air.")
+@click.option("--other-weights", is_flag=True, help="Score with other weights than those on the air.")
+@click.option("--draws", type=int, default=20, show_default=True, help="Noise draws of each task in a simulation.")
+@click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with models/, ….")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Write results.json and report.html there.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON instead of the table.")
+def replay(
+    capture: Path,
+    simulate: str | None,
+    schemes: tuple[str, ...],
+    snr_db: tuple[float, ...],
+    dataset: str | None,
+    models: Path | None,
+    other_weights: bool,
+    draws: int,
+    home: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Receive, decode and score CAPTURE again; says whether the live run's bits were verified."""
+    import torch
+
+    from hil.captures import Capture
+    from hil.replay import open_workload
+    from hil.replay import replay as run_replay
+    from hil.report.html import write_report
+    from hil.report.table import results_table, summary_lines
+    from hil.results import write_results
+    from hil.workload import ALIASES
+
+    torch.set_num_threads(1)
+    with Capture.open(capture) as opened:
+        work = open_workload(opened, models=models, home=home, dataset=dataset, other_weights=other_weights)
+        results = run_replay(
+            opened,
+            work,
+            Display(quiet=as_json),
+            simulate=simulate or "none",  # type: ignore[arg-type] # click has checked the choice
+            schemes=tuple(ALIASES.get(name, name) for name in schemes),
+            snr_db=snr_db,
+            draws=draws,
+        )
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_results(results, out / "results.json")
+        write_report(results, capture, out / "report.html")
+    if as_json:
+        click.echo(json.dumps(results))
+        return
+    from rich.console import Console
+
+    Console().print(results_table(results))
+    for line in summary_lines(results):
+        click.echo(line)
+    click.echo(verdict(results["verification"]))
+
+
+def verdict(check: dict[str, object]) -> str:
+    """The verification in one line."""
+    state, largest = check["verified"], check["largest_difference"]
+    if state == "bits":
+        return "verified: every received symbol has the bits of the live run (SHA-256 equal)"
+    if state == "unfinished":
+        return "verified in part: the run was cut short; its finished points have the bits of the live run"
+    text = f"largest difference of a received symbol {largest:.2g}, {check['changed_top1']} top-1 decisions changed"
+    if state == "tolerance":
+        return f"verified within tolerance (other machine or versions): {text}"
+    return f"NOT verified: {text}"

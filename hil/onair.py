@@ -1,0 +1,242 @@
+"""Points on the air: calibrate a bench, set each link's SNR, align superposed transmitters, send, keep, receive."""
+
+from __future__ import annotations
+
+import math
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hil import __version__
+from hil.calibration.links import LinkCalibration, Sounder, calibrate_links
+from hil.calibration.precode import Precoder, align
+from hil.captures import CapturePlan, CaptureWriter, plan_capture
+from hil.collect import Collection, Collector, PointSpec, to_complex
+from hil.errors import CalibrationError
+from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
+from hil.phy.header import repetitions_for
+from hil.phy.receive import ReceiverConfig
+from hil.phy.transmit import build_frame
+from hil.radios.bench import BenchConfig
+from hil.radios.session import Bench
+from hil.units import db_to_power, power_to_db
+
+__all__ = ["CALIBRATION_FRAMES", "AirRun", "capture_needs", "frame_for", "receiver_for", "versions"]
+
+LEAD_SAMPLES = 400
+"""The frame starts at most so far into a burst's window (the session draws where); the receiver is not told."""
+TAIL_SAMPLES = 64
+CALIBRATION_FRAMES = 64
+"""Most frames that the first calibration takes (planning)."""
+ALIGNMENT_SOUNDING = 64
+"""Sounding symbols a transmitter with which superposed transmitters are aligned."""
+
+
+def receiver_for(bench: BenchConfig) -> ReceiverConfig:
+    """The receiver that fits a bench: no CFO search on a shared reference, ±50 ppm each otherwise."""
+    shared = bench.clock == "shared"
+    return ReceiverConfig(
+        sample_rate_hz=bench.sample_rate_hz,
+        center_freq_hz=bench.center_freq_hz,
+        max_cfo_hz=0.0 if shared else 40e-6 * bench.center_freq_hz,
+        phase_walk_rad2=0.0 if shared else 1e-4,
+        aligned=shared,
+    )
+
+
+def frame_for(receiver: ReceiverConfig, lowest_snr_db: float, *, tasks_per_frame: int, interleave: bool) -> FrameConfig:
+    """Frames that still work at the lowest SNR of the plan: preamble, sounding and header sized for it."""
+    base = FrameConfig(interleave=interleave, tasks_per_frame=tasks_per_frame)
+    # The matched-filter bound is −7 dB for 240 samples; 3 dB of margin keep misses below 1e-6.
+    preamble = 240 * max(1, math.ceil(db_to_power(-7.0 + 3.0 - lowest_snr_db) - 0.05))
+    sounding = sounding_symbols_for(lowest_snr_db, taps=receiver.taps, active=base.numerology.active)
+    return base.model_copy(
+        update={
+            "preamble_samples": preamble,
+            "sounding_symbols": sounding,
+            "header_repetitions": repetitions_for(lowest_snr_db),
+        }
+    )
+
+
+def capture_needs(points: Sequence[PointSpec], rate_hz: float) -> CapturePlan:
+    """Samples, bytes and time of a run."""
+    samples = frames = symbols = received = 0
+    for point in points:
+        form = point.format()
+        window = LEAD_SAMPLES + TAIL_SAMPLES
+        samples += point.frames * (form.samples + window) + 2 * ALIGNMENT_SOUNDING * 80 * (point.access == "noma")
+        frames += point.frames + 1
+        symbols += form.transmitters * point.tasks * form.occupied.shape[1]
+        received += point.tasks * form.occupied.shape[1]
+    extra = CALIBRATION_FRAMES * 8000
+    return plan_capture(
+        samples=samples + extra,
+        sample_rate_hz=rate_hz,
+        frames=frames + CALIBRATION_FRAMES,
+        bursts=frames + CALIBRATION_FRAMES,
+        symbols=symbols,
+        received=received,
+        other_bytes=sum(point.tasks * 24 for point in points),
+    )
+
+
+def versions() -> dict[str, Any]:
+    """What the bits of a result depend on."""
+    return {
+        "hil": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "torch_threads": torch.get_num_threads(),
+        "torch_capability": torch.backends.cpu.get_cpu_capability(),
+        "argv": sys.argv,
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    wanted = ("model name", "cpu family", "model\t")
+    return "; ".join(dict.fromkeys(line.split(":", 1)[1].strip() for line in lines if line.startswith(wanted)))
+
+
+class AirRun:
+    """One pass over the air; holds the bench, the capture and what calibration found."""
+
+    def __init__(self, bench: Bench, writer: CaptureWriter, receiver: ReceiverConfig) -> None:
+        self.bench, self.writer, self.receiver = bench, writer, receiver
+        self._calibration = -1
+
+    def burst(self, waveforms: Tensor) -> tuple[Any, int, list[dict[str, Any]]]:
+        """Send and receive; samples int16 [n, 2], device index of the first, stream events as capture rows."""
+        if waveforms.shape[0] < self.bench.transmitters:
+            rest = self.bench.transmitters - waveforms.shape[0]
+            waveforms = torch.cat([waveforms, waveforms.new_zeros(rest, waveforms.shape[1])])
+        reception = self.bench.burst(waveforms.numpy(), lead=LEAD_SAMPLES, tail=TAIL_SAMPLES)
+        events = [
+            {
+                "kind": event.kind,
+                "radio": event.radio,
+                "channel": event.channel,
+                "sample": event.position,
+                "count": event.count,
+            }
+            for event in reception.events
+        ]
+        return reception.samples, reception.start, events
+
+    def exchange(self, waveforms: Tensor, number: int) -> Tensor:
+        """A sounding burst: kept in the capture, its samples given back as complex64."""
+        samples, start, events = self.burst(waveforms)
+        row = {"frame": number, "status": "decoded", "detected": True}
+        self.writer.append_burst(
+            self._calibration, samples, start=start, kind="sounding", frame_numbers=[number], ledger=[row], events=events
+        )
+        return to_complex(samples, self.bench.full_scale)
+
+    def sounder(self, spec: FrameConfig, symbols: int) -> Sounder:
+        """Sounds all transmitters of the bench with frames like the run's."""
+        return Sounder(self.bench.transmitters, spec, self.receiver, self.exchange, symbols=symbols)
+
+    def calibrate(self, frame: FrameConfig) -> list[LinkCalibration]:
+        """The first calibration: gain against SNR of each link."""
+        self._calibration = self.writer.add_point(
+            "calibration",
+            attrs={"kind": "calibration", "radios": self.bench.describe()},
+            symbols=np.zeros((self.bench.transmitters, 0, 1), np.complex64),
+            labels={},
+        )
+        return calibrate_links(self.sounder(frame, max(8, frame.sounding_symbols)), self.bench.set_tx_gain, self._gain_range)
+
+    def _gain_range(self, tx: int) -> tuple[float, float]:
+        limits = self.bench.tx_gain_range(tx)
+        return limits.low, limits.high
+
+    def set_gains(self, links: Sequence[LinkCalibration], snr_db: float) -> list[float]:
+        """Set every link to a target SNR; the gains applied.
+
+        Raises:
+            CalibrationError: a gain is out of the radio's range.
+        """
+        applied = []
+        for link in links:
+            gain, (low, high) = link.gain_for(snr_db), self._gain_range(link.tx)
+            if not low - 0.5 <= gain <= high + 0.5:
+                raise CalibrationError(
+                    f"{snr_db:g} dB on link {link.tx} needs a transmit gain of {gain:.1f} dB, the radio gives "
+                    f"{low:g}…{high:g} dB; change the receive gain or the attenuation, or ask for SNRs in "
+                    f"{link.snr_db + low - link.gain_db:.0f}…{link.snr_db + high - link.gain_db:.0f} dB"
+                )
+            applied.append(self.bench.set_tx_gain(link.tx, min(max(gain, low), high)))
+        return applied
+
+    def precoder(self, spec: PointSpec, noise_dbfs: float) -> Precoder:
+        """Sound every transmitter alone and align them (SIGNALS.md, "NOMA with h = 1 over the air")."""
+        sounder = self.sounder(spec.frame, ALIGNMENT_SOUNDING)
+        for _ in range(3):
+            heard = sounder.sound(spec.first_frame - 1)
+            if heard is not None:
+                return align(heard.response, db_to_power(noise_dbfs), db_to_power(spec.snr_db_target))
+        raise CalibrationError(f"three sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger")
+
+    def measure(
+        self,
+        spec: PointSpec,
+        sent: Tensor,
+        labels: dict[str, Any],
+        links: Sequence[LinkCalibration],
+        progress: Callable[[int], None],
+    ) -> tuple[Collection, dict[str, Any]]:
+        """Measure one point: set gains, align if superposed, store what is sent, send it, receive it."""
+        gains = self.set_gains(links, spec.snr_db_target)
+        superposed = spec.access == "noma" and spec.receiver.aligned
+        precoder = self.precoder(spec, links[0].noise_dbfs) if superposed else None
+        form: FrameFormat = spec.format()
+        order = spec.task_index()
+        symbols = sent[:, order]
+        more = {"tx_gain_db": gains, "precoder_power_db": None}
+        extra = {}
+        if precoder is not None:
+            more["precoder_power_db"] = [power_to_db(float(value)) for value in precoder.power]
+            extra["precoder"] = precoder.weights.numpy()
+        name = f"{spec.scheme} {spec.snr_db_target:+g} dB {spec.energy}"
+        point = self.writer.add_point(
+            name,
+            attrs={
+                "kind": "point",
+                "spec": spec.model_dump(mode="json"),
+                "calibration": [asdict(link) for link in links],
+                "radios": self.bench.describe(),
+                **more,
+            },
+            symbols=symbols.contiguous().numpy(),
+            labels=labels,
+            extra=extra,
+        )
+        collector = Collector(spec, symbols)
+        scale = torch.tensor(spec.power).sqrt()
+        weights = precoder.weights if precoder is not None else None
+        for index in range(spec.frames):
+            number = spec.first_frame + index
+            rows = slice(index * form.tasks, (index + 1) * form.tasks)
+            waveforms = build_frame(symbols[:, rows], number, form, precoder=weights, scale=scale)
+            samples, start, events = self.burst(waveforms)
+            ledger = collector.add(samples, number, start)
+            self.writer.append_burst(
+                point, samples, start=start, kind="frame", frame_numbers=[number], ledger=[ledger], events=events
+            )
+            progress(1)
+        collection = collector.finish()
+        return collection, more | {"point": point}
