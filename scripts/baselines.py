@@ -58,9 +58,8 @@ def main() -> int:
             scores = rank(asked[tasks.views], torch.stack([stored, stored]), tasks, dataset.gallery, views=views)
             low, high = bootstrap_interval(scores.top1, tasks.identities)
             top1 = 100 * float(scores.top1.double().mean())
-            print(
-                f"{name:<20} {top1:5.2f} [{100 * low:5.2f}, {100 * high:5.2f}]  mAP {100 * scores.mean_ap:5.2f}  {views} view(s)"
-            )
+            interval = f"[{100 * low:5.2f}, {100 * high:5.2f}]"
+            print(f"{name:<20} {top1:5.2f} {interval}  mAP {100 * scores.mean_ap:5.2f}  {views} view(s)")
     return 0
 
 

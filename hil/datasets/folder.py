@@ -6,14 +6,16 @@ A name is ``PPPP_cCsS_FFFFFF_BB.jpg``: person, camera, sequence, frame, box. Per
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from hil.datasets.dataset import Split
@@ -68,24 +70,24 @@ def _labels(path: Path) -> tuple[int, int]:
     return int(match["person"]), int(match["camera"])
 
 
-def _open(path: Path, use: str) -> Image.Image:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image of a file; whatever goes wrong while it is read names the file."""
     try:
-        image = Image.open(path)
-        if use == "pixels":
-            image.load()
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as err:
+        with path.open("rb") as file, Image.open(file) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as err:
         raise DatasetError(f"Cannot read the image {path}: {err}. Replace or remove it.") from err
-    return image
 
 
 def _size(path: Path) -> tuple[int, int]:
-    with _open(path, "size") as image:
+    with _opened(path) as image:
         return image.height, image.width
 
 
 def _pixels(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     """RGB pixels, uint8 [3, H, W]."""
-    with _open(path, "pixels") as image:
+    with _opened(path) as image:
         return _fit(image.convert("RGB"), size)
 
 
