@@ -29,6 +29,8 @@ __all__ = ["GUARD", "Air", "Link", "Port", "Transmission", "link_paths"]
 GUARD = 64
 """Air samples between what has been heard and the earliest new transmission: interpolation kernels reach 16 ahead."""
 _FFT = 16384
+_DRIFT = 1e-3  # more than two clocks can differ
+_REACH = 1 << 17  # samples, more than a link can delay
 
 
 @dataclass(eq=False, kw_only=True)
@@ -173,6 +175,8 @@ class Air:
         total = noise.block(index).clone()
         begin = index * BLOCK
         for sent in self._sent:
+            if sent.end < begin * (1 - _DRIFT) - _REACH or sent.start > (begin + BLOCK) * (1 + _DRIFT) + _REACH:
+                continue  # far away whatever the clocks and delays are
             link = self.links.get((sent.port, rx))
             if link is not None and abs(sent.center_freq_hz - rx.center_freq_hz) < self.sample_rate_hz:
                 self._add(total, begin, sent, link, rx)
