@@ -1,0 +1,62 @@
+"""Shared by all tests: one thread, a small trained-nothing set of schemes, and the command line in a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).resolve().parent.parent
+DATASET = "synthetic:identities=12"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory) -> Path:
+    """A folder with untrained weights for every shipped scheme: everything but the accuracies is real."""
+    import torch
+
+    from hil.models.load import build_network
+    from hil.models.recipe import load_recipe
+    from hil.models.weights import write_weights
+
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("baseline-single", "baseline-pair", "jscc-single", "jscc-oma", "jscc-noma"):
+        torch.manual_seed(7)
+        recipe = load_recipe(ROOT / "models" / f"{name}.toml")
+        network = build_network(recipe).eval()
+        path = folder / f"{name}.safetensors"
+        write_weights(path, network.state_dict(), recipe, dataset="none", fingerprint="none", version="0")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hil():
+    """Runs `hil` with arguments in a process of its own, as a user would; returns the finished process."""
+
+    def run(*arguments: object, cwd: Path | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        command = [sys.executable, "-c", "from hil.cli.main import main; main()", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_run(hil, untrained, tmp_path_factory) -> Path:
+    """A finished small run over the built-in bench: three schemes, two SNRs, one capture."""
+    out = tmp_path_factory.mktemp("runs")
+    finished = hil(
+        "run", "--models", untrained, "--dataset", DATASET, "--snr", "0,12", "--tasks", 36, "--distinct-tasks", 18,
+        "--tasks-per-frame", 12, "--draws", 3, "--out", out, "--name", "small",
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    return out / "small"
