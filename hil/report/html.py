@@ -193,8 +193,8 @@ def _simulation(view: View) -> list[Html]:
             plots(drawn, "three"),
             paragraph(
                 "The same symbols through y = Σ x + n with ideal knowledge, once at the SNR of the link and once at the "
-                "effective SNR of what was received. Every row of a point is drawn at the point's measured link SNR, so that vertical "
-                "distances compare the same point.",
+                "effective SNR of what was received. Every row of a point is drawn at the point's measured link SNR, so "
+                "that vertical distances compare the same point.",
                 "note",
             ),
         ]
@@ -225,7 +225,8 @@ def _energy(view: View) -> list[Html]:
     parts = [
         paragraph(
             "Markers: over the air. Lines: simulated at the effective SNR. Under per_use energy NOMA's two transmitters "
-            "together spend twice what OMA and a single transmitter spend on a task (3 dB); under per_task energy all spend the same.",
+            "together spend twice what OMA and a single transmitter spend on a task (3 dB); under per_task "
+            "energy all spend the same.",
             "note",
         ),
         plots(drawn, "two"),
@@ -258,8 +259,8 @@ def _signals(view: View, evidence: Evidence | None) -> list[Html]:
         parts += [
             element("h3", text("Received symbols against sent")),
             paragraph(
-                "Coloured: received symbols y/Ḡ as the decoder gets them. Black (white in the dark): what was sent, in NOMA the "
-                "sum. Lines join 40 of them. The circle has the radius of the rms error.",
+                "Coloured: received symbols y/Ḡ as the decoder gets them. Black (white in the dark): what was sent, in "
+                "NOMA the sum. Lines join 40 of them. The circle has the radius of the rms error.",
                 "note",
             ),
             plots(drawn, "small three"),
