@@ -399,8 +399,8 @@ addEventListener('load', () => { const seen = [...document.querySelectorAll('svg
 document.documentElement.dataset.probe = JSON.stringify({seen, wrong, wide: document.documentElement.scrollWidth - innerWidth,
   ink: getComputedStyle(document.querySelector('svg.plot text')).fill}); });</script>"""
     probe.write_text(page.read_text(encoding="utf-8").replace("<head>", "<head>" + script, 1), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", 
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--log-level=0"]  # fmt: skip
+    names = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
+    flags = ["--headless", *(f"--{name}" for name in names.split()), "--disable-sync", "--enable-logging=stderr"]
     inks = set()
     for name, width, more in (("light", 1240, []), ("dark", 500, ["--blink-settings=preferredColorScheme=0"])):
         profile = tmp_path / f"profile-{name}"
