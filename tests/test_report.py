@@ -265,6 +265,20 @@ def test_results_without_references_or_simulation(tmp_path: Path) -> None:
     assert results_table(results).row_count == 9
 
 
+def test_a_point_of_which_nothing_was_received(tmp_path: Path) -> None:
+    results = make_results()
+    row = results["points"][0]
+    row |= {"snr_db": [None], "snr_eff_db": None, "receiver_loss_db": None, "top1": 0.0, "top1_ci": None, "top1_scored": None}
+    row |= {"frames": {"sent": 4, "scored": 0, "lost": 4, "gated": 0}, "map": 0.0}
+    results["agreement"] = results["agreement"][1:]
+    low = [other for other in results["points"] if other["source"] == "simulation" and other["snr_db_target"] < 0]
+    results["points"] = [other for other in results["points"] if other not in low]
+    write_report(results, None, tmp_path / "report.html")
+    assert "<b>0.0</b>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert results_table(results).row_count == 9
+    assert "36 sent, 24 scored, 12 lost" in "\n".join(summary_lines(results))
+
+
 def test_incomplete_capture(tmp_path: Path) -> None:
     make_capture(tmp_path / "capture.h5", make_results(), stop_after=4)
     done = CliRunner().invoke(report, [str(tmp_path)], catch_exceptions=False)
