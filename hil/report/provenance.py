@@ -56,9 +56,9 @@ def _range(values: list[int]) -> str:
 
 def when(view: View, evidence: Evidence | None) -> str:
     """When it was measured: as the results say, else the time of the capture file."""
-    for key in ("started_utc", "started", "created_utc", "created"):
+    for key in ("started", "finished"):
         if view.results.get(key):
-            return str(view.results[key])
+            return f"{key} {view.results[key]}"
     if evidence is not None and evidence.path.exists():
         stamp = datetime.datetime.fromtimestamp(evidence.path.stat().st_mtime, datetime.UTC)
         return f"capture of {stamp:%Y-%m-%d %H:%M} UTC"
@@ -150,14 +150,10 @@ def reproduce(view: View) -> str:
         words.append(str(experiment.get("bench") or view.results.get("bench") or "builtin"))
     else:
         words.append("--simulate=awgn")
-    names = {
-        "dataset": "--dataset",
-        "schemes": "--schemes",
-        "snr_db": "--snr",
-        "tasks": "--tasks",
-        "energy": "--energy",
-        "seed": "--seed",
-    }
+    keys = ("dataset", "schemes", "snr_db", "tasks", "distinct_tasks", "tasks_per_frame", "energy", "gallery", "seed", "draws")
+    names = {key: "--" + key.removesuffix("_db").replace("_", "-") for key in keys}
+    if experiment.get("interleave") is False:
+        words.append("--no-interleave")
     for key, option in names.items():
         value = experiment.get(key)
         if value is not None:
