@@ -373,12 +373,12 @@ def test_welch_density_of_white_noise_and_of_a_tone() -> None:
 
 def test_figures_command(run: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(
-        figures, [str(run / "results.json"), "--out", str(tmp_path), "--format", "png"], catch_exceptions=False
+        figures, [str(run / "results.json"), "--out", str(tmp_path), "--format", "svg"], catch_exceptions=False
     )
     files = [Path(line) for line in done.output.split()]
     assert len(files) == (1 + 3 + 2 + 2 + 9 + 3 + 1)
     assert all(file.stat().st_size > 1000 for file in files)
-    assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "accuracy.svg").read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match="tiff"):
         CliRunner().invoke(figures, [str(run), "--format", "tiff"], catch_exceptions=False)
 
