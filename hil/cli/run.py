@@ -77,7 +77,12 @@ def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path
     if bench_config is None or capture is None:
         results = run_simulation(config, work, display)
     else:
-        results = run_air(config, bench_config, work, capture=capture, report=display, transmit=transmit)
+        try:
+            results = run_air(config, bench_config, work, capture=capture, report=display, transmit=transmit)
+        except BaseException:
+            if capture.is_file():
+                click.echo(f"stopped; what was measured is kept: hil replay {capture}", err=True)
+            raise
     results["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     write_results(results, folder / "results.json")
     write_report(results, capture, folder / "report.html")

@@ -68,8 +68,10 @@ def train(
         resume: go on from the checkpoint in `out`, if it belongs to the same recipe and data.
         progress: called after every epoch.
         evaluate: accuracies of the written weights, given the scheme and the held-out examples; goes into the metrics.
+
     Returns:
         the metrics, as in the file.
+
     Raises:
         ModelError: initial weights are missing or do not fit, or `out` cannot be written.
         ConfigError: the recipe has no name or asks for what the scheme does not have.
