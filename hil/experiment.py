@@ -140,6 +140,7 @@ def run_air(
             f"bench '{bench_config.name}' has {len(bench_config.transmitters)} transmitter(s), the schemes need more; "
             "choose --schemes single, or another bench"
         )
+    started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     with Bench(bench_config, transmit=transmit) as bench:
         receiver = receiver_for(bench_config)
         points = plan_points(config, work, receiver, bench.full_scale)
@@ -184,7 +185,7 @@ def run_air(
                     report.point(row)
             report.say(f"on the air for {time.monotonic() - began:.1f} s")
             results = finish_results(config, work, rows, kept, sent, digest.hexdigest(), report)
-            results |= {"capture": capture.name, "versions": versions(), "bench": bench_config.name}
+            results |= {"started": started, "capture": capture.name, "versions": versions(), "bench": bench_config.name}
             results["links"] = [asdict(link) for link in links]
             writer.finish(results)
     return results

@@ -98,6 +98,15 @@ def make_results(*, air: bool = True) -> dict[str, Any]:
         "versions": {"hil": "0.1.0", "note": EVIL, "argv": ["/somewhere/bin/hil", "run", "--snr=-6,3,15"]},
     }  # fmt: skip
     if air:
+        common = {"source": "air", "snr_basis": "link", "energy": "per_use"}
+        result["comparisons"] = [
+            common | {"first": first, "second": second, "snr_db_target": snr, "difference": value, "ci": ends}
+            for first, second, snr, value, ends in (
+                ("jscc-oma", "jscc-noma", -6.0, -0.1, [-0.12, -0.08]),
+                ("jscc-oma", "jscc-noma", 3.0, -0.01, [-0.02, 0.01]),
+                ("jscc-noma", "noiseless", 15.0, -0.011, [-0.025, 0.004]),
+            )
+        ]
         result["links"] = [
             {"tx": 0, "gain_db": -29.5, "snr_db": 14.7, "snr_db_std": 0.1, "cfo_hz": 0.0, "noise_dbfs": -48.0, "frames": 40}
         ]
@@ -331,8 +340,11 @@ def test_summary_lines_say_what_the_numbers_say() -> None:
     assert "not all within ±1 point" in text
     assert "Largest receiver loss: 0.23 dB" in text
     assert "36 sent, 27 scored, 9 lost" in text
-    assert "single −0.3 at 15 dB, OMA −0.2 at 15 dB, NOMA −1.1 at 15 dB" in text
-    assert "per_use energy, over the air: NOMA ≥ OMA at 2 of 3 SNRs (not at 15 dB), the two intervals apart at 1" in text
+    assert "single −0.3 at 15 dB, OMA −0.2 at 15 dB, NOMA −1.1 [−2.5, +0.4] at 15 dB" in text
+    assert (
+        "per_use energy, over the air: NOMA ≥ OMA at 2 of 3 SNRs (not at 15 dB), the paired 95 % interval excludes 0 at 1"
+        in text
+    )
     assert "per_task energy, simulated at the effective SNR: NOMA ≥ OMA at 1 of 3 SNRs (at −6 dB)" in text
     assert "single above OMA at 1 of 3 SNRs (at −6 dB)" in text
     assert text.endswith(PAPER_CLAIM)
