@@ -16,7 +16,7 @@ from hil.scoring import Outcome, Scorer
 from hil.units import power_to_db
 from hil.workload import Workload, reference_rows
 
-__all__ = ["Kept", "Progress", "Report", "air_row", "finish_results", "simulate_point"]
+__all__ = ["Kept", "Progress", "Report", "air_row", "finish_results", "simulate_point", "task_shares"]
 
 WORKERS = 2
 
@@ -141,7 +141,7 @@ def finish_results(
                 scorer, sent[spec.scheme], snr_db=[collection.snr_eff_db], basis="effective", energy=spec.energy, **common
             )
             simulated += [link, effective]
-            on_air = _share(outcome, spec, len(share))
+            on_air = task_shares(outcome, spec)
             shares.setdefault(("air", "link", spec.energy, spec.snr_db_target), {})[spec.scheme] = on_air
             if spec.energy == "per_use":
                 fixed, fixed_share = _per_task(scorer, sent[spec.scheme], effective, share, collection, common)
@@ -180,8 +180,9 @@ def _per_task(
     return simulate_point(scorer, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
 
 
-def _share(outcome: Outcome, spec: PointSpec, count: int) -> Tensor:
+def task_shares(outcome: Outcome, spec: PointSpec) -> Tensor:
     """Share of hits of each distinct task on the air, float64 [task]."""
     index = spec.task_index()
+    count = int(index.max()) + 1
     hits = torch.zeros(count, dtype=torch.float64).index_add_(0, index, outcome.hit.double())
     return hits / torch.bincount(index, minlength=count).clamp_min(1)

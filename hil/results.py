@@ -135,7 +135,7 @@ def comparison_rows(shares: Shares, noiseless: Mapping[str, Tensor], identities:
     rows = []
     for (source, basis, energy, target), found in shares.items():
         pairs = [(first, second, found[first], found[second]) for first, second in combinations(found, 2)]
-        if source == "air":
+        if source == "air" and noiseless:
             pairs += [(name, "noiseless", share, noiseless[name]) for name, share in found.items()]
         for first, second, one, other in pairs:
             value, low, high = paired_difference(one, other, identities[: len(one)], seed=INTERVAL_SEED)

@@ -50,6 +50,7 @@ class Order:
             if (item["source"], item["snr_basis"], item["energy"]) == (source, basis, energy)
             and (item["ci"][0] > 0 or item["ci"][1] < 0)
         }
+        self._compared = bool(view.results.get("comparisons"))
         self._schemes = {row.get("access"): row["scheme"] for row in view.rows if row.get("snr_db_target") is not None}
 
     @property
@@ -87,11 +88,19 @@ class Order:
         parts = []
         pair = self.compare("noma", "oma")
         if any(pair.values()):
-            parts.append(_pair_text("NOMA ≥ OMA", pair, pair["above"] + pair["equal"], pair["below"]))
+            parts.append(self._pair_text("NOMA ≥ OMA", pair, pair["above"] + pair["equal"], pair["below"]))
         pair = self.compare("single", "oma")
         if any(pair.values()):
-            parts.append(_pair_text("single above OMA", pair, pair["above"], pair["below"] + pair["equal"]))
+            parts.append(self._pair_text("single above OMA", pair, pair["above"], pair["below"] + pair["equal"]))
         return f"{self.title}: {'; '.join(parts)}." if parts else ""
+
+    def _pair_text(self, claim: str, pair: Mapping[str, list[float]], holds: list[float], fails: list[float]) -> str:
+        total = len(holds) + len(fails)
+        text = f"{claim} at {len(holds)} of {total} SNRs"
+        if holds and fails:
+            few, word = (fails, "not at") if len(fails) <= len(holds) else (holds, "at")
+            text += f" ({word} {snr_list(sorted(few))})"
+        return text + (f", the paired 95 % interval excludes 0 at {len(pair['apart'])}" if self._compared else "")
 
 
 def _by_access(item: Row) -> dict[str, float]:
@@ -99,16 +108,6 @@ def _by_access(item: Row) -> dict[str, float]:
     for name, value in zip(item["best_first"], item["top1"], strict=True):
         found.setdefault(str(name), float(value))  # the best one of an access stands for it
     return found
-
-
-def _pair_text(claim: str, pair: Mapping[str, list[float]], holds: list[float], fails: list[float]) -> str:
-    total = len(holds) + len(fails)
-    apart = len(pair["apart"])
-    text = f"{claim} at {len(holds)} of {total} SNRs"
-    if holds and fails:
-        few, word = (fails, "not at") if len(fails) <= len(holds) else (holds, "at")
-        text += f" ({word} {snr_list(sorted(few))})"
-    return text + f", the paired 95 % interval excludes 0 at {apart}"
 
 
 def orders(view: View) -> list[Order]:
