@@ -124,7 +124,7 @@ def test_transmit_power(energy):
 
 
 def test_energy_per_task_halves_noma_on_the_air(untrained, hil, tmp_path):
-    options = ("--models", untrained, "--dataset", DATASET, "--tasks", 24, "--distinct-tasks", 12, "--tasks-per-frame", 12)
+    options = ("--models", untrained, "--dataset", DATASET, "--tasks", 24, "--distinct-tasks", 99, "--tasks-per-frame", 12)
     more = (
         "--schemes",
         "noma",
@@ -144,6 +144,7 @@ def test_energy_per_task_halves_noma_on_the_air(untrained, hil, tmp_path):
     assert done.returncode == 0, done.stderr
     (row,) = [row for row in json.loads(done.stdout)["points"] if row["source"] == "air"]
     assert row["snr_db"] == pytest.approx([7.0, 7.0], abs=1.6)
+    assert (row["tasks"], row["distinct_tasks"]) == (24, 24)  # no more distinct tasks than are sent
 
 
 def test_a_killed_run_keeps_all_but_the_frame_in_flight(untrained, hil, tmp_path):
