@@ -91,6 +91,8 @@ def replay(
         ConfigError: nothing in the capture fits the selection.
     """
     records = [(record, _spec(record)) for record in capture.points if record.attrs.get("kind") == "point"]
+    if not records:
+        raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
     chosen = [
         (record, spec)
         for record, spec in records
