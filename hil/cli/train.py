@@ -34,17 +34,23 @@ SHARED_KEYS = ("backbone", "features", "image_size", "dataset", "seed", "held_ou
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("models"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe, such as t1.epochs=5.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, …; default: CUDA when present.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="On the CPU; results depend on it.")
 @click.option("--fresh", is_flag=True, help="Start over instead of resuming, and train again what this recipe starts from.")
-def train(recipe: str, dataset: str | None, out: Path, settings: tuple[str, ...], device: str | None, fresh: bool) -> None:
+def train(
+    recipe: str, dataset: str | None, out: Path, settings: tuple[str, ...], device: str | None, threads: int, fresh: bool
+) -> None:
     """Train RECIPE (a .toml file, or its bare name) and write NAME.safetensors and NAME.metrics.json.
 
     A recipe that starts from another one's first stage trains that first when its weights are not in --out.
     """
+    import torch
+
     from hil.datasets.dataset import load_dataset
     from hil.home import folders
     from hil.models.recipe import find_recipe, load_recipe
     from hil.models.train import train as run_training
 
+    torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
     places = [out, *folders("models")]
     changes = parse_settings(settings)
     if dataset is not None:
