@@ -19,6 +19,7 @@ from hil.config import Config
 from hil.errors import ConfigError
 from hil.onair import CALIBRATION_FRAMES, AirRun, capture_needs, frame_for, receiver_for, versions
 from hil.outcome import Report, air_row, finish_results, simulate_point
+from hil.phy.frame import sounding_cost_db
 from hil.phy.receive import ReceiverConfig
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
@@ -157,6 +158,13 @@ def run_air(
         needs = capture_needs(points, bench_config.sample_rate_hz)
         report.say(f"plan: {len(points)} points, {sum(point.frames for point in points)} frames, {needs}")
         check_disk(needs, capture)
+        frame = points[0].frame
+        lowest = min(point.snr_db_target + power_to_db(min(point.power)) for point in points)
+        cost = sounding_cost_db(lowest, taps=receiver.taps, active=frame.numerology.active, symbols=frame.sounding_symbols)
+        report.say(
+            f"frames: preamble {frame.preamble_samples} samples, {frame.sounding_symbols} sounding symbols a transmitter "
+            f"(costs {cost:.2f} dB of effective SNR at {lowest:g} dB), header sent {frame.header_repetitions} times"
+        )
         settings = {
             "experiment": config.model_dump(mode="json"),
             "bench": bench_config.model_dump(mode="json"),
@@ -195,7 +203,13 @@ def run_air(
                     report.point(row)
             report.say(f"on the air for {time.monotonic() - began:.1f} s")
             results = finish_results(config, work, rows, kept, sent, digest.hexdigest(), report)
-            results |= {"started": started, "capture": capture.name, "versions": versions(), "bench": bench_config.name}
+            results |= {
+                "started": started,
+                "sounding_cost_db": cost,
+                "capture": capture.name,
+                "versions": versions(),
+                "bench": bench_config.name,
+            }
             results["links"] = [asdict(link) for link in links]
             writer.finish(results)
     return results

@@ -21,7 +21,7 @@ from hil.phy import header
 from hil.phy.numerology import Numerology
 from hil.units import db_to_amplitude, db_to_power, power_to_db
 
-__all__ = ["FrameConfig", "FrameFormat", "Segment", "sounding_symbols_for"]
+__all__ = ["FrameConfig", "FrameFormat", "Segment", "sounding_cost_db", "sounding_symbols_for"]
 
 
 class FrameConfig(Config):
@@ -49,18 +49,22 @@ class FrameConfig(Config):
 
 
 def sounding_symbols_for(snr_db: float, *, taps: int, active: int, cost_db: float = 0.15) -> int:
-    """Least number of sounding symbols whose channel estimate costs at most `cost_db` of effective SNR.
+    """Least number of sounding symbols whose channel estimate costs at most `cost_db` of effective SNR."""
+    counts = range(2, 1024)
+    return next(
+        (count for count in counts if sounding_cost_db(snr_db, taps=taps, active=active, symbols=count) <= cost_db), 1024
+    )
+
+
+def sounding_cost_db(snr_db: float, *, taps: int, active: int, symbols: int) -> float:
+    """Effective SNR that channel estimation costs (dB).
 
     A least-squares estimate on `taps` taps over `active` carriers from M symbols has error variance c σ² with
     c = taps / (active · M), relative to |H|² = 1. Dividing by it multiplies the error power by about
     (1 + c) (1 + c σ²) (noise seen through the estimate; noise enhancement).
     """
-    noise = db_to_power(-snr_db)
-    for count in range(2, 1024):
-        c = taps / (active * count)
-        if power_to_db((1 + c) * (1 + c * noise)) <= cost_db:
-            return count
-    return 1024
+    c = taps / (active * symbols)
+    return power_to_db((1 + c) * (1 + c * db_to_power(-snr_db)))
 
 
 @dataclass(frozen=True, kw_only=True)
