@@ -9,7 +9,7 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-__all__ = ["Difference", "clustered_difference", "holm_intervals"]
+__all__ = ["Difference", "clustered_difference", "holm_exceeds", "simultaneous_intervals"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +38,24 @@ def clustered_difference(first: Tensor, second: Tensor, clusters: Tensor) -> Dif
     return Difference(value=mean, error=variance**0.5)
 
 
-def holm_intervals(differences: Sequence[Difference], *, bound: float = 0.0, level: float = 0.95) -> list[tuple[float, float]]:
-    """Simultaneous intervals by Holm's step-down over the hypotheses |difference| ≤ `bound`.
+def simultaneous_intervals(differences: Sequence[Difference], *, level: float = 0.95) -> list[tuple[float, float]]:
+    """Intervals that cover all true differences at once with at least this probability (Bonferroni)."""
+    z = NormalDist().inv_cdf(1 - (1 - level) / (2 * max(1, len(differences))))
+    return [(item.value - z * item.error, item.value + z * item.error) for item in differences]
 
-    The i-th of m hypotheses, in order of evidence against it, gets a two-sided interval at 1 − (1 − level)/(m − i).
+
+def holm_exceeds(differences: Sequence[Difference], *, bound: float, level: float = 0.95) -> list[bool]:
+    """Which differences lie beyond ±bound, by Holm's step-down over the hypotheses |difference| ≤ bound.
+
+    In order of evidence the i-th of m is rejected while its interval at 1 − (1 − level)/(m − i) lies wholly outside
+    ±bound; the first that is not rejected ends it. Family-wise error at most 1 − level.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6, 1979.
     """
     ratios = [(abs(item.value) - bound) / max(item.error, 1e-12) for item in differences]
-    order = sorted(range(len(differences)), key=lambda index: -ratios[index])
-    intervals = [(0.0, 0.0)] * len(differences)
-    for rank, index in enumerate(order):
-        z = NormalDist().inv_cdf(1 - (1 - level) / (len(differences) - rank) / 2)
-        item = differences[index]
-        intervals[index] = (item.value - z * item.error, item.value + z * item.error)
-    return intervals
+    exceeds = [False] * len(differences)
+    for rank, index in enumerate(sorted(range(len(differences)), key=lambda index: -ratios[index])):
+        if ratios[index] <= NormalDist().inv_cdf(1 - (1 - level) / (len(differences) - rank) / 2):
+            break
+        exceeds[index] = True
+    return exceeds

@@ -24,7 +24,7 @@ from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.units import db_to_power, power_to_db
 
-__all__ = ["Collection", "Collector", "Energy", "PointSpec", "to_complex"]
+__all__ = ["Collection", "Collector", "Energy", "PointSpec", "decibels", "to_complex"]
 
 Energy = Literal["per_use", "per_device", "per_task"]
 
@@ -36,6 +36,7 @@ class PointSpec(Config):
         scheme: name of the scheme; access: how its transmitters share the uses.
         energy: how transmit power is counted (papers/README: Power).
         power: power of each transmitter's payload symbols relative to the unit-power transmitter of the SNR axis.
+        fading: none, or where it happens (SIGNALS.md, "Slow fading over the air").
         snr_db_target: SNR of a unit-power transmitter asked for (dB).
         occupied: bool [tx][use].
         tasks: tasks sent; task t of the point is distinct task t modulo `distinct_tasks`.
@@ -50,6 +51,7 @@ class PointSpec(Config):
     access: Access
     energy: Energy = "per_use"
     power: tuple[float, ...]
+    fading: Literal["none", "air", "emulated"] = "none"
     snr_db_target: float
     occupied: tuple[tuple[bool, ...], ...]
     tasks: int = Field(ge=1)
@@ -86,7 +88,8 @@ class Collection:
 
     Attributes:
         received: what the scheme gets.
-        snr_db: measured SNR of each link (linear mean over frames), dB.
+        snr_db: measured SNR of each link, dB: mean signal power over mean noise power of the point's frames.
+        snr_db_error: its standard error, dB; NaN with fewer than two frames.
         snr_eff_db: −EVM of the received symbols, dB; NaN if nothing was received.
         noise_var: float32 [task, use]; channel: complex64 [tx, task, use]; both measured, whether or not the scheme asks.
         frames: counts by fate: sent, scored, lost.
@@ -97,6 +100,7 @@ class Collection:
 
     received: Received
     snr_db: list[float]
+    snr_db_error: list[float]
     snr_eff_db: float
     noise_var: Tensor
     channel: Tensor
@@ -154,7 +158,7 @@ class Collector:
                 eff = self._place(frame, number)
                 row |= {
                     "status": "scored",
-                    "snr_db": [_db(value) for value in frame.snr.tolist()],
+                    "snr_db": [decibels(value) for value in frame.snr.tolist()],
                     "cfo_hz": frame.cfo_hz.tolist(),
                     "snr_eff_db": eff,
                     "evm_db": -eff,
@@ -176,7 +180,7 @@ class Collector:
         self._noise_var[rows] = frame.noise_var[:count]
         self._valid[rows] = self.form.occupied.any(0)
         self._frames[number] = frame
-        return _db(1 / max(self._error(rows), 1e-30))
+        return decibels(1 / max(self._error(rows), 1e-30))
 
     def _error(self, rows: slice) -> float:
         """Error power of received symbols at unit reference power."""
@@ -186,16 +190,37 @@ class Collector:
         error = (self._symbols[rows] - target).abs().square()[used]
         return float(error.mean()) if error.numel() else math.nan
 
+    def _snr(self, frames: list[FrameReception]) -> tuple[list[float], list[float]]:
+        """SNR of each link in dB and its standard error, pooled over frames: receive gain is fixed over a point."""
+        looks = self.form.numerology.active * len(frames)
+        noise = max(sum(frame.noise for frame in frames) / len(frames), 1e-30)
+        signal = torch.stack([frame.signal for frame in frames])
+        snr = signal.mean(0) / noise * ((looks - 1) / looks)
+        if len(frames) < 2:
+            return [decibels(value) for value in snr.tolist()], [math.nan] * len(snr)
+        wander = signal.var(0) / len(frames) / signal.mean(0).square().clamp_min(1e-30)
+        error = 10 / math.log(10) * (wander + 1 / looks).sqrt()
+        return [decibels(value) for value in snr.tolist()], error.tolist()
+
+    def _pool_noise(self, frames: list[FrameReception]) -> None:
+        """Replace each frame's noise power, of a few looks, by the point's; where no leakage is in it."""
+        if not frames or self.spec.receiver.max_cfo_hz:
+            return
+        noise = sum(frame.noise for frame in frames) / len(frames)
+        for number, frame in self._frames.items():
+            first, count = self._tasks_of(number)
+            self._noise_var[first : first + count] = frame.noise_var[:count] * (noise / max(frame.noise, 1e-30))
+
     def finish(self) -> Collection:
         """The point as received so far."""
         frames = list(self._frames.values())
-        snr = torch.stack([frame.snr for frame in frames]).mean(0).tolist() if frames else [math.nan] * self.form.transmitters
-        cfo = (
-            torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else [math.nan] * self.form.transmitters
-        )
+        nothing = [math.nan] * self.form.transmitters
+        snr, spread = self._snr(frames) if frames else (nothing, nothing)
+        cfo = torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else nothing
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         error = self._error(slice(None))
         plan_csi = self.spec.rx_csi
+        self._pool_noise(frames)
         return Collection(
             received=Received(
                 symbols=self._symbols,
@@ -204,19 +229,21 @@ class Collector:
                 channel=self._channel if plan_csi == "channel" else None,
                 scale=torch.tensor(self.spec.power).sqrt(),
             ),
-            snr_db=[_db(value) for value in snr],
-            snr_eff_db=_db(1 / error) if error > 0 else math.nan,
+            snr_db=snr,
+            snr_db_error=spread,
+            snr_eff_db=decibels(1 / error) if error > 0 else math.nan,
             noise_var=self._noise_var,
             channel=self._channel,
             frames={"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames), "gated": 0},
             cfo_hz=cfo,
-            null_noise_db=_db(null) if frames else math.nan,
+            null_noise_db=decibels(null) if frames else math.nan,
             sha256=hashlib.sha256(self._symbols.contiguous().numpy().tobytes()).hexdigest(),
             sent=self._sent_tasks,
         )
 
 
-def _db(value: float) -> float:
+def decibels(value: float) -> float:
+    """Power ratio in dB for tables: −99 for zero and below, NaN for NaN."""
     return power_to_db(value) if value > 0 else (-99.0 if value <= 0 else math.nan)
 
 

@@ -17,15 +17,15 @@ from hil.captures import CaptureWriter, check_disk
 from hil.collect import Energy, PointSpec
 from hil.config import Config
 from hil.errors import ConfigError
-from hil.onair import CALIBRATION_FRAMES, AirRun, capture_needs, frame_for, receiver_for, versions
+from hil.onair import ALIGNMENT_TRIES, CALIBRATION_FRAMES, AirRun, capture_needs, frame_for, receiver_for, versions
 from hil.outcome import Report, air_row, finish_results, simulate_point
 from hil.phy.frame import sounding_cost_db
 from hil.phy.receive import ReceiverConfig
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
-from hil.results import SCHEMA, rounded, summary
+from hil.results import SCHEMA, Shares, comparison_rows, rounded, summary
 from hil.units import power_to_db
-from hil.workload import Workload, reference_rows
+from hil.workload import Workload, reference_rows, task_labels
 
 __all__ = ["ExperimentConfig", "plan_points", "run_air", "run_simulation", "transmit_power"]
 
@@ -89,13 +89,42 @@ def transmit_power(occupied: Tensor, energy: Energy) -> tuple[float, ...]:
     return tuple(uses / sum(counts) for _ in counts)
 
 
-def plan_points(config: ExperimentConfig, work: Workload, receiver: ReceiverConfig, full_scale: float) -> list[PointSpec]:
+def fading_of(bench: BenchConfig) -> Literal["none", "air"]:
+    """Whether a link of the bench fades."""
+    return "air" if any(link.fading != "none" for link in bench.links) else "none"
+
+
+def _check_scorable(bench: BenchConfig, work: Workload, fading: str) -> None:
+    """Refuse what would print numbers that mean nothing: SIGNALS.md corrects the front end, never the experiment's fading.
+
+    Raises:
+        ConfigError: a scheme without channel knowledge at the receiver on fading links, or superposed without alignment.
+    """
+    for name, scorer in work.scorers.items():
+        if scorer.plan.rx_csi == "channel":
+            continue
+        if fading != "none":
+            raise ConfigError(
+                f"bench '{bench.name}' has fading links, and scheme '{name}' knows no channel (rx_csi = "
+                f'"{scorer.plan.rx_csi}"): its accuracy there would mean nothing; use a bench without fading, or hil send'
+            )
+        if scorer.plan.access == "noma" and bench.clock != "shared":
+            raise ConfigError(
+                f"scheme '{name}' superposes transmitters and needs them aligned (h = 1), which the independent oscillators of "
+                f"bench '{bench.name}' do not allow; choose --schemes single,oma, or a bench on a shared reference"
+            )
+
+
+def plan_points(
+    config: ExperimentConfig, work: Workload, bench: BenchConfig, receiver: ReceiverConfig, full_scale: float
+) -> list[PointSpec]:
     """All points of a run, in the order in which they are measured: at each SNR the schemes take turns."""
     powers = {name: transmit_power(scorer.plan.occupied, config.energy) for name, scorer in work.scorers.items()}
     lowest = min(config.snr_db) + power_to_db(min(min(power) for power in powers.values()))
     frame = frame_for(receiver, lowest, tasks_per_frame=config.tasks_per_frame, interleave=config.interleave)
     frames = config.sent_tasks // frame.tasks_per_frame
     points = []
+    fading = fading_of(bench)
     number = CALIBRATION_FRAMES
     for target in config.snr_db:
         for name, scorer in work.scorers.items():
@@ -106,18 +135,19 @@ def plan_points(config: ExperimentConfig, work: Workload, receiver: ReceiverConf
                     access=scorer.plan.access,
                     energy=config.energy,
                     power=powers[name],
+                    fading=fading,
                     snr_db_target=target,
                     occupied=tuple(tuple(bool(use) for use in row) for row in scorer.plan.occupied),
                     tasks=config.sent_tasks,
                     distinct_tasks=len(work.tasks),
-                    first_frame=number + 1,
+                    first_frame=number + ALIGNMENT_TRIES,
                     frame=frame,
                     receiver=receiver.model_copy(update={"aligned": aligned}),
                     rx_csi=scorer.plan.rx_csi,
                     full_scale=full_scale,
                 )
             )
-            number += frames + 1  # one frame ahead of each point for sounding
+            number += frames + ALIGNMENT_TRIES  # frames ahead of each point for sounding
     return points
 
 
@@ -151,10 +181,12 @@ def run_air(
             f"bench '{bench_config.name}' has {len(bench_config.transmitters)} transmitter(s), the schemes need more; "
             "choose --schemes single, or another bench"
         )
+    fading = fading_of(bench_config)
+    _check_scorable(bench_config, work, fading)
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     with Bench(bench_config, transmit=transmit) as bench:
         receiver = receiver_for(bench_config)
-        points = plan_points(config, work, receiver, bench.full_scale)
+        points = plan_points(config, work, bench_config, receiver, bench.full_scale)
         needs = capture_needs(points, bench_config.sample_rate_hz)
         report.say(f"plan: {len(points)} points, {sum(point.frames for point in points)} frames, {needs}")
         check_disk(needs, capture)
@@ -169,7 +201,7 @@ def run_air(
             "experiment": config.model_dump(mode="json"),
             "bench": bench_config.model_dump(mode="json"),
             "points": len(points),
-            "dataset": {"spec": config.dataset, "fingerprint": work.fingerprint},
+            "dataset": {"spec": config.dataset, "fingerprint": work.fingerprint, "fingerprints": work.fingerprints},
         }
         models = {name: scorer.sha256 for name, scorer in work.scorers.items()}
         with CaptureWriter.create(capture, config=settings, versions=versions(), models=models, overwrite=True) as writer:
@@ -215,27 +247,16 @@ def run_air(
     return results
 
 
-def task_labels(work: Workload, spec: PointSpec) -> dict[str, Any]:
-    """Integer labels of each task sent, for the capture."""
-    index = spec.task_index()
-    tasks = work.tasks
-    return {
-        "task": index.numpy(),
-        "identity": tasks.identities[index].numpy(),
-        "view_0": tasks.views[index, 0].numpy(),
-        "view_1": tasks.views[index, 1].numpy(),
-    }
-
-
 def run_simulation(config: ExperimentConfig, work: Workload, report: Report) -> dict[str, Any]:
     """The mathematical channel alone: every point of the plan through AWGN at its target SNR; no radio, no capture."""
     rows: list[dict[str, Any]] = []
+    shares: Shares = {}
     with report.stage("simulating", config.draws * len(config.snr_db) * len(work.scorers)) as progress:
         for scorer in work.scorers.values():
             sent = scorer.encode()
             power = transmit_power(scorer.plan.occupied, config.energy)
             for target in config.snr_db:
-                row, _ = simulate_point(
+                row, share = simulate_point(
                     scorer,
                     sent,
                     snr_db=[target + power_to_db(value) for value in power],
@@ -247,6 +268,7 @@ def run_simulation(config: ExperimentConfig, work: Workload, report: Report) -> 
                     progress=progress,
                 )
                 rows.append(row)
+                shares.setdefault(("simulation", "link", config.energy, target), {})[scorer.name] = share
                 report.point(row)
     points = [*rows, *reference_rows(work)]
     result: dict[str, Any] = rounded(
@@ -255,6 +277,7 @@ def run_simulation(config: ExperimentConfig, work: Workload, report: Report) -> 
             "received_sha256": None,
             "points": points,
             "agreement": [],
+            "comparisons": comparison_rows(shares, {}, work.tasks.identities),
             "summary": summary(points, []),
             "experiment": config.model_dump(mode="json"),
             "dataset": {"spec": work.dataset_spec, "fingerprint": work.fingerprint},

@@ -18,17 +18,17 @@ from hil import __version__
 from hil.calibration.links import LinkCalibration, Sounder, calibrate_links
 from hil.calibration.precode import Precoder, align
 from hil.captures import CapturePlan, CaptureWriter, plan_capture
-from hil.collect import Collection, Collector, PointSpec, to_complex
+from hil.collect import Collection, Collector, PointSpec, decibels, to_complex
 from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
 from hil.phy.header import repetitions_for
-from hil.phy.receive import ReceiverConfig
+from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import build_frame
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.units import db_to_power, power_to_db
 
-__all__ = ["CALIBRATION_FRAMES", "AirRun", "capture_needs", "frame_for", "receiver_for", "versions"]
+__all__ = ["ALIGNMENT_TRIES", "CALIBRATION_FRAMES", "AirRun", "capture_needs", "frame_for", "receiver_for", "versions"]
 
 LEAD_SAMPLES = 400
 """The frame starts at most so far into a burst's window (the session draws where); the receiver is not told."""
@@ -37,10 +37,12 @@ CALIBRATION_FRAMES = 64
 """Most frames that the first calibration takes (planning)."""
 ALIGNMENT_SOUNDING = 64
 """Sounding symbols a transmitter with which superposed transmitters are aligned."""
+ALIGNMENT_TRIES = 3
+"""Sounding frames sent at most before a superposed point; as many frame numbers are kept free ahead of each point."""
 
 
 def receiver_for(bench: BenchConfig) -> ReceiverConfig:
-    """The receiver that fits a bench: no CFO search on a shared reference, ±50 ppm each otherwise."""
+    """The receiver that fits a bench: no CFO search on a shared reference, oscillators within ±20 ppm each otherwise."""
     shared = bench.clock == "shared"
     return ReceiverConfig(
         sample_rate_hz=bench.sample_rate_hz,
@@ -72,7 +74,11 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float) -> CapturePlan:
     for point in points:
         form = point.format()
         window = LEAD_SAMPLES + TAIL_SAMPLES
-        samples += point.frames * (form.samples + window) + 2 * ALIGNMENT_SOUNDING * 80 * (point.access == "noma")
+        samples += point.frames * (form.samples + window)
+        if point.access == "noma":
+            slot = ALIGNMENT_SOUNDING * form.numerology.symbol_samples
+            samples += form.sounding_start + form.header_symbols * form.numerology.symbol_samples
+            samples += form.transmitters * slot + window
         frames += point.frames + 1
         symbols += form.transmitters * point.tasks * form.occupied.shape[1]
         received += point.tasks * form.occupied.shape[1]
@@ -137,14 +143,20 @@ class AirRun:
         ]
         return reception.samples, reception.start, events
 
-    def exchange(self, waveforms: Tensor, number: int) -> Tensor:
-        """A sounding burst: kept in the capture, its samples given back as complex64."""
+    def exchange(
+        self, waveforms: Tensor, number: int, receive: Callable[[Tensor], FrameReception | None]
+    ) -> FrameReception | None:
+        """A sounding burst: sent, received, and kept in the capture with what the receiver made of it."""
         samples, start, events = self.burst(waveforms)
-        row = {"frame": number, "status": "decoded", "detected": True}
+        heard = receive(to_complex(samples, self.bench.full_scale))
+        row: dict[str, Any] = {"frame": number, "status": "lost", "detected": False}
+        if heard is not None:
+            row |= {"status": "decoded", "detected": True, "metric": heard.metric, "start": start + heard.start}
+            row |= {"snr_db": [decibels(value) for value in heard.snr.tolist()], "cfo_hz": heard.cfo_hz.tolist()}
         self.writer.append_burst(
             self._calibration, samples, start=start, kind="sounding", frame_numbers=[number], ledger=[row], events=events
         )
-        return to_complex(samples, self.bench.full_scale)
+        return heard
 
     def sounder(self, spec: FrameConfig, symbols: int) -> Sounder:
         """Sounds all transmitters of the bench with frames like the run's."""
@@ -185,11 +197,13 @@ class AirRun:
     def precoder(self, spec: PointSpec, noise_dbfs: float) -> Precoder:
         """Sound every transmitter alone and align them (SIGNALS.md, "NOMA with h = 1 over the air")."""
         sounder = self.sounder(spec.frame, ALIGNMENT_SOUNDING)
-        for _ in range(3):
-            heard = sounder.sound(spec.first_frame - 1)
+        for attempt in range(1, ALIGNMENT_TRIES + 1):
+            heard = sounder.sound(spec.first_frame - attempt)
             if heard is not None:
                 return align(heard.response, db_to_power(noise_dbfs), db_to_power(spec.snr_db_target))
-        raise CalibrationError(f"three sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger")
+        raise CalibrationError(
+            f"{ALIGNMENT_TRIES} sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger"
+        )
 
     def measure(
         self,
@@ -206,10 +220,11 @@ class AirRun:
         form: FrameFormat = spec.format()
         order = spec.task_index()
         symbols = sent[:, order]
-        more = {"tx_gain_db": gains, "precoder_power_db": None}
+        more: dict[str, Any] = {"tx_gain_db": gains, "precoder_power_db": None, "precoder_limited": None}
         extra = {}
         if precoder is not None:
             more["precoder_power_db"] = [power_to_db(float(value)) for value in precoder.power]
+            more["precoder_limited"] = precoder.limited
             extra["precoder"] = precoder.weights.numpy()
         name = f"{spec.scheme} {spec.snr_db_target:+g} dB {spec.energy}"
         point = self.writer.add_point(

@@ -13,7 +13,7 @@ from torch import Tensor
 from hil.collect import Collection, Energy, PointSpec, snr_linear_mean_db
 from hil.results import SCHEMA, Shares, agreement_rows, comparison_rows, point_row, rounded, simulation_row, summary
 from hil.scoring import Outcome, Scorer
-from hil.units import power_to_db
+from hil.units import db_to_power, power_to_db
 from hil.workload import Workload, reference_rows
 
 __all__ = ["Kept", "Progress", "Report", "air_row", "finish_results", "simulate_point", "task_shares"]
@@ -53,10 +53,12 @@ def air_row(scorer: Scorer, spec: PointSpec, collection: Collection, outcome: Ou
         task_index=spec.task_index()[sent],
         snr_db_target=spec.snr_db_target,
         snr_db=collection.snr_db,
+        snr_db_error=collection.snr_db_error,
         snr_eff_db=collection.snr_eff_db,
         receiver_loss_db=mean - collection.snr_eff_db,
         energy=spec.energy,
         power=list(spec.power),
+        fading=spec.fading,
         frames=collection.frames,
         cfo_hz=collection.cfo_hz,
         null_noise_db=collection.null_noise_db,
@@ -144,7 +146,7 @@ def finish_results(
             on_air = task_shares(outcome, spec)
             shares.setdefault(("air", "link", spec.energy, spec.snr_db_target), {})[spec.scheme] = on_air
             if spec.energy == "per_use":
-                fixed, fixed_share = _per_task(scorer, sent[spec.scheme], effective, share, collection, common)
+                fixed, fixed_share = _per_task(scorer, sent[spec.scheme], row, effective, share, collection, common)
                 simulated.append(fixed)
                 shares.setdefault(("simulation", "effective", "per_task", spec.snr_db_target), {})[spec.scheme] = fixed_share
             pairs.append((row, on_air, share, scorer.tasks.identities[: len(share)]))
@@ -170,13 +172,21 @@ def finish_results(
 
 
 def _per_task(
-    scorer: Scorer, sent: Tensor, effective: dict[str, Any], share: Tensor, collection: Collection, common: dict[str, Any]
+    scorer: Scorer,
+    sent: Tensor,
+    row: dict[str, Any],
+    effective: dict[str, Any],
+    share: Tensor,
+    collection: Collection,
+    common: dict[str, Any],
 ) -> tuple[dict[str, Any], Tensor]:
     """The same point with the energy of a task fixed, Σ‖x_i‖² = q: NOMA's transmitters have half the power each."""
     factor = scorer.plan.uses / int(scorer.plan.occupied.sum())
     if factor == 1:  # single and OMA spend q in either case
         return effective | {"energy": "per_task"}, share
-    snr_db = [collection.snr_eff_db + power_to_db(factor)]
+    inversion = row["precoder_power_db"] or [0.0]  # what pre-equalisation takes is paid from the same energy
+    taken = power_to_db(sum(db_to_power(value) for value in inversion) / len(inversion))
+    snr_db = [collection.snr_eff_db + power_to_db(factor) - taken]
     return simulate_point(scorer, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
 
 

@@ -16,7 +16,7 @@ from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
 from hil.outcome import Report, air_row, simulate_point, task_shares
 from hil.results import SCHEMA, Shares, agreement_rows, comparison_rows, rounded, simulation_row, summary
 from hil.scoring import Outcome, Scorer
-from hil.workload import Workload, load_workload
+from hil.workload import Workload, load_workload, reference_rows, task_labels
 
 __all__ = ["Simulate", "open_workload", "replay"]
 
@@ -54,12 +54,13 @@ def open_workload(
                 f"the weights of '{name}' at hand ({scorer.sha256[:12]}…) are not those on the air ({wanted[:12]}…); "
                 "give their folder with --models, or score with these by --other-weights"
             )
-    fingerprint = capture.config.get("dataset", {}).get("fingerprint")
-    if fingerprint and fingerprint != work.fingerprint:
-        raise DatasetError(
-            f"data set '{spec}' is not the one of {capture.path} (fingerprint {work.fingerprint[:12]}…, not "
-            f"{fingerprint[:12]}…); give the right one with --dataset"
-        )
+    for name, fingerprint in capture.config.get("dataset", {}).get("fingerprints", {}).items():
+        at_hand = work.fingerprints.get(name)
+        if at_hand and fingerprint != at_hand:
+            raise DatasetError(
+                f"data set '{spec}' is not the one of {capture.path} (fingerprint {at_hand[:12]}…, not "
+                f"{fingerprint[:12]}…); give the right one with --dataset"
+            )
     return work
 
 
@@ -110,6 +111,7 @@ def replay(
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
             scorer = work.scorers[spec.scheme]
+            _check_labels(record, task_labels(work, spec))
             collection, symbols = _collect(capture, record, spec)
             progress(spec.frames)
             if not bool(collection.sent.any()):
@@ -129,19 +131,27 @@ def replay(
                 simulated.append(extra)
                 if simulate == "awgn" and bool(collection.sent.all()):
                     pairs.append((row, task_shares(outcome, spec), share, scorer.tasks.identities[: len(share)]))
+                elif simulate == "channel":
+                    heard = collection.received.valid.any(1)
+                    ids = scorer.tasks.identities[spec.task_index()[heard]]
+                    pairs.append((row, outcome.hit[heard].double(), share, ids))
     if not rows:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
-    agreement = agreement_rows(pairs) if pairs else []
+    agreement = agreement_rows(pairs, basis="channel" if simulate == "channel" else "effective") if pairs else []
+    with report.stage("noiseless references", 1) as progress:
+        references = reference_rows(work)
+        noiseless = {name: scorer.noiseless(scorer.encode()).hit.double() for name, scorer in work.scorers.items()}
+        progress(1)
     live = (capture.results or {}).get("received_sha256")
     sha256 = digest.hexdigest()
-    points = [*rows, *simulated]
+    points = [*rows, *simulated, *references]
     result: dict[str, Any] = rounded(
         {
             "schema": SCHEMA,
             "received_sha256": sha256,
             "points": points,
             "agreement": agreement,
-            "comparisons": comparison_rows(shares, {}, work.tasks.identities),
+            "comparisons": comparison_rows(shares, noiseless, work.tasks.identities),
             "summary": summary(points, agreement),
             "verification": _verdict(checks, sha256, live, complete=capture.complete and len(chosen) == len(records)),
             "capture": capture.path.name,
@@ -152,6 +162,16 @@ def replay(
         }
     )
     return result
+
+
+def _check_labels(record: PointRecord, expected: dict[str, Any]) -> None:
+    """The tasks drawn now must be those that were sent; a change in how tasks are drawn would pair them wrongly."""
+    for name, values in record.labels.items():
+        if name in expected and not (values.shape == expected[name].shape and bool((values == expected[name]).all())):
+            raise DatasetError(
+                f"point '{record.name}' was sent with other tasks than this hil draws (label '{name}' differs); "
+                "replay it with the version that wrote it"
+            )
 
 
 def _spec(record: PointRecord) -> PointSpec:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hil.agreement import Difference, clustered_difference, holm_intervals
+from hil.agreement import Difference, clustered_difference, holm_exceeds, simultaneous_intervals
 from hil.retrieval import bootstrap_interval, paired_difference
 from hil.scoring import Outcome, Scorer
 
@@ -37,6 +37,7 @@ def point_row(
     outcome: Outcome,
     task_index: Any,
     basis: str | None = None,
+    fading: str = "none",
     **more: Any,
 ) -> dict[str, Any]:
     """A row of `points` for tasks scored one by one (air, noiseless)."""
@@ -44,7 +45,7 @@ def point_row(
     hits = outcome.hit.double()
     scored = outcome.scored
     return {
-        **_common(scorer, source, basis),
+        **_common(scorer, source, basis, fading),
         "tasks": len(hits),
         "distinct_tasks": len(task_index.unique()),
         "identities": len(identities.unique()),
@@ -76,7 +77,7 @@ def simulation_row(
     }
 
 
-def _common(scorer: Scorer, source: str, basis: str | None) -> dict[str, Any]:
+def _common(scorer: Scorer, source: str, basis: str | None, fading: str = "none") -> dict[str, Any]:
     plan = scorer.plan
     scheme: Any = scorer.scheme
     return {
@@ -93,34 +94,35 @@ def _common(scorer: Scorer, source: str, basis: str | None) -> dict[str, Any]:
         "dropped_tasks": scorer.tasks.dropped,
         "gallery": getattr(scheme, "gallery_mode", None) if plan.uses else None,
         "csi": {"tx": plan.tx_csi, "rx": plan.rx_csi},
-        "fading": "none",
+        "fading": fading,
         "snr_train_db": getattr(scheme, "snr_train_db", None),
         "training_seed": getattr(scheme, "training_seed", None),
         "frames": None,
     }
 
 
-def agreement_rows(
-    pairs: Iterable[tuple[dict[str, Any], Any, Any, Any]],
-) -> list[dict[str, Any]]:
-    """Air − simulation at the effective SNR, for every point, with intervals simultaneous over all of them (Holm).
+def agreement_rows(pairs: Iterable[tuple[dict[str, Any], Any, Any, Any]], *, basis: str = "effective") -> list[dict[str, Any]]:
+    """Air − simulation on the same tasks, for every point, with intervals simultaneous over all of them.
 
     Args:
         pairs: (the air's row, share of hits on the air [task], the same simulated [task], identities [task]).
+        basis: what was simulated: "effective" (AWGN at the effective SNR) or "channel" (the captured channel).
     """
     pairs = list(pairs)
     differences: list[Difference] = [clustered_difference(air, simulated, ids) for _, air, simulated, ids in pairs]
-    intervals = holm_intervals(differences, bound=0.03)
+    intervals = simultaneous_intervals(differences)
+    exceeds = holm_exceeds(differences, bound=0.03)
     return [
         {
             "scheme": row["scheme"],
+            "snr_basis": basis,
             "snr_db_target": row["snr_db_target"],
             "difference": item.value,
             "standard_error": item.error,
             "simultaneous_ci": [low, high],
-            "outside_3_points": low > 0.03 or high < -0.03,
+            "outside_3_points": beyond,
         }
-        for (row, *_), item, (low, high) in zip(pairs, differences, intervals, strict=True)
+        for (row, *_), item, (low, high), beyond in zip(pairs, differences, intervals, exceeds, strict=True)
     ]
 
 

@@ -26,6 +26,9 @@ __all__ = ["Outcome", "Scorer", "file_sha256"]
 BATCH = 252
 """Tasks that a decoder is called on at once, live, in replay and in simulation (padded; SIGNALS.md, "Bit-identity")."""
 
+POWER_TOLERANCE = 0.01
+"""How far mean |x|² may be from 1."""
+
 SIMULATED_AT_ONCE = 12_000
 """Noisy answers ranked in one call of a simulation: bounds its memory."""
 
@@ -53,6 +56,8 @@ class Scorer:
     def __init__(self, name: str, scheme: Scheme, dataset: Dataset, tasks: TaskSet, *, weights: Path | None = None) -> None:
         if scheme.plan.goal != "retrieval":
             raise ModelError(f"scheme '{name}' has goal '{scheme.plan.goal}'; only retrieval schemes can be scored here")
+        if scheme.plan.tx_csi != "none":
+            raise ModelError(f"scheme '{name}' wants to know the SNR at the transmitter (tx_csi), which is not served yet")
         self.name, self.scheme, self.dataset, self.tasks = name, scheme, dataset, tasks
         self.sha256 = file_sha256(weights) if weights else ""
         self.plan = scheme.plan
@@ -78,8 +83,35 @@ class Scorer:
             for start in range(0, len(self.tasks), BATCH):
                 index = self.tasks.views[start : start + BATCH, : self.views]
                 views = self.dataset.query.float_images(index.flatten()).unflatten(0, tuple(index.shape))
-                parts.append(self.scheme.encode(views).symbols)
-        return torch.cat(parts, dim=1).clone()
+                sent = self.scheme.encode(views)
+                if sent.length is not None:
+                    raise ModelError(f"scheme '{self.name}' sends codewords of varying length, which is not served yet")
+                parts.append(sent.symbols)
+        symbols = torch.cat(parts, dim=1).clone()
+        self._check_symbols(symbols)
+        return symbols
+
+    def _check_symbols(self, symbols: Tensor) -> None:
+        """The contract of `Sent`: shape, zeros where nothing may be sent, and power (mean |x|² = 1 on occupied uses).
+
+        Raises:
+            ModelError: what is wrong, and by how much.
+        """
+        plan = self.plan
+        expected = (plan.transmitters, len(self.tasks), plan.uses)
+        if tuple(symbols.shape) != expected or not bool(torch.isfinite(torch.view_as_real(symbols)).all()):
+            raise ModelError(f"scheme '{self.name}' must send finite symbols {expected}, not {tuple(symbols.shape)}")
+        if bool((symbols.abs().sum(1)[~plan.occupied] != 0).any()):
+            raise ModelError(f"scheme '{self.name}' sends on uses that its plan does not occupy")
+        power = symbols.abs().square().sum(2) / plan.occupied.sum(1)[:, None]  # [tx, task]
+        if plan.normalisation != "per_task":
+            power = power.mean(1, keepdim=True)
+        worst = float(power.flatten()[(power - 1).abs().argmax()])
+        if abs(worst - 1) > POWER_TOLERANCE:
+            raise ModelError(
+                f"scheme '{self.name}' sends with mean |x|² = {worst:.3g} over the uses it occupies, not 1 "
+                f"({plan.normalisation}); normalise with hil.models.scheme.normalize_power"
+            )
 
     def reference(self) -> Outcome:
         """Accuracy of a noiseless reference network, whose features never see a channel."""
@@ -136,6 +168,7 @@ class Scorer:
         seed: int,
         workers: int = 1,
         task_index: Tensor | None = None,
+        power: Sequence[float] = (),
         progress: Callable[[int], None] | None = None,
     ) -> Tensor:
         """The same tasks through the mathematical channel, with `draws` independent noise draws.
@@ -148,6 +181,7 @@ class Scorer:
             seed: of the noise; draw d is a function of (seed, d) alone.
             workers: threads.
             task_index: distinct task of each column of `sent`, int64 [task]; None for 0, 1, 2, ….
+            power: of each transmitter relative to 1, which the decoder is told as `Received.scale`.
             progress: told how many draws are done.
 
         Returns:
@@ -158,6 +192,7 @@ class Scorer:
         valid = self.plan.occupied.any(0).expand(count, -1)
         noise_var = noise_var.expand(count, sent.shape[2])
         wants = self.plan.rx_csi
+        scale = torch.tensor(list(power) or [1.0] * self.plan.transmitters).sqrt()
 
         def one(draw: int) -> Tensor:
             digest = hashlib.sha256(f"{seed}/{draw}".encode()).digest()
@@ -168,6 +203,7 @@ class Scorer:
                 valid=valid,
                 noise_var=noise_var if wants != "none" else None,
                 channel=(channel if channel is not None else torch.ones_like(sent)) if wants == "channel" else None,
+                scale=scale,
             )
             return self.features(received)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hil.captures import CaptureWriter, check_disk
 from hil.captures.exchange import write_received
 from hil.collect import PointSpec
-from hil.errors import ConfigError, ShapeError
+from hil.errors import CalibrationError, ConfigError, ShapeError
 from hil.models.scheme import Access
 from hil.onair import AirRun, capture_needs, frame_for, receiver_for, versions
 from hil.outcome import Report
@@ -143,6 +143,10 @@ def send(
             }
             received = collection.received.symbols.contiguous().numpy()
             writer.finish_point(more["point"], results=about, received_sha256=collection.sha256, received=received)
+            if not collection.frames["scored"]:
+                raise CalibrationError(
+                    f"none of the {spec.frames} frames was received at {snr_db:g} dB; the samples are in {capture}"
+                )
             writer.finish(about | {"links": [asdict(link) for link in links]})
     write_received(
         out,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 
+from hil.collect import PointSpec
 from hil.datasets.dataset import Dataset, load_dataset
 from hil.datasets.tasks import TaskSet, make_tasks
 from hil.errors import ConfigError, ModelError
@@ -18,7 +19,7 @@ from hil.results import point_row, rounded
 from hil.retrieval import chance
 from hil.scoring import Scorer
 
-__all__ = ["ALIASES", "Workload", "load_workload", "reference_rows"]
+__all__ = ["ALIASES", "Workload", "load_workload", "reference_rows", "task_labels"]
 
 ALIASES = {"single": "jscc-single", "oma": "jscc-oma", "noma": "jscc-noma"}
 """Short names of the shipped schemes."""
@@ -41,6 +42,11 @@ class Workload:
     def fingerprint(self) -> str:
         """SHA-256 of the data set's pixels and labels, as the first scheme sees them."""
         return next(iter(self.scorers.values())).dataset.fingerprint
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The same for every scheme: each sees the images at its own size."""
+        return {name: scorer.dataset.fingerprint for name, scorer in self.scorers.items()}
 
 
 def _image_size(scheme: Any) -> tuple[int, int] | None:
@@ -94,6 +100,18 @@ def load_workload(
     return Workload(
         dataset_spec=dataset_spec, tasks=tasks, scorers=scorers, model_folders=places, gallery=gallery, datasets=datasets
     )
+
+
+def task_labels(work: Workload, spec: PointSpec) -> dict[str, Any]:
+    """Integer labels of each task sent, for the capture."""
+    index = spec.task_index()
+    tasks = work.tasks
+    return {
+        "task": index.numpy(),
+        "identity": tasks.identities[index].numpy(),
+        "view_0": tasks.views[index, 0].numpy(),
+        "view_1": tasks.views[index, 1].numpy(),
+    }
 
 
 def reference_rows(work: Workload) -> list[dict[str, Any]]:

@@ -217,3 +217,47 @@ def test_a_wheel_runs_from_an_empty_directory(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (empty / "runs" / "w").iterdir()} == {"results.json", "report.html", "capture.h5"}
+
+
+def test_an_earlier_run_is_not_lost(hil, small_run, untrained):
+    before = (small_run / "capture.h5").read_bytes()
+    options = ("run", "--models", untrained, "--dataset", DATASET, "--snr", "0", "--out", small_run.parent, "--name", "small")
+    one_line(hil(*options), "--overwrite", "capture.h5")
+    assert (small_run / "capture.h5").read_bytes() == before
+
+
+def test_benches_that_a_scheme_cannot_be_scored_on(hil, untrained):
+    options = ("--models", untrained, "--dataset", DATASET, "--schemes")
+    one_line(hil("run", "rayleigh", *options, "single"), "fading", "rayleigh")
+    one_line(hil("run", "independent", *options, "noma"), "aligned", "independent")
+
+
+def test_a_scheme_that_takes_more_power_than_it_may(hil, tmp_path):
+    (tmp_path / "loud.py").write_text(
+        """
+import torch
+from hil.models.scheme import Output, Plan, Sent
+
+class Loud:
+    name = "loud"
+    image_size = (16, 8)
+    plan = Plan(occupied=torch.ones(1, 4, dtype=torch.bool), access="single")
+
+    def encode(self, views, csi=None, generator=None):
+        return Sent(symbols=torch.full((1, len(views), 4), 2.0 + 0j, dtype=torch.complex64))
+
+    def decode(self, received, blocks=("all",), side=None):
+        return Output(features=torch.view_as_real(received["rx"].symbols).flatten(1)[:, None])
+
+    def gallery(self, images):
+        return torch.zeros(1, len(images), 8)
+"""
+    )
+    finished = hil("run", "--schemes", f"{tmp_path / 'loud.py'}:Loud", "--dataset", DATASET, "--out", tmp_path)
+    one_line(finished, "mean |x|² = 4", "normalize_power")
+
+
+def test_more_mistakes(hil, small_run, untrained, tmp_path):
+    assert hil("replay", small_run / "capture.h5", "--draws", "0").returncode == 2
+    one_line(hil("replay", small_run / "capture.h5", "--models", untrained, "--snr", "0", "--out", "/proc/none"), "/proc/none")
+    assert hil("send", tmp_path / "x.npy", "--snr", "nan").returncode == 2

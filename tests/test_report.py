@@ -336,7 +336,7 @@ def test_summary_lines_say_what_the_numbers_say() -> None:
     text = "\n".join(summary_lines(make_results()))
     assert "single 79.0, OMA 87.2, NOMA 86.5" in text
     assert "chance 0.12" in text
-    assert "lies outside ±3 points: 1 of 9 (OMA at 3 dB)." in text
+    assert "Points beyond ±3 points at 5 % over all points (Holm): 1 of 9 (OMA at 3 dB)." in text
     assert "not all within ±1 point" in text
     assert "Largest receiver loss: 0.23 dB" in text
     assert "36 sent, 27 scored, 9 lost" in text

@@ -17,8 +17,10 @@ from hil.units import power_to_db
 
 __all__ = ["LinkCalibration", "Sounder", "calibrate_links"]
 
-Exchange = Callable[[Tensor, int], Tensor]
-"""Puts waveforms complex64 [tx, n] of frame `number` on the air and returns the samples received, complex64 [m]."""
+Receive = Callable[[Tensor], FrameReception | None]
+Exchange = Callable[[Tensor, int, Receive], FrameReception | None]
+"""Puts waveforms complex64 [tx, n] of frame `number` on the air, lets the receiver look at the samples (complex64 [m]), keeps
+both, and returns what was received."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,11 @@ class Sounder:
 
     def sound(self, number: int) -> FrameReception | None:
         """Send one frame; what was received, None if it was lost."""
-        samples = self._exchange(build_frame(None, number, self.form), number)
-        return next((frame for frame in self._receiver.receive(samples) if frame.number == number % 65536), None)
+
+        def receive(samples: Tensor) -> FrameReception | None:
+            return next((frame for frame in self._receiver.receive(samples) if frame.number == number % 65536), None)
+
+        return self._exchange(build_frame(None, number, self.form), number, receive)
 
 
 def calibrate_links(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["Display", "parse_schemes", "parse_snr"]
+from hil.errors import ConfigError
+
+__all__ = ["Display", "make_folder", "parse_schemes", "parse_snr"]
 
 
 class Display:
@@ -54,6 +57,18 @@ class Display:
             markup=False,
             soft_wrap=True,
         )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise ConfigError(f"cannot make the folder {folder}: {err.strerror}; choose another with --out") from err
 
 
 def parse_snr(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hil.cli.display import Display, parse_schemes, parse_snr
+from hil.cli.display import Display, make_folder, parse_schemes, parse_snr
 
 __all__ = ["replay"]
 
@@ -20,7 +20,9 @@ __all__ = ["replay"]
 @click.option("--dataset", metavar="SPEC", help="Where the data set lies now.")
 @click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the weights that were on the air.")
 @click.option("--other-weights", is_flag=True, help="Score with other weights than those on the air.")
-@click.option("--draws", type=int, default=20, show_default=True, help="Noise draws of each task in a simulation.")
+@click.option(
+    "--draws", type=click.IntRange(min=1), default=20, show_default=True, help="Noise draws of each task in a simulation."
+)
 @click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with models/, ….")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Write results.json and report.html there.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON instead of the table.")
@@ -61,7 +63,7 @@ def replay(
             draws=draws,
         )
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         write_results(results, out / "results.json")
         write_report(results, capture, out / "report.html")
     if as_json:
@@ -78,6 +80,8 @@ def replay(
 def verdict(check: dict[str, object]) -> str:
     """The verification in one line."""
     state, largest = check["verified"], check["largest_difference"]
+    if state == "bits" and check["changed_top1"]:
+        return f"received symbols have the bits of the live run, but {check['changed_top1']} top-1 decisions changed"
     if state == "bits":
         return "verified: every received symbol has the bits of the live run (SHA-256 equal)"
     if state == "unfinished":

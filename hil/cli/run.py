@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hil.cli.display import Display, parse_schemes, parse_snr
+from hil.cli.display import Display, make_folder, parse_schemes, parse_snr
 from hil.errors import ConfigError
 
 __all__ = ["run"]
@@ -36,9 +36,19 @@ HELP_SNR = "Targets in dB: FIRST:LAST:STEP or a list with commas.  [default: -6:
 @click.option("--transmit", is_flag=True, help="Allow real transmitters to send, within the bench file's limits.")
 @click.option("--name", help="Name of the run's folder.  [default: date and time]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
+@click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
 @click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with radios/, models/, ….")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
-def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path | None, as_json: bool, **options: Any) -> None:
+def run(
+    bench: str,
+    name: str | None,
+    out: Path,
+    overwrite: bool,
+    home: Path | None,
+    models: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Measure retrieval accuracy against SNR over the air of BENCH (default: the built-in, simulated one).
 
     Leaves results.json, report.html and capture.h5 in runs/NAME.
@@ -63,6 +73,7 @@ def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path
     bench_config = None if simulate else find_bench(bench, home)
     display = Display(quiet=as_json)
     folder = out / (name or time.strftime("%Y%m%d-%H%M%S"))
+    _make(folder, overwrite)
     work = load_workload(
         config.schemes,
         config.dataset,
@@ -73,7 +84,6 @@ def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path
         gallery=config.gallery,
     )
     config = config.resolved(tuple(work.scorers))
-    _make(folder)
     capture = None if bench_config is None else folder / "capture.h5"
     if bench_config is None or capture is None:
         results = run_simulation(config, work, display)
@@ -81,7 +91,7 @@ def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path
         try:
             results = run_air(config, bench_config, work, capture=capture, report=display, transmit=transmit)
         except BaseException:
-            if capture.is_file():
+            if _holds_frames(capture):
                 click.echo(f"stopped; what was measured is kept: hil replay {capture}", err=True)
             raise
     results["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
@@ -98,8 +108,27 @@ def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path
     click.echo(f"report: {folder / 'report.html'}")
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise ConfigError(f"cannot make the folder {folder}: {err.strerror}; choose another with --out") from err
+OUTPUTS = ("capture.h5", "results.json", "report.html")
+
+
+def _make(folder: Path, overwrite: bool) -> None:
+    """Make the run's folder; an earlier run in it is never lost without --overwrite.
+
+    Raises:
+        ConfigError: a run is there already.
+    """
+    there = [name for name in OUTPUTS if (folder / name).exists()]
+    if there and not overwrite:
+        raise ConfigError(f"{folder} holds a run already ({', '.join(there)}); choose another --name, or give --overwrite")
+    make_folder(folder)
+    for name in there:
+        (folder / name).unlink()
+
+
+def _holds_frames(capture: Path) -> bool:
+    from hil.captures import Capture, FrameKind
+
+    if not capture.is_file():
+        return False
+    with Capture.open(capture) as opened:
+        return any(burst.kind == FrameKind.FRAME for burst in opened.bursts())

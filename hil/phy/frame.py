@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from hil.config import Config
-from hil.errors import ShapeError
+from hil.errors import ConfigError, ShapeError
 from hil.phy import header
 from hil.phy.numerology import Numerology
 from hil.units import db_to_amplitude, db_to_power, power_to_db
@@ -51,9 +51,10 @@ class FrameConfig(Config):
 def sounding_symbols_for(snr_db: float, *, taps: int, active: int, cost_db: float = 0.15) -> int:
     """Least number of sounding symbols whose channel estimate costs at most `cost_db` of effective SNR."""
     counts = range(2, 1024)
-    return next(
-        (count for count in counts if sounding_cost_db(snr_db, taps=taps, active=active, symbols=count) <= cost_db), 1024
-    )
+    for count in counts:
+        if sounding_cost_db(snr_db, taps=taps, active=active, symbols=count) <= cost_db:
+            return count
+    raise ConfigError(f"an SNR of {snr_db:g} dB needs more than {counts[-1]} sounding symbols; ask for a higher SNR")
 
 
 def sounding_cost_db(snr_db: float, *, taps: int, active: int, symbols: int) -> float:

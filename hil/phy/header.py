@@ -15,7 +15,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from hil.errors import ShapeError
+from hil.errors import ConfigError, ShapeError
 from hil.units import db_to_power
 
 __all__ = ["CHIPS", "USES", "crc8", "decode", "encode", "repetitions_for", "word_error_bound"]
@@ -108,4 +108,7 @@ def word_error_bound(snr: float, repetitions: int) -> float:
 def repetitions_for(snr_db: float, *, margin_db: float = 1.0, target: float = 1e-3) -> int:
     """Least number of repetitions with a word error of at most `target` at an SNR (dB per use) less a margin (dB)."""
     snr = db_to_power(snr_db - margin_db)
-    return next((count for count in range(1, 257) if word_error_bound(snr, count) <= target), 256)
+    for count in range(1, 257):
+        if word_error_bound(snr, count) <= target:
+            return count
+    raise ConfigError(f"an SNR of {snr_db:g} dB needs more than 256 repetitions of the header; ask for a higher SNR")

@@ -164,7 +164,7 @@ def _agreement(view: View) -> list[str]:
         outside = [item for item in agreement if item.get("outside_3_points")]
         where = ", ".join(f"{view.label(item['scheme'])} at {snr_list([item['snr_db_target']])}" for item in outside)
         lines.append(
-            f"Points whose simultaneous 95 % interval (Holm) lies outside ±3 points: {len(outside)} of {len(agreement)}"
+            f"Points beyond ±3 points at 5 % over all points (Holm): {len(outside)} of {len(agreement)}"
             + (f" ({where})." if where else ".")
         )
     return lines

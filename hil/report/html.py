@@ -134,7 +134,8 @@ def _points(view: View) -> list[Html]:
         "is their difference. A task whose frame was lost counts as a miss. "
         "Simulations average "
         f"{(view.results.get('experiment') or {}).get('draws', 'several')} noise draws of the same tasks. "
-        "Differences are paired by task; their intervals are simultaneous over all points (Holm)."
+        "Differences are paired by task; their intervals cover all points at once "
+        "(Bonferroni); whether a point lies beyond ±3 points is decided by Holm's step-down."
     )
     return [
         table([head[i] for i in keep], [[row[i] for i in keep] for row in rows], groups=starts),
