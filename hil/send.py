@@ -95,6 +95,8 @@ def send(
         what is also stored in `out` as ``about``.
     """
     transmitters, tasks, uses = symbols.shape
+    if not -20 <= snr_db <= 60:  # also refuses NaN
+        raise ConfigError(f"Argument 'snr_db' must lie in -20…60 dB, not {snr_db}.")
     if transmitters > len(bench_config.transmitters):
         raise ConfigError(
             f"the symbols need {transmitters} transmitters, bench '{bench_config.name}' has {len(bench_config.transmitters)}"
