@@ -1,0 +1,388 @@
+"""Compiled kernels for frames whose channel is learned from the preamble (numba). Contracts as `hil.phy.frames_torch`.
+
+One call handles a batch of frames, each on its own and always in the same order of operations, so that the bits of a
+frame do not depend on which batch it came in.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+__all__ = ["gather", "receive"]
+
+_FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
+
+
+@njit(cache=True, fastmath=_FAST)
+def _turn(table_r, table_i, step, scale):
+    """Table of scale · exp(−j 2π step i) for i = 0, 1, … by doubling."""
+    count = table_r.shape[0]
+    table_r[0] = scale
+    table_i[0] = 0.0
+    done = 1
+    while done < count:
+        angle = -2 * math.pi * step * done
+        c = np.float32(math.cos(angle))
+        s = np.float32(math.sin(angle))
+        more = min(done, count - done)
+        for i in range(more):
+            table_r[done + i] = table_r[i] * c - table_i[i] * s
+            table_i[done + i] = table_r[i] * s + table_i[i] * c
+        done *= 2
+
+
+@njit(cache=True, fastmath=_FAST)
+def gather(y, starts, freqs, first, spacing, out):
+    """FFT windows of all symbols, without their CFO inside the window, times 1/√N.
+
+    Args:
+        y: float32 [2 n].
+        starts: int64 [frame], first sample of each preamble; freqs: float64 [frame], cycles a sample.
+        first: samples from there to the first FFT window; spacing: from window to window.
+        out: float32 [frame, symbol, 2 N], interleaved.
+    """
+    frames, symbols, width = out.shape
+    size = width // 2
+    tr = np.empty(size, np.float32)
+    ti = np.empty(size, np.float32)
+    for f in range(frames):
+        _turn(tr, ti, freqs[f], np.float32(1 / math.sqrt(size)))
+        for s in range(symbols):
+            base = starts[f] + first + s * spacing
+            part = y[2 * base : 2 * (base + size)]
+            row = out[f, s]
+            for i in range(size):
+                a = part[2 * i]
+                b = part[2 * i + 1]
+                row[2 * i] = a * tr[i] - b * ti[i]
+                row[2 * i + 1] = a * ti[i] + b * tr[i]
+
+
+@njit(cache=True, fastmath=_FAST)
+def _dot(ar, ai, br, bi, count):
+    real = np.float32(0)
+    imag = np.float32(0)
+    for n in range(count):
+        real += ar[n] * br[n] - ai[n] * bi[n]
+        imag += ar[n] * bi[n] + ai[n] * br[n]
+    return real, imag
+
+
+@njit(cache=True, fastmath=_FAST)
+def _axpy(hr, hi, fr, fi, out_r, out_i, count):
+    for n in range(count):
+        out_r[n] += hr * fr[n] - hi * fi[n]
+        out_i[n] += hr * fi[n] + hi * fr[n]
+
+
+@njit(cache=True, fastmath=_FAST)
+def _power(row, weight, count):
+    """Σ weight |row|² over interleaved values."""
+    total = np.float32(0)
+    for n in range(count):
+        total += weight[n] * (row[2 * n] * row[2 * n] + row[2 * n + 1] * row[2 * n + 1])
+    return total
+
+
+@njit(cache=True, fastmath=_FAST)
+def _rotate(vr, vi, carriers, a, b, c, taus):
+    """v[p, s] times exp(−j (a + b τ + c k τ)), τ in steps of one from taus."""
+    pilots, symbols = vr.shape
+    for p in range(pilots):
+        slope = b + c * carriers[p]
+        start = a + slope * taus
+        xr, xi = math.cos(start), -math.sin(start)
+        sr, si = math.cos(slope), -math.sin(slope)
+        for s in range(symbols):
+            r = vr[p, s] * xr - vi[p, s] * xi
+            vi[p, s] = vr[p, s] * xi + vi[p, s] * xr
+            vr[p, s] = r
+            xr, xi = xr * sr - xi * si, xr * si + xi * sr
+
+
+@njit(cache=True, fastmath=_FAST)
+def _track(vr, vi, power, carriers, tau, noise, prior, theta):
+    """MAP of phase (rad), its slope (rad a symbol) and its slope over carriers (rad a carrier and symbol).
+
+    Args:
+        vr, vi: float64 [pilot, symbol], received times conj(expected); left rotated by the estimate.
+        power: float64 [pilot], |expected|².
+        carriers: float64 [pilot]; tau: time of the first symbol from the preamble's middle, symbols.
+        noise: σ²; prior: float64 [3] variances; theta: float64 [3], output.
+    """
+    pilots, symbols = vr.shape
+    theta[:] = 0
+    step = 2.0 / (tau + symbols)
+    reach = min(40, int(4 * math.sqrt(prior[1]) / step))
+    if reach > 0:
+        best = -1.0
+        chosen = 0.0
+        ur = np.zeros(symbols)
+        ui = np.zeros(symbols)
+        for p in range(pilots):
+            for s in range(symbols):
+                ur[s] += vr[p, s]
+                ui[s] += vi[p, s]
+        for j in range(-reach, reach + 1):
+            slope = j * step
+            # The phase at the preamble is known: |Σ|² is compared together with the preamble's own weight.
+            xr, xi = math.cos(slope * tau), -math.sin(slope * tau)
+            sr, si = math.cos(slope), -math.sin(slope)
+            tr = 0.5 * noise / prior[0]
+            ti = 0.0
+            for s in range(symbols):
+                tr += ur[s] * xr - ui[s] * xi
+                ti += ur[s] * xi + ui[s] * xr
+                xr, xi = xr * sr - xi * si, xr * si + xi * sr
+            value = math.sqrt(tr * tr + ti * ti) - 0.25 * noise * slope * slope / prior[1]
+            if value > best:
+                best = value
+                chosen = slope
+        if chosen != 0:
+            _rotate(vr, vi, carriers, 0.0, chosen, 0.0, tau)
+            theta[1] = chosen
+    for _ in range(3):
+        m00, m01, m02, m11, m12, m22 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        g0, g1, g2 = 0.0, 0.0, 0.0
+        for p in range(pilots):
+            i0 = 0.0
+            i1 = 0.0
+            r0 = 0.0
+            for s in range(symbols):
+                i0 += vi[p, s]
+                i1 += vi[p, s] * s
+                r0 += vr[p, s]
+            i1 += tau * i0
+            k = carriers[p]
+            g0 += i0
+            g1 += i1
+            g2 += k * i1
+            w = power[p]
+            n = symbols
+            t1 = n * tau + n * (n - 1) / 2
+            t2 = n * tau * tau + tau * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6
+            m00 += w * n
+            m01 += w * t1
+            m02 += w * k * t1
+            m11 += w * t2
+            m12 += w * k * t2
+            m22 += w * k * k * t2
+        half = 0.5 * noise
+        m00 += half / prior[0]
+        m11 += half / prior[1]
+        m22 += half / prior[2]
+        g0 -= half / prior[0] * theta[0]
+        g1 -= half / prior[1] * theta[1]
+        g2 -= half / prior[2] * theta[2]
+        c00 = m11 * m22 - m12 * m12
+        c01 = m02 * m12 - m01 * m22
+        c02 = m01 * m12 - m02 * m11
+        det = m00 * c00 + m01 * c01 + m02 * c02
+        if not abs(det) > 0:
+            break
+        c11 = m00 * m22 - m02 * m02
+        c12 = m01 * m02 - m00 * m12
+        c22 = m00 * m11 - m01 * m01
+        a = (c00 * g0 + c01 * g1 + c02 * g2) / det
+        b = (c01 * g0 + c11 * g1 + c12 * g2) / det
+        c = (c02 * g0 + c12 * g1 + c22 * g2) / det
+        theta[0] += a
+        theta[1] += b
+        theta[2] += c
+        _rotate(vr, vi, carriers, a, b, c, tau)
+
+
+@njit(cache=True)
+def _smooth(vr, vi, window, angles):
+    """Angle of the moving average of Σ_p v over an odd window of symbols."""
+    pilots, symbols = vr.shape
+    half = window // 2
+    for s in range(symbols):
+        tr = 0.0
+        ti = 0.0
+        for t in range(max(0, s - half), min(symbols, s + half + 1)):
+            for p in range(pilots):
+                tr += vr[p, t]
+                ti += vi[p, t]
+        angles[s] = math.atan2(ti, tr)
+
+
+@njit(cache=True, fastmath=_FAST)
+def _equalise(row, wr, wi, out, count):
+    for n in range(count):
+        a = row[2 * n]
+        b = row[2 * n + 1]
+        out[2 * n] = a * wr[n] - b * wi[n]
+        out[2 * n + 1] = a * wi[n] + b * wr[n]
+
+
+@njit(cache=True, fastmath=_FAST)
+def _advance(wr, wi, sr, si, count):
+    for n in range(count):
+        r = wr[n] * sr[n] - wi[n] * si[n]
+        wi[n] = wr[n] * si[n] + wi[n] * sr[n]
+        wr[n] = r
+
+
+@njit(cache=True)
+def receive(
+    y, starts, freqs, grid, rows_first, length, first, spacing, levels, solve_r, solve_i, basis_r, basis_i, active, guard,
+    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, ridge, walk, mmse, symbols, noise_var, gain, response, info,
+):  # fmt: skip
+    """Channel, tracking and equalisation of a batch of frames; arguments in `hil.phy.frames_torch.receive`."""
+    frames, count, width = grid.shape
+    size = width // 2
+    taps, rows = solve_r.shape[1:]
+    pilots = pilot_bins.shape[0]
+    tr = np.empty(rows, np.float32)
+    ti = np.empty(rows, np.float32)
+    vr = np.empty((pilots, count))
+    vi = np.empty((pilots, count))
+    power = np.empty(pilots)
+    pilot_carriers = np.empty(pilots)
+    angles = np.zeros(count)
+    theta = np.zeros(3)
+    prior = np.zeros(3)
+    hr = np.empty(size, np.float32)
+    hi = np.empty(size, np.float32)
+    wr = np.empty(size, np.float32)
+    wi = np.empty(size, np.float32)
+    sr = np.empty(size, np.float32)
+    si = np.empty(size, np.float32)
+    cells = np.empty(width, np.float32)
+    squared = np.empty(size, np.float32)
+    actives = np.float32(active.sum())
+    guards = np.float32(guard.sum())
+    tau = (first + 0.5 * size - 0.5 * length) / spacing
+    for f in range(frames):
+        total = np.float32(0)
+        quiet = np.float32(0)
+        for s in range(count):
+            total += _power(grid[f, s], active, size)
+            quiet += _power(grid[f, s], guard, size)
+        noise = max(quiet / (guards * count), np.float32(1e-30))
+        signal = max(total / (actives * count) - noise, np.float32(1e-3) * noise)
+        snr = signal / noise
+        level = 0
+        while level < levels.shape[0] - 1 and snr > levels[level]:
+            level += 1
+        # Channel: taps from the preamble without its CFO, then their spectrum.
+        _turn(tr, ti, freqs[f], np.float32(1))
+        base = starts[f] + rows_first
+        angle = -2 * math.pi * freqs[f] * rows_first
+        c0, s0 = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+        for n in range(rows):
+            a = y[2 * (base + n)]
+            b = y[2 * (base + n) + 1]
+            r = a * tr[n] - b * ti[n]
+            q = a * ti[n] + b * tr[n]
+            tr[n] = r * c0 - q * s0
+            ti[n] = r * s0 + q * c0
+        for n in range(size):
+            hr[n] = 0
+            hi[n] = 0
+        for t in range(taps):
+            a, b = _dot(solve_r[level, t], solve_i[level, t], tr, ti, rows)
+            _axpy(a, b, basis_r[t], basis_i[t], hr, hi, size)
+        # Pilots: received times conj(expected), without the CFO that is known.
+        turn = 2 * math.pi * freqs[f] * spacing
+        begin = 2 * math.pi * freqs[f] * first
+        expected = 0.0
+        heard = 0.0
+        for p in range(pilots):
+            n = pilot_bins[p]
+            power[p] = hr[n] * hr[n] + hi[n] * hi[n]
+            pilot_carriers[p] = carriers[n]
+            expected += power[p] * count
+            xr, xi = math.cos(begin), -math.sin(begin)
+            dr, di = math.cos(turn), -math.sin(turn)
+            for s in range(count):
+                a, b = grid[f, s, 2 * n], grid[f, s, 2 * n + 1]
+                heard += a * a + b * b
+                er = hr[n] * pilot_r[s, p] - hi[n] * pilot_i[s, p]
+                ei = hr[n] * pilot_i[s, p] + hi[n] * pilot_r[s, p]
+                qr = a * er + b * ei
+                qi = b * er - a * ei
+                vr[p, s] = qr * xr - qi * xi
+                vi[p, s] = qr * xi + qi * xr
+                xr, xi = xr * dr - xi * di, xr * di + xi * dr
+        sample_snr = min(float(snr) * sampled, 300.0)
+        prior[0] = 1 / (sample_snr * length)
+        prior[1] = 12 * spacing * spacing / (sample_snr * length * (length * length - 1.0)) if ridge[0] > 0 else 1e-14
+        prior[2] = ridge[1]
+        _track(vr, vi, power, pilot_carriers, tau, noise, prior, theta)
+        tr_sum = 0.0
+        ti_sum = 0.0
+        for p in range(pilots):
+            for s in range(count):
+                tr_sum += vr[p, s]
+                ti_sum += vi[p, s]
+        match = (tr_sum * tr_sum + ti_sum * ti_sum) / max(expected * heard, 1e-60)
+        residual = (heard - 2 * tr_sum + expected) / (pilots * count)
+        if walk > 0:
+            best = math.sqrt(6 * noise / (pilots * walk * signal))
+            _smooth(vr, vi, int(min(max(best, 1.0), 65.0)) | 1, angles)
+        # Equaliser: one weight a carrier, turned on from symbol to symbol.
+        mean = np.float32(0)
+        for n in range(size):
+            squared[n] = hr[n] * hr[n] + hi[n] * hi[n]
+            mean += squared[n] * active[n]
+            response[f, 2 * n] = hr[n]
+            response[f, 2 * n + 1] = hi[n]
+        mean /= actives
+        for n in range(size):
+            if active[n] > 0:
+                scale = squared[n] + (noise if mmse else np.float32(0))
+                scale = 1 / max(scale, np.float32(1e-9) * mean + np.float32(1e-30))
+                slope = theta[1] + theta[2] * carriers[n]
+                start = begin + theta[0] + slope * tau
+                c, s_ = np.float32(math.cos(start)), np.float32(-math.sin(start))
+                wr[n] = scale * (hr[n] * c + hi[n] * s_)
+                wi[n] = scale * (hr[n] * s_ - hi[n] * c)
+                sr[n] = math.cos(turn + slope)
+                si[n] = -math.sin(turn + slope)
+            else:
+                wr[n] = 0
+                wi[n] = 0
+                sr[n] = 1
+                si[n] = 0
+        data = data_bins.shape[0]
+        for s in range(count):
+            _equalise(grid[f, s], wr, wi, cells, size)
+            _advance(wr, wi, sr, si, size)
+            if walk > 0:
+                c, s_ = np.float32(math.cos(angles[s])), np.float32(-math.sin(angles[s]))
+                for n in range(size):
+                    a, b = cells[2 * n], cells[2 * n + 1]
+                    cells[2 * n] = a * c - b * s_
+                    cells[2 * n + 1] = a * s_ + b * c
+            for d in range(data):
+                to = dest[s * data + d]
+                if to >= 0:
+                    n = data_bins[d]
+                    symbols[f, 2 * to] = cells[2 * n]
+                    symbols[f, 2 * to + 1] = cells[2 * n + 1]
+        floor = np.float32(1e-9) * mean + np.float32(1e-30)
+        for d in range(data):
+            n = data_bins[d]
+            whole = squared[n] + noise
+            wr[n] = noise * squared[n] / (whole * whole) if mmse else noise / max(squared[n], floor)
+            wi[n] = squared[n] / whole
+        for s in range(count):
+            for d in range(data):
+                to = dest[s * data + d]
+                if to >= 0:
+                    noise_var[f, to] = wr[data_bins[d]]
+                    if mmse:
+                        gain[f, to] = wi[data_bins[d]]
+        info[f, 0] = noise
+        info[f, 1] = residual
+        info[f, 2] = mean
+        info[f, 3] = freqs[f] + theta[1] / (2 * math.pi * spacing)
+        info[f, 4] = theta[2] * size / (2 * math.pi * spacing)
+        info[f, 5] = theta[0]
+        info[f, 6] = match
+        info[f, 7] = snr

@@ -1,0 +1,476 @@
+"""Compiled detection kernels (numba, the optional extra `fast`). Same contracts as `hil.phy.kernels_torch`.
+
+Samples are float32 views [2 n] of complex64 [n]. Loops are written so that LLVM turns the innermost one into vector code:
+real and imaginary parts apart, neighbouring positions in neighbouring lanes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+__all__ = ["autocorrelation_peaks", "bank_peaks", "clean_copy", "select", "verify"]
+
+_FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
+_TILE = 512
+_CHIP = 16
+_GROUP = 64
+
+
+@njit(cache=True, fastmath={"contract"})
+def clean_copy(source, target):
+    """Copy float32 [2 n], with zeros for samples that are not finite or beyond 1e6; how many were replaced."""
+    bad = 0
+    count = source.shape[0] // 2
+    for start in range(0, count, 256):
+        stop = min(start + 256, count)
+        good = True
+        for i in range(2 * start, 2 * stop):
+            value = source[i]
+            good &= abs(value) <= np.float32(1e6)
+            target[i] = value
+        if not good:
+            for i in range(start, stop):
+                if not (abs(source[2 * i]) <= np.float32(1e6) and abs(source[2 * i + 1]) <= np.float32(1e6)):
+                    target[2 * i] = 0
+                    target[2 * i + 1] = 0
+                    bad += 1
+    return bad
+
+
+@njit(cache=True, fastmath=_FAST)
+def _box(series, scratch, out):
+    """Moving sums over 16; `out` is 16 shorter than `series`."""
+    count = out.shape[0]
+    for n in range(count + 12):
+        scratch[n] = (series[n] + series[n + 1]) + (series[n + 2] + series[n + 3])
+    for n in range(count):
+        out[n] = (scratch[n] + scratch[n + 4]) + (scratch[n + 8] + scratch[n + 12])
+
+
+@njit(cache=True, fastmath=_FAST)
+def _sum(first, second, out, count):
+    for n in range(count):
+        out[n] = first[n] + second[n]
+
+
+@njit(cache=True, fastmath=_FAST)
+def _window_power(power, spare, other, total, chips):
+    """Σ |y|² over 16 · chips samples at 512 positions; destroys `power` and the two spares, which are as long."""
+    size = power.shape[0] - _CHIP
+    _box(power, spare, other[:size])
+    current, following = other, power
+    for n in range(_TILE):
+        total[n] = 0
+    offset = 0
+    bit = 1
+    while bit <= chips:
+        if chips & bit:
+            shifted = current[offset : offset + _TILE]
+            for n in range(_TILE):
+                total[n] += shifted[n]
+            offset += bit * _CHIP
+        if 2 * bit <= chips:
+            size -= bit * _CHIP
+            _sum(current, current[bit * _CHIP :], following, size)
+            current, following = following, current
+        bit *= 2
+
+
+@njit(cache=True, fastmath=_FAST)
+def _scan(score, total, squared, threshold, first, pos, metric, found):
+    """Best position of each 16 whose score exceeds threshold · total (· total); appended to pos, metric."""
+    for group in range(0, _TILE, _GROUP):
+        top = np.float32(-1.0)
+        if squared:
+            for n in range(group, group + _GROUP):
+                value = score[n] - threshold * total[n] * total[n]
+                top = value if value > top else top
+        else:
+            for n in range(group, group + _GROUP):
+                value = score[n] - threshold * total[n]
+                top = value if value > top else top
+        if not top > 0:
+            continue
+        for cell in range(group, group + _GROUP, _CHIP):
+            best = np.float32(0.0)
+            where = -1
+            for n in range(cell, cell + _CHIP):
+                scale = total[n] * total[n] if squared else total[n]
+                if scale > 0 and score[n] > threshold * scale:
+                    value = score[n] / scale
+                    if value > best:
+                        best = value
+                        where = n
+            if where >= 0 and found < pos.shape[0]:
+                pos[found] = first + where
+                metric[found] = best
+                found += 1
+    return found
+
+
+@njit(cache=True, fastmath=_FAST)
+def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
+    """Candidates by the autocorrelation one chip apart.
+
+    Args:
+        y: float32 [2 n].
+        first: first position; `tiles` · 512 positions are looked at (and 16 · chips + 32 samples after them read).
+        signs: float32 [7 k], products of neighbouring chips, zero-padded; the last entry is the number of chips.
+        threshold: of |M|²/P².
+        pos, metric, freq: outputs; freq in cycles a sample, −1/32…1/32.
+    Returns:
+        number of candidates.
+    """
+    chips = int(signs[signs.shape[0] - 1])
+    terms = signs.shape[0] - 1
+    span = _TILE + (max(terms + 1, chips) + 3) * _CHIP
+    yr = np.empty(span, np.float32)
+    yi = np.empty(span, np.float32)
+    zr = np.zeros(span - _CHIP, np.float32)
+    zi = np.zeros(span - _CHIP, np.float32)
+    br16 = np.empty(span - 2 * _CHIP, np.float32)
+    bi16 = np.empty(span - 2 * _CHIP, np.float32)
+    spare = np.empty(span, np.float32)
+    other = np.empty(span, np.float32)
+    power = np.empty(_TILE + (chips + 1) * _CHIP, np.float32)
+    power[_TILE + chips * _CHIP :] = 0
+    total = np.empty(_TILE, np.float32)
+    mr = np.empty(_TILE, np.float32)
+    mi = np.empty(_TILE, np.float32)
+    score = np.empty(_TILE, np.float32)
+    found = 0
+    used = _TILE + chips * _CHIP
+    for n in range(used, span):
+        yr[n] = 0
+        yi[n] = 0
+    for tile in range(tiles):
+        base = first + tile * _TILE
+        part = y[2 * base : 2 * (base + used)]
+        for n in range(used):
+            a = part[2 * n]
+            b = part[2 * n + 1]
+            yr[n] = a
+            yi[n] = b
+            power[n] = a * a + b * b
+        for n in range(span - _CHIP):
+            zr[n] = yr[n + _CHIP] * yr[n] + yi[n + _CHIP] * yi[n]
+            zi[n] = yi[n + _CHIP] * yr[n] - yr[n + _CHIP] * yi[n]
+        _box(zr, spare, br16)
+        _box(zi, spare, bi16)
+        for n in range(_TILE):
+            mr[n] = 0
+            mi[n] = 0
+        for g in range(0, terms, 7):
+            d0, d1, d2, d3 = signs[g], signs[g + 1], signs[g + 2], signs[g + 3]
+            d4, d5, d6 = signs[g + 4], signs[g + 5], signs[g + 6]
+            br = br16[g * _CHIP :]
+            bi = bi16[g * _CHIP :]
+            for n in range(_TILE):
+                mr[n] += (
+                    d0 * br[n] + d1 * br[n + 16] + d2 * br[n + 32] + d3 * br[n + 48]
+                    + d4 * br[n + 64] + d5 * br[n + 80] + d6 * br[n + 96]
+                )  # fmt: skip
+                mi[n] += (
+                    d0 * bi[n] + d1 * bi[n + 16] + d2 * bi[n + 32] + d3 * bi[n + 48]
+                    + d4 * bi[n + 64] + d5 * bi[n + 80] + d6 * bi[n + 96]
+                )  # fmt: skip
+        _window_power(power, spare, other, total, chips)
+        for n in range(_TILE):
+            score[n] = mr[n] * mr[n] + mi[n] * mi[n]
+        before = found
+        found = _scan(score, total, True, threshold, base, pos, metric, found)
+        for index in range(before, found):
+            n = pos[index] - base
+            freq[index] = math.atan2(mi[n], mr[n]) / (2 * math.pi * _CHIP)
+    return found
+
+
+@njit(cache=True)
+def select(pos, metric, freq, count, first, last, max_cfo, folded, out_pos, out_freq):
+    """Candidates in first…last − 1 without a higher one within seven chips; with `folded`, every alias of their CFO.
+
+    Args:
+        pos, metric, freq: `count` candidates, pos ascending.
+        max_cfo: largest |CFO|, cycles a sample; `folded`: freq is known modulo one cycle a chip.
+        out_pos, out_freq: outputs.
+    Returns:
+        number of outputs.
+    """
+    found = 0
+    for i in range(count):
+        if pos[i] < first or pos[i] >= last:
+            continue
+        good = True
+        j = i - 1
+        while good and j >= 0 and pos[i] - pos[j] <= 7 * _CHIP:
+            good = metric[j] < metric[i]
+            j -= 1
+        j = i + 1
+        while good and j < count and pos[j] - pos[i] <= 7 * _CHIP:
+            good = metric[j] <= metric[i]
+            j += 1
+        if not good:
+            continue
+        reach = int(max_cfo * _CHIP + 1.0) if folded else 0
+        for alias in range(-reach, reach + 1):
+            value = freq[i] + alias / _CHIP
+            if found < out_pos.shape[0] and (not folded or abs(value) <= max_cfo + 0.003):
+                out_pos[found] = pos[i]
+                out_freq[found] = value
+                found += 1
+    return found
+
+
+@njit(cache=True, fastmath=_FAST)
+def _filter(yr, yi, pr, pi, out_r, out_i, count):
+    """out[n] = Σ_i y[n + i] p[i] over 16 taps."""
+    for n in range(count):
+        out_r[n] = 0
+        out_i[n] = 0
+    for i in range(0, _CHIP, 4):
+        p0, p1, p2, p3 = pr[i], pr[i + 1], pr[i + 2], pr[i + 3]
+        q0, q1, q2, q3 = pi[i], pi[i + 1], pi[i + 2], pi[i + 3]
+        a = yr[i:]
+        b = yi[i:]
+        for n in range(count):
+            out_r[n] += (
+                p0 * a[n] + p1 * a[n + 1] + p2 * a[n + 2] + p3 * a[n + 3]
+                - q0 * b[n] - q1 * b[n + 1] - q2 * b[n + 2] - q3 * b[n + 3]
+            )  # fmt: skip
+            out_i[n] += (
+                p0 * b[n] + p1 * b[n + 1] + p2 * b[n + 2] + p3 * b[n + 3]
+                + q0 * a[n] + q1 * a[n + 1] + q2 * a[n + 2] + q3 * a[n + 3]
+            )  # fmt: skip
+
+
+@njit(cache=True, fastmath=_FAST)
+def _combine(cr, ci, wr, wi, out_r, out_i, count):
+    """out[n] = Σ_r c[n + 16 r] w[r]; the number of terms is a multiple of 5."""
+    for n in range(count):
+        out_r[n] = 0
+        out_i[n] = 0
+    for g in range(0, wr.shape[0], 5):
+        w0, w1, w2, w3, w4 = wr[g], wr[g + 1], wr[g + 2], wr[g + 3], wr[g + 4]
+        v0, v1, v2, v3, v4 = wi[g], wi[g + 1], wi[g + 2], wi[g + 3], wi[g + 4]
+        a = cr[g * _CHIP :]
+        b = ci[g * _CHIP :]
+        for n in range(count):
+            out_r[n] += (
+                w0 * a[n] + w1 * a[n + 16] + w2 * a[n + 32] + w3 * a[n + 48] + w4 * a[n + 64]
+                - v0 * b[n] - v1 * b[n + 16] - v2 * b[n + 32] - v3 * b[n + 48] - v4 * b[n + 64]
+            )  # fmt: skip
+            out_i[n] += (
+                w0 * b[n] + w1 * b[n + 16] + w2 * b[n + 32] + w3 * b[n + 48] + w4 * b[n + 64]
+                + v0 * a[n] + v1 * a[n + 16] + v2 * a[n + 32] + v3 * a[n + 48] + v4 * a[n + 64]
+            )  # fmt: skip
+
+
+@njit(cache=True, fastmath=_FAST)
+def _combine_real(cr, ci, wr, out_r, out_i, count):
+    """As `_combine` with real weights."""
+    for n in range(count):
+        out_r[n] = 0
+        out_i[n] = 0
+    for g in range(0, wr.shape[0], 5):
+        w0, w1, w2, w3, w4 = wr[g], wr[g + 1], wr[g + 2], wr[g + 3], wr[g + 4]
+        a = cr[g * _CHIP :]
+        b = ci[g * _CHIP :]
+        for n in range(count):
+            out_r[n] += w0 * a[n] + w1 * a[n + 16] + w2 * a[n + 32] + w3 * a[n + 48] + w4 * a[n + 64]
+            out_i[n] += w0 * b[n] + w1 * b[n + 16] + w2 * b[n + 32] + w3 * b[n + 48] + w4 * b[n + 64]
+
+
+@njit(cache=True, fastmath=_FAST)
+def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, which, grid, chips, threshold, pos, metric, freq):
+    """Candidates by correlation with the whole preamble at a bank of frequencies.
+
+    Args:
+        y, first, tiles, threshold (of |D|²/P), pos, metric, freq: as in `autocorrelation_peaks`.
+        filters_r, filters_i: float32 [mixes, 16], chip times exp(+j 2π f_m i), conjugated.
+        weights_r, weights_i: float32 [hypotheses, 5 k], code[r] exp(−j 2π f 16 r), zero-padded in r.
+        which: int64 [hypotheses], the filter of each hypothesis; ascending.
+        grid: float64 [hypotheses], frequencies, cycles a sample.
+        chips: number of chips.
+    """
+    terms = weights_r.shape[1]
+    span = _TILE + terms * _CHIP + 32
+    used = _TILE + chips * _CHIP
+    yr = np.zeros(span + _CHIP, np.float32)
+    yi = np.zeros(span + _CHIP, np.float32)
+    cr = np.zeros(span, np.float32)
+    ci = np.zeros(span, np.float32)
+    spare = np.empty(span, np.float32)
+    other = np.empty(span, np.float32)
+    power = np.empty(used + _CHIP, np.float32)
+    power[used:] = 0
+    total = np.empty(_TILE, np.float32)
+    dr = np.empty(_TILE, np.float32)
+    di = np.empty(_TILE, np.float32)
+    score = np.empty(_TILE, np.float32)
+    arg = np.empty(_TILE, np.int32)
+    plain = weights_r.shape[0] == 1 and np.abs(weights_i).max() == 0
+    found = 0
+    for tile in range(tiles):
+        base = first + tile * _TILE
+        part = y[2 * base : 2 * (base + used)]
+        for n in range(used):
+            a = part[2 * n]
+            b = part[2 * n + 1]
+            yr[n] = a
+            yi[n] = b
+            power[n] = a * a + b * b
+        _window_power(power, spare, other, total, chips)
+        for n in range(_TILE):
+            score[n] = -1
+            arg[n] = 0
+        current = -1
+        for h in range(weights_r.shape[0]):
+            if which[h] != current:
+                current = which[h]
+                _filter(yr, yi, filters_r[current], filters_i[current], cr, ci, used - _CHIP)
+            if plain:
+                _combine_real(cr, ci, weights_r[h], dr, di, _TILE)
+            else:
+                _combine(cr, ci, weights_r[h], weights_i[h], dr, di, _TILE)
+            number = np.int32(h)
+            for n in range(_TILE):
+                value = dr[n] * dr[n] + di[n] * di[n]
+                better = value > score[n]
+                arg[n] = number if better else arg[n]
+                score[n] = value if better else score[n]
+        before = found
+        found = _scan(score, total, False, threshold, base, pos, metric, found)
+        for index in range(before, found):
+            freq[index] = grid[arg[pos[index] - base]]
+    return found
+
+
+@njit(cache=True, fastmath=_FAST)
+def _turn(table_r, table_i, step):
+    """exp(−j 2π step i) for i = 0, 1, … by doubling, in float64."""
+    count = table_r.shape[0]
+    table_r[0] = 1.0
+    table_i[0] = 0.0
+    done = 1
+    while done < count:
+        angle = -2 * math.pi * step * done
+        c = math.cos(angle)
+        s = math.sin(angle)
+        for i in range(min(done, count - done)):
+            table_r[done + i] = table_r[i] * c - table_i[i] * s
+            table_i[done + i] = table_r[i] * s + table_i[i] * c
+        done *= 2
+
+
+@njit(cache=True, fastmath=_FAST)
+def _deinterleave(part, real, imag, count):
+    for n in range(count):
+        real[n] = part[2 * n]
+        imag[n] = part[2 * n + 1]
+
+
+@njit(cache=True, fastmath=_FAST)
+def verify(y, pos, freq, count, chip_r, chip_i, code, step, reach, out_pos, out_freq, out_metric, out_half):
+    """Metric of the whole preamble around each candidate, maximised over time and frequency.
+
+    Args:
+        y: float32 [2 n], at least 8 samples before and 16 · chips + 8 after each candidate.
+        pos, freq: candidates, `count` of them.
+        chip_r, chip_i: float32 [templates, 16], chip at delay 0 and, for half-sample search, at ½.
+        code: float32 [chips].
+        step: spacing of the frequencies tried, cycles a sample; `reach`: how many on each side.
+        out_pos, out_freq, out_metric, out_half: the best position, frequency, |D|²/P and template of each candidate.
+    """
+    chips = code.shape[0]
+    length = chips * _CHIP
+    terms = (chips + 4) // 5 * 5
+    yr = np.empty(length + 16, np.float32)
+    yi = np.empty(length + 16, np.float32)
+    qr = np.zeros(terms * _CHIP, np.float32)
+    qi = np.zeros(terms * _CHIP, np.float32)
+    wr = np.zeros(terms, np.float32)
+    wi = np.zeros(terms, np.float32)
+    pr = np.zeros(_CHIP, np.float32)
+    pi = np.zeros(_CHIP, np.float32)
+    keep_r = np.empty(chips)
+    keep_i = np.empty(chips)
+    ar = np.empty(16, np.float32)
+    ai = np.empty(16, np.float32)
+    mr = np.empty(_CHIP)
+    mi = np.empty(_CHIP)
+    tr = np.empty(chips)
+    ti = np.empty(chips)
+    for index in range(count):
+        base = pos[index] - 8
+        f0 = freq[index]
+        part = y[2 * base : 2 * (base + length + 16)]
+        _deinterleave(part, yr, yi, length + 16)
+        best = np.float32(-1.0)
+        best_d = 0
+        best_f = f0
+        best_t = 0
+        _turn(mr, mi, f0)
+        for template in range(chip_r.shape[0]):
+            for i in range(_CHIP):  # conj(chip) exp(−j 2π f0 i)
+                pr[i] = chip_r[template, i] * mr[i] + chip_i[template, i] * mi[i]
+                pi[i] = chip_r[template, i] * mi[i] - chip_i[template, i] * mr[i]
+            _filter(yr, yi, pr, pi, qr, qi, length)
+            improved = False
+            for j in range(-reach, reach + 1):
+                f = f0 + j * step
+                _turn(tr, ti, f * _CHIP)
+                for r in range(chips):
+                    wr[r] = tr[r] * code[r]
+                    wi[r] = ti[r] * code[r]
+                _combine(qr, qi, wr, wi, ar, ai, 16)
+                for d in range(16):
+                    value = ar[d] * ar[d] + ai[d] * ai[d]
+                    if value > best:
+                        best = value
+                        best_d = d
+                        best_f = f
+                        best_t = template
+                        improved = True
+            if improved:
+                for r in range(chips):
+                    keep_r[r] = qr[_CHIP * r + best_d] * code[r]
+                    keep_i[r] = qi[_CHIP * r + best_d] * code[r]
+        best64 = np.float64(best)
+        middle = 0.5 * (chips - 1)
+        for _ in range(3):  # Newton's method on |Σ q_r exp(−j 2π f 16 r)|²
+            _turn(tr, ti, best_f * _CHIP)
+            sr = 0.0
+            si = 0.0
+            ur = 0.0
+            ui = 0.0
+            vr = 0.0
+            vi = 0.0
+            for r in range(chips):
+                a = keep_r[r] * tr[r] - keep_i[r] * ti[r]
+                b = keep_r[r] * ti[r] + keep_i[r] * tr[r]
+                x = r - middle
+                sr += a
+                si += b
+                ur += x * a
+                ui += x * b
+                vr += x * x * a
+                vi += x * x * b
+            best64 = sr * sr + si * si
+            slope = si * ur - sr * ui  # half the derivative by the phase step a chip, negated
+            curve = ur * ur + ui * ui - sr * vr - si * vi
+            if curve < 0:
+                move = -slope / curve / (2 * math.pi * _CHIP)
+                move = min(max(move, -step), step)
+                best_f -= move
+            else:
+                break
+        total = 0.0
+        for n in range(length):
+            total += yr[best_d + n] * yr[best_d + n] + yi[best_d + n] * yi[best_d + n]
+        out_pos[index] = base + best_d
+        out_freq[index] = best_f
+        out_metric[index] = best64 / total if total > 0 else 0.0
+        out_half[index] = best_t
