@@ -23,7 +23,7 @@ from hil.phy.preamble import CHIP, Preamble
 __all__ = ["BLOCK", "MARGIN", "Detector", "Found", "Mode"]
 
 Mode = Literal["fast", "sensitive"]
-MARGIN = 128
+MARGIN = 256
 """Positions on both sides of a block that are looked at for larger peaks."""
 _TILE = 512
 _TILES = 32
@@ -67,7 +67,8 @@ class Detector:
         self.threshold = _threshold(false_alarm, length, max_cfo, halves)
         templates = np.stack([preamble.chip, preamble.chip_shifted(0.5)][:halves])
         self._chip_r, self._chip_i = _parts(templates)
-        self._code = preamble.code.astype(np.float32)
+        self._code = _parts(preamble.sums.conj())
+        self._near = min(MARGIN - CHIP, length)
         if self._fast:
             signs = preamble.code[1:] * preamble.code[:-1]
             padded = np.zeros(-(-signs.size // 7) * 7 + 1, np.float32)
@@ -121,18 +122,18 @@ class Detector:
             )
         else:
             count = self.kernels.bank_peaks(
-                samples, start, _TILES, *self._filters, *self._weights, self._which, self._grid, self._code.size,
+                samples, start, _TILES, *self._filters, *self._weights, self._which, self._grid, self.preamble.code.size,
                 np.float32(self._first), self._pos, self._metric, self._freq,
             )  # fmt: skip
         count = self.kernels.select(
-            self._pos, self._metric, self._freq, count, first, first + BLOCK, self._max_cfo, self._fast, self._tries, self._cfos
+            self._pos, self._metric, self._freq, count, first, first + BLOCK, self._near, self._max_cfo, self._fast, self._tries, self._cfos
         )
         return self._verify(samples, count) if count else []
 
     def _verify(self, samples: NDArray[np.float32], count: int) -> list[Found]:
         where, half, cfo, metric = self._where, self._half, self._cfo, self._value
         self.kernels.verify(
-            samples, self._tries, self._cfos, count, self._chip_r, self._chip_i, self._code, self._step, self._reach,
+            samples, self._tries, self._cfos, count, self._chip_r, self._chip_i, *self._code, self._step, self._reach,
             where, cfo, metric, half,
         )  # fmt: skip
         good = (metric[:count] > self.threshold).nonzero()[0]

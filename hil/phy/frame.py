@@ -213,7 +213,7 @@ class FrameFormat:
     @cached_property
     def preamble_design(self) -> Preamble:
         """The preamble as detectors see it."""
-        band = self.numerology.active_half / self.numerology.fft_size
+        band = (self.numerology.active_half + 0.6) / self.numerology.fft_size
         return design(self.config.preamble_samples, self.config.seed, band)
 
     @cached_property

@@ -19,24 +19,30 @@ _CHIP = 16
 _GROUP = 64
 
 
-@njit(cache=True, fastmath={"contract"})
+@njit(cache=True, fastmath={"reassoc"})
+def _copy(source, target):
+    """Copy; Σ |value|, which is not finite if a value is not."""
+    total = np.float32(0)
+    for i in range(source.shape[0]):
+        value = source[i]
+        target[i] = value
+        total += abs(value)
+    return total
+
+
+@njit(cache=True)
 def clean_copy(source, target):
     """Copy float32 [2 n], with zeros for samples that are not finite or beyond 1e6; how many were replaced."""
     bad = 0
-    count = source.shape[0] // 2
-    for start in range(0, count, 256):
-        stop = min(start + 256, count)
-        good = True
-        for i in range(2 * start, 2 * stop):
-            value = source[i]
-            good &= abs(value) <= np.float32(1e6)
-            target[i] = value
-        if not good:
-            for i in range(start, stop):
-                if not (abs(source[2 * i]) <= np.float32(1e6) and abs(source[2 * i + 1]) <= np.float32(1e6)):
-                    target[2 * i] = 0
-                    target[2 * i + 1] = 0
-                    bad += 1
+    for start in range(0, source.shape[0], 1024):
+        part = source[start : start + 1024]
+        if _copy(part, target[start : start + 1024]) <= np.float32(1e6):
+            continue
+        for i in range(0, part.shape[0], 2):
+            if not (abs(part[i]) <= np.float32(1e6) and abs(part[i + 1]) <= np.float32(1e6)):
+                target[start + i] = 0
+                target[start + i + 1] = 0
+                bad += 1
     return bad
 
 
@@ -189,8 +195,8 @@ def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
 
 
 @njit(cache=True)
-def select(pos, metric, freq, count, first, last, max_cfo, folded, out_pos, out_freq):
-    """Candidates in first…last − 1 without a higher one within seven chips; with `folded`, every alias of their CFO.
+def select(pos, metric, freq, count, first, last, near, max_cfo, folded, out_pos, out_freq):
+    """Candidates in first…last − 1 without a higher one within `near` samples; with `folded`, every alias of their CFO.
 
     Args:
         pos, metric, freq: `count` candidates, pos ascending.
@@ -205,11 +211,11 @@ def select(pos, metric, freq, count, first, last, max_cfo, folded, out_pos, out_
             continue
         good = True
         j = i - 1
-        while good and j >= 0 and pos[i] - pos[j] <= 7 * _CHIP:
+        while good and j >= 0 and pos[i] - pos[j] <= near:
             good = metric[j] < metric[i]
             j -= 1
         j = i + 1
-        while good and j < count and pos[j] - pos[i] <= 7 * _CHIP:
+        while good and j < count and pos[j] - pos[i] <= near:
             good = metric[j] <= metric[i]
             j += 1
         if not good:
@@ -373,18 +379,18 @@ def _deinterleave(part, real, imag, count):
 
 
 @njit(cache=True, fastmath=_FAST)
-def verify(y, pos, freq, count, chip_r, chip_i, code, step, reach, out_pos, out_freq, out_metric, out_half):
+def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out_pos, out_freq, out_metric, out_half):
     """Metric of the whole preamble around each candidate, maximised over time and frequency.
 
     Args:
         y: float32 [2 n], at least 8 samples before and 16 · chips + 8 after each candidate.
         pos, freq: candidates, `count` of them.
         chip_r, chip_i: float32 [templates, 16], chip at delay 0 and, for half-sample search, at ½.
-        code: float32 [chips].
+        code_r, code_i: float32 [chips], conjugated sums that a clean preamble gives, over those of a chip.
         step: spacing of the frequencies tried, cycles a sample; `reach`: how many on each side.
         out_pos, out_freq, out_metric, out_half: the best position, frequency, |D|²/P and template of each candidate.
     """
-    chips = code.shape[0]
+    chips = code_r.shape[0]
     length = chips * _CHIP
     terms = (chips + 4) // 5 * 5
     yr = np.empty(length + 16, np.float32)
@@ -423,8 +429,8 @@ def verify(y, pos, freq, count, chip_r, chip_i, code, step, reach, out_pos, out_
                 f = f0 + j * step
                 _turn(tr, ti, f * _CHIP)
                 for r in range(chips):
-                    wr[r] = tr[r] * code[r]
-                    wi[r] = ti[r] * code[r]
+                    wr[r] = tr[r] * code_r[r] - ti[r] * code_i[r]
+                    wi[r] = tr[r] * code_i[r] + ti[r] * code_r[r]
                 _combine(qr, qi, wr, wi, ar, ai, 16)
                 for d in range(16):
                     value = ar[d] * ar[d] + ai[d] * ai[d]
@@ -436,8 +442,9 @@ def verify(y, pos, freq, count, chip_r, chip_i, code, step, reach, out_pos, out_
                         improved = True
             if improved:
                 for r in range(chips):
-                    keep_r[r] = qr[_CHIP * r + best_d] * code[r]
-                    keep_i[r] = qi[_CHIP * r + best_d] * code[r]
+                    a, b = qr[_CHIP * r + best_d], qi[_CHIP * r + best_d]
+                    keep_r[r] = a * code_r[r] - b * code_i[r]
+                    keep_i[r] = a * code_i[r] + b * code_r[r]
         best64 = np.float64(best)
         middle = 0.5 * (chips - 1)
         for _ in range(3):  # Newton's method on |Σ q_r exp(−j 2π f 16 r)|²

@@ -110,20 +110,21 @@ def select(
     count: int,
     first: int,
     last: int,
+    near: int,
     max_cfo: float,
     folded: bool,
     out_pos: Any,
     out_freq: Any,
 ) -> int:
-    """Candidates in first…last − 1 without a higher one within seven chips; with `folded`, every alias of their CFO."""
+    """Candidates in first…last − 1 without a higher one within `near` samples; with `folded`, every alias of their CFO."""
     keep = np.ones(count, bool)
     for step in range(1, count):
-        near = pos[step:count] - pos[: count - step] <= 7 * _CHIP
-        if not near.any():
+        close = pos[step:count] - pos[: count - step] <= near
+        if not close.any():
             break
         later = metric[step:count] > metric[: count - step]
-        keep[: count - step] &= ~(near & later)
-        keep[step:] &= ~(near & ~later)
+        keep[: count - step] &= ~(close & later)
+        keep[step:] &= ~(close & ~later)
     found = 0
     reach = int(max_cfo * _CHIP + 1.0) if folded else 0
     for index in keep.nonzero()[0]:
@@ -137,14 +138,14 @@ def select(
 
 
 def verify(
-    y: Floats, pos: Any, freq: Any, count: int, chip_r: Floats, chip_i: Floats, code: Floats, step: float, reach: int,
+    y: Floats, pos: Any, freq: Any, count: int, chip_r: Floats, chip_i: Floats, code_r: Floats, code_i: Floats, step: float, reach: int,
     out_pos: Any, out_freq: Any, out_metric: Any, out_half: Any,
 ) -> None:  # fmt: skip
     """Metric of the whole preamble around each candidate, maximised over time and frequency."""
-    chips = code.shape[0]
+    chips = code_r.shape[0]
     length = chips * _CHIP
     templates = torch.from_numpy(chip_r.astype(np.float64) - 1j * chip_i)
-    signs = torch.from_numpy(code.astype(np.float64))
+    signs = torch.from_numpy(code_r.astype(np.float64) + 1j * code_i)
     turns = torch.arange(chips, dtype=torch.float64) * _CHIP
     offset = (turns - turns.mean()) / _CHIP
     rows = torch.arange(count)

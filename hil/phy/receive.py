@@ -60,6 +60,13 @@ class StreamReceiver:
         self._search.finish()
         return self._collect()
 
+    def take_all(self, samples: Tensor | NDArray[np.complex64]) -> Sequence[FrameReception]:
+        """All frames of a stream that starts and ends here; as `push` and `finish`."""
+        self._room = samples.shape[0] // self._receiver.form.samples + 2 if samples.ndim else 1
+        self._search.push(samples)
+        self._search.finish()
+        return self._collect()
+
     def _collect(self) -> Sequence[FrameReception]:
         batch, frames = self._batch, self._frames
         self._batch, self._frames = None, []
@@ -116,9 +123,7 @@ class Receiver:
             ShapeError: not complex64 or not one-dimensional.
         """
         stream = StreamReceiver(self.form, self.config, receiver=self)
-        first = stream.push(samples)
-        last = stream.finish()
-        return last if not first else first if not last else [*first, *last]
+        return stream.take_all(samples)
 
     def frame(self, samples: Tensor, start: int, cfo: float, metric: float) -> FrameReception:
         """Receive one frame, complex64 [form.samples], found at `start` with a CFO (cycles a sample) and a metric."""

@@ -113,6 +113,11 @@ class FrameBatch(Sequence[FrameReception]):
         spectra = torch.from_numpy(self._response[: self._count].view(np.complex64))
         return spectra[:, list(self._owner.form.numerology.bins)] * self._owner.undo_advance
 
+    def spectrum(self, index: int) -> Floats:
+        """Channel of one frame as the FFT sees it, float32 [2 N]."""
+        row: Floats = self._response[index]
+        return row
+
     @property
     def info(self) -> NDArray[np.float64]:
         """Measurements, float64 [frame, 8]."""
@@ -223,7 +228,8 @@ class SoundedFrames:
     def reception(self, batch: FrameBatch, index: int) -> FrameReception:
         """One frame of a batch."""
         info = batch.info[index]
-        response = batch.response[index]
+        spectrum = torch.from_numpy(batch.spectrum(index).view(np.complex64))
+        response = spectrum[list(self.form.numerology.bins)] * self.undo_advance
         rate = self.config.sample_rate_hz
         return FrameReception(
             number=None,
