@@ -53,7 +53,7 @@ def test_everything_off_is_identity(fast: bool) -> None:
 
 
 @pytest.mark.parametrize("fast", PATHS)
-@pytest.mark.parametrize("ppm", [40.0, -17.0, 0.0])
+@pytest.mark.parametrize("ppm", [40.0, -17.0, 0.0, 0.01, 900.0, -9000.0])
 @pytest.mark.parametrize("freq", [-0.40, 0.07, 0.40])
 def test_resampler_error_is_below_60_db(fast: bool, ppm: float, freq: float) -> None:
     n, delay = 50_000, 3.37

@@ -30,10 +30,12 @@ def tune_phase(seed: int, stream: str, tune: int) -> float:
 
 def carrier(freq_hz: float, sample_rate_hz: float, start: int, n: int, phase: float = 0.0) -> Tensor:
     """exp(j(2π f t + phase)) at samples [start, start + n), complex64; exact for any start (phase kept in float64)."""
-    turns = freq_hz / sample_rate_hz
-    ramp = (math.fmod(turns * start, 1.0) + turns * np.arange(n)) * (2 * math.pi) + phase
-    angle = torch.from_numpy(np.remainder(ramp, 2 * math.pi).astype(np.float32))
-    return torch.polar(torch.ones_like(angle), angle)
+    step = freq_hz / sample_rate_hz
+    turns = np.arange(n) * step
+    turns += math.fmod(step * start, 1.0) + phase / (2 * math.pi)
+    turns -= np.floor(turns)
+    angle = torch.from_numpy(turns.astype(np.float32)) * (2 * math.pi)
+    return torch.complex(angle.cos(), angle.sin())
 
 
 def one_pole(white: Tensor, pole: float, state: float) -> Tensor:

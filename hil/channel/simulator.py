@@ -291,10 +291,11 @@ class Simulator:
     def _plain_paths(self, signal: Tensor, row: int, start: int) -> Tensor:
         config = self.config
         if not self._filters:
-            groups = [(self._delays, self._gains)]
+            delays = self._delays + config.delay
+            groups = [(delays, self._gains)]
             if self._doppler:
-                groups = [(self._delays[tap : tap + 1], self._gains[tap : tap + 1]) for tap in range(len(self._delays))]
-            self._filters = [DriftingFilter(*group, self._ratio, -config.delay) for group in groups]
+                groups = [(delays[tap : tap + 1], self._gains[tap : tap + 1]) for tap in range(len(delays))]
+            self._filters = [DriftingFilter(*group, self._ratio) for group in groups]
         if not self._doppler:
             return self._filters[0].apply(signal)
         n, scatterers = signal.shape[-1], self._scatterers(row)
