@@ -89,14 +89,16 @@ class DriftingFilter:
         if slope:
             row = np.rint((fraction + slope * self._hop / 2) * _PHASES).astype(np.int64)
         lead = self.last  # a block's FFT begins this much before its first position
-        before = max(0, lead - int(whole.min()))
-        after = max(0, int(whole.max()) - lead + self._size - samples.shape[-1])
-        padded = torch.nn.functional.pad(samples, (before, after))
+        low, high = int(whole.min()) - lead, int(whole.max()) - lead + self._size  # what is needed of the input
+        known = max(low, 0), min(high, samples.shape[-1])
+        padded = samples.new_zeros((*samples.shape[:-1], high - low))
+        if known[0] < known[1]:
+            padded = torch.nn.functional.pad(samples[..., known[0] : known[1]], (known[0] - low, high - known[1]))
         ramp = torch.arange(self._hop, dtype=torch.float32) * slope
         parts = []
         for begin in range(0, blocks, _BATCH):
             chosen = range(begin, min(begin + _BATCH, blocks))
-            at = [int(whole[index]) - lead + before for index in chosen]
+            at = [int(whole[index]) - lead - low for index in chosen]
             spectrum = torch.fft.fft(torch.stack([padded[..., first : first + self._size] for first in at], dim=-2))
             bank = self._spectra[torch.from_numpy(row[begin : begin + len(at)])]
             full = torch.fft.ifft(spectrum.unsqueeze(-2) * bank)[..., self._taps - 1 :]

@@ -25,7 +25,7 @@ def kernels(fast: bool | None = None) -> Any:
         fast: True = the kernels or an error, False = never, None = where they are installed.
 
     Raises:
-        DriverMissingError: asked for, but numba is not installed.
+        DriverMissingError: asked for, but numba is not installed or does not work.
     """
     if fast is False:
         return None
@@ -33,4 +33,9 @@ def kernels(fast: bool | None = None) -> Any:
         if fast:
             raise DriverMissingError("Argument 'fast' is True, but numba is not installed; pip install 'hil[fast]'")
         return None
-    return importlib.import_module("hil.channel.kernels")
+    try:
+        return importlib.import_module("hil.channel.kernels")
+    except (ImportError, RuntimeError) as err:  # numba refuses this numpy, or finds no folder to keep compiled code in
+        if fast:
+            raise DriverMissingError(f"Argument 'fast' is True, but numba does not work here: {err}") from err
+        return None

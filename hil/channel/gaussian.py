@@ -31,7 +31,7 @@ SIN = (0.785398161, -0.08074543483, 0.002490007127, -3.595450779e-05)
 COS = (1.0, -0.3084251352, 0.01585432525, -0.0003259386143, 3.529811307e-06)
 """cos(πt/4) in powers of t²."""
 
-_CHUNK = 4096
+_CHUNK = 16384  # arrays of a chunk stay in the second-level cache
 _ORIGIN = 1 << 62  # counter of sample 0, so that samples before it have one too
 
 

@@ -30,6 +30,7 @@ from hil.errors import ShapeError
 __all__ = ["ChannelConfig", "Simulator", "Tap"]
 
 _TILE = 16384
+_PLAIN_TILE = 1 << 18
 _PHASES = 4096
 
 
@@ -255,22 +256,28 @@ class Simulator:
     # --- torch
 
     def _plain_row(self, signal: Tensor, row: int, start: int) -> Tensor:
-        config, n = self.config, signal.shape[-1]
-        out = self._plain_paths(signal, row, start) if self._propagates else signal
-        if config.rayleigh_block:
-            out = out * rayleigh(config.seed, f"row{row}", start, n, config.rayleigh_block)
-        angle = self._angle(row, start, n)
-        if angle is not None:
-            out = out * torch.complex(angle.cos(), angle.sin())
-        if config.noise_power:
-            noise = complex_gaussian(
-                config.seed, f"row{row}/noise", start, n, config.noise_power, fast=self._kernels is not None
-            )
-            out = out + torch.from_numpy(noise)
-        return out
+        config, fast = self.config, self._kernels is not None
+        n, state = signal.shape[-1], self._initial_phase(row, start)
+        scatterers = self._scatterers(row) if self._doppler else None
+        parts = []
+        for begin in range(0, n, _PLAIN_TILE):
+            at, count = start + begin, min(_PLAIN_TILE, n - begin)
+            out = signal[begin : begin + count]
+            if self._propagates:
+                out = self._plain_paths(signal, begin, count, start, scatterers)
+            if config.rayleigh_block:
+                out = out * rayleigh(config.seed, f"row{row}", at, count, config.rayleigh_block)
+            angle, state = self._angle(row, at, count, state)
+            if angle is not None:
+                out = out * torch.complex(angle.cos(), angle.sin())
+            if config.noise_power:
+                noise = complex_gaussian(config.seed, f"row{row}/noise", at, count, config.noise_power, fast=fast)
+                out = out + torch.from_numpy(noise)
+            parts.append(out)
+        return torch.cat(parts) if parts else signal
 
-    def _angle(self, row: int, start: int, n: int) -> Tensor | None:
-        """Carrier phase of the link, rad, float32 [n]; None where there is none."""
+    def _angle(self, row: int, start: int, n: int, state: float) -> tuple[Tensor | None, float]:
+        """Carrier phase of the link, rad, float32 [n], None where there is none; and the oscillator's phase at its end."""
         config = self.config
         angle: Tensor | None = None
         if self._step or self._turns:
@@ -279,29 +286,30 @@ class Simulator:
             turns -= np.floor(turns)
             angle = torch.from_numpy(turns.astype(np.float32)) * (2 * math.pi)
         if config.phase_noise == "off":
-            return angle
+            return angle, state
         fast = self._kernels is not None
         white = torch.from_numpy(real_gaussian(config.seed, f"row{row}/phase", start, n, fast=fast)) * self._phase_scale
         if config.phase_noise == "locked":
-            phase = one_pole(white, self._pole, self._initial_phase(row, start))
+            phase = one_pole(white, self._pole, state)
         else:
-            phase = white.double().cumsum(0).float()
-        return phase if angle is None else angle + phase
+            phase = (white.double().cumsum(0) + state).float()
+        return phase if angle is None else angle + phase, float(phase[-1])
 
-    def _plain_paths(self, signal: Tensor, row: int, start: int) -> Tensor:
-        config = self.config
+    def _plain_paths(self, signal: Tensor, begin: int, count: int, start: int, scatterers: Scatterers | None) -> Tensor:
+        """Paths and clock of outputs [begin, begin + count)."""
         if not self._filters:
-            delays = self._delays + config.delay
+            delays = self._delays + self.config.delay
             groups = [(delays, self._gains)]
-            if self._doppler:
+            if scatterers is not None:
                 groups = [(delays[tap : tap + 1], self._gains[tap : tap + 1]) for tap in range(len(delays))]
             self._filters = [DriftingFilter(*group, self._ratio) for group in groups]
-        if not self._doppler:
-            return self._filters[0].apply(signal)
-        n, scatterers = signal.shape[-1], self._scatterers(row)
-        times = start + np.arange(n) * self._ratio - config.delay  # gains change on the transmitter's side of the clock
-        times /= scatterers.step
+        offset = begin * self._ratio
+        if scatterers is None:
+            return self._filters[0].apply(signal, count, offset)
+        # gains change with the transmitter's time
+        times = (start + (begin + np.arange(count)) * self._ratio - self.config.delay) / scatterers.step
         first = math.floor(times[0])
         grid = torch.from_numpy(scatterers.grid(first, math.floor(times[-1]) - first + 2))
         gains = interpolate_gains(grid, times - first)
-        return torch.stack([gain * filt.apply(signal) for gain, filt in zip(gains, self._filters, strict=True)]).sum(0)
+        parts = [gain * link.apply(signal, count, offset) for gain, link in zip(gains, self._filters, strict=True)]
+        return torch.stack(parts).sum(0)
