@@ -126,7 +126,17 @@ class Detector:
                 np.float32(self._first), self._pos, self._metric, self._freq,
             )  # fmt: skip
         count = self.kernels.select(
-            self._pos, self._metric, self._freq, count, first, first + BLOCK, self._near, self._max_cfo, self._fast, self._tries, self._cfos
+            self._pos,
+            self._metric,
+            self._freq,
+            count,
+            first,
+            first + BLOCK,
+            self._near,
+            self._max_cfo,
+            self._fast,
+            self._tries,
+            self._cfos,
         )
         return self._verify(samples, count) if count else []
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["gather", "receive"]
+__all__ = ["emit", "gather", "place", "receive"]
 
 _FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 
@@ -386,3 +386,33 @@ def receive(
         info[f, 5] = theta[0]
         info[f, 6] = match
         info[f, 7] = snr
+
+
+@njit(cache=True)
+def place(values, source, target, bins):
+    """Payload into spectra: bins[f, target[i]] = values[f, source[i]]; complex64, one row a frame."""
+    for f in range(values.shape[0]):
+        row = values[f]
+        out = bins[f]
+        for i in range(source.shape[0]):
+            out[target[i]] = row[source[i]]
+
+
+@njit(cache=True, fastmath=_FAST)
+def _scaled(values, scale, out):
+    for i in range(out.shape[0]):
+        out[i] = values[i] * scale
+
+
+@njit(cache=True)
+def emit(time, prefix, scale, first, out):
+    """OFDM symbols with their prefixes: float32 [row, symbol, 2 N] times scale into float32 [row, 2 n] from sample `first`."""
+    rows, symbols, width = time.shape
+    lead = 2 * prefix
+    for r in range(rows):
+        place_at = 2 * first
+        for s in range(symbols):
+            body = time[r, s]
+            _scaled(body[width - lead :], scale, out[r, place_at : place_at + lead])
+            _scaled(body, scale, out[r, place_at + lead : place_at + lead + width])
+            place_at += lead + width

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["gather", "receive"]
+__all__ = ["emit", "gather", "place", "receive"]
 
 Floats = NDArray[np.float32]
 Complexes = NDArray[np.complex128]
@@ -147,3 +147,18 @@ def _smooth(looks: Complexes, window: int) -> NDArray[np.float64]:
     index = np.arange(looks.size)
     high, low = np.minimum(index + window // 2 + 1, looks.size), np.maximum(index - window // 2, 0)
     return np.asarray(np.angle(total[high] - total[low]))
+
+
+def place(values: Any, source: Any, target: Any, bins: Any) -> None:
+    """Payload into spectra: bins[f, target[i]] = values[f, source[i]]; complex64, one row a frame."""
+    bins[:, target] = values[:, source]
+
+
+def emit(time: Floats, prefix: int, scale: float, first: int, out: Floats) -> None:
+    """OFDM symbols with their prefixes: float32 [row, symbol, 2 N] times scale into float32 [row, 2 n] from sample `first`."""
+    rows, symbols, width = time.shape
+    lead = 2 * prefix
+    part = out[:, 2 * first : 2 * first + symbols * (lead + width)].reshape(rows, symbols, lead + width)
+    np.multiply(time, np.float32(scale), out=part[..., lead:])
+    part[..., :lead] = part[..., width:]
+    out[:, 2 * first : 2 * first + symbols * (lead + width)] = part.reshape(rows, -1)

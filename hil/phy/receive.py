@@ -158,6 +158,7 @@ class Receiver:
             symbols=symbols,
             channel=channel,
             noise_var=noise_var,
+            reference_cfo_hz=sum(track.mixed for track in tracks) / len(tracks) * config.sample_rate_hz,
         )
 
     def _silent(self, samples: Tensor) -> float:

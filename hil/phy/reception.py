@@ -66,6 +66,7 @@ class FrameReception:
         noise_var: float32 [task, use], (noise + inter-carrier interference)/|Ḡ|².
         pilot_noise: what is left of the pilots, a carrier: noise and whatever was not tracked, another cross-check.
         clock_ppm: float64 [tx], sample clock of the transmitter minus the receiver's.
+        reference_cfo_hz: CFO that was taken out before equalisation; what remains of each transmitter's is in `channel`.
     """
 
     number: int | None
@@ -82,6 +83,7 @@ class FrameReception:
     noise_var: Tensor
     pilot_noise: float = math.nan
     clock_ppm: Tensor | None = None
+    reference_cfo_hz: float = math.nan
 
     @property
     def snr(self) -> Tensor:

@@ -18,6 +18,7 @@ from hil.phy.reception import FrameReception, ReceiverConfig
 
 __all__ = ["FrameBatch", "SoundedFrames"]
 
+_MOST_SNR = 1e7
 _LEVELS_DB = (-10.0, 0.0, 10.0, 20.0, 30.0, 45.0, 75.0)
 Floats = NDArray[np.float32]
 
@@ -208,6 +209,22 @@ class SoundedFrames:
         rows["starts"][:] = places
         rows["metric"][:] = [item.metric for item in found]
         local = places - origin
+        self._run(samples, local, freqs, rows)
+        if self._ridge[0]:  # where the CFO left inside a symbol would leak above a hundredth of the noise, once more
+            info = rows["info"]
+            left = (info[:, 3] - freqs) * size
+            again = (math.pi**2 / 3 * left**2 * np.minimum(info[:, 7], _MOST_SNR) > 0.01).nonzero()[0]
+            for index in again:
+                part = slice(index, index + 1)
+                for _ in range(2):
+                    better = info[part, 3].copy()
+                    self._run(samples, local[part], better, {name: values[part] for name, values in rows.items()})
+        snr, match = rows["info"][:, 7], rows["info"][:, 6]
+        # A foreign signal that resembles the preamble has no pilots: at good SNR they must explain what is heard there.
+        batch.keep(rows, ~((snr > 2) & (match < 0.25 * snr / (1 + snr))))
+
+    def _run(self, samples: Floats, local: NDArray[np.int64], freqs: NDArray[np.float64], rows: dict[str, Any]) -> None:
+        count, size = local.size, self.form.numerology.fft_size
         if self._grid.shape[0] < count:
             self._grid = np.empty((count, self._symbols, 2 * size), np.float32)
         grid = self._grid[:count]
@@ -221,9 +238,6 @@ class SoundedFrames:
             self._sampled, self._ridge, self.config.phase_walk_rad2, self.mmse, rows["symbols"], rows["noise_var"],
             rows["gain"], rows["response"], rows["info"],
         )  # fmt: skip
-        snr, match = rows["info"][:, 7], rows["info"][:, 6]
-        # A foreign signal that resembles the preamble has no pilots: at good SNR they must explain what is heard there.
-        batch.keep(rows, ~((snr > 2) & (match < 0.25 * snr / (1 + snr))))
 
     def reception(self, batch: FrameBatch, index: int) -> FrameReception:
         """One frame of a batch."""
@@ -245,6 +259,7 @@ class SoundedFrames:
             channel=batch.channel[index][None],
             noise_var=batch.noise_var[index],
             pilot_noise=float(info[1]),
+            reference_cfo_hz=float(info[3] * rate),
             clock_ppm=torch.tensor([info[4] * 1e6], dtype=torch.float64),
         )
 
