@@ -22,6 +22,7 @@ from hil.errors import ShapeError
 from hil.phy.estimate import delay_projection, smooth_phasor
 from hil.phy.frame import FrameFormat, Segment
 from hil.phy.ofdm import demodulate
+from hil.phy.reception import FrameReception
 from hil.phy.transmit import build_frame
 
 __all__ = ["CarrierLink", "FrameLink", "LinkOutput", "drawn_from_capture"]
@@ -128,7 +129,7 @@ class FrameLink:
         smoothing: payload symbols (odd) over which a transmitter's pilot phase is averaged.
 
     Raises:
-        ShapeError: not one channel a transmitter.
+        ShapeError: not one channel a transmitter, or frames without sounding symbols.
     """
 
     def __init__(
@@ -149,6 +150,8 @@ class FrameLink:
                 f"Argument 'channels' must be {form.transmitters} configurations, one a transmitter, without noise of their "
                 f"own, not {len(channels)}; give 'noise_power' for the receiver."
             )
+        if form.config.sounding_symbols < 1:
+            raise ShapeError("Argument 'form' must have sounding symbols for its transmitters' channels, not 0.")
         self.form, self.noise_power, self._seed = form, noise_power, seed
         self._aligned, self._advance, self._smoothing = aligned, advance, smoothing
         front = ("iq_gain_db", "iq_phase_deg", "dc_i", "dc_q", "adc_bits")
@@ -244,6 +247,30 @@ class CarrierLink:
         self._response = response.to(torch.complex64)
         turn = torch.zeros(form.transmitters, symbols) if phase is None else phase.float()
         self._turn = torch.polar(torch.ones_like(turn), turn)
+
+    @classmethod
+    def from_reception(
+        cls, form: FrameFormat, frame: FrameReception, *, sample_rate_hz: float, aligned: bool = False
+    ) -> CarrierLink:
+        """The link that a captured frame went through.
+
+        Each transmitter has its response and the frame its noise; the phase of superposed transmitters runs with what
+        remains of their carrier offsets once their mean was taken out.
+
+        Args:
+            form: the frames to send; as many transmitters and the same carriers as the captured one's.
+            frame: what was received.
+            sample_rate_hz: of the capture.
+            aligned: superposed transmitters share one response.
+        """
+        rest = (frame.cfo_hz - frame.cfo_hz.mean()) / sample_rate_hz
+        length, slot = form.numerology.symbol_samples, form.config.sounding_symbols
+        payload = form.payload_index + torch.arange(form.symbols - form.payload_index)
+        sounded = torch.arange(form.transmitters) * slot + (slot - 1) / 2
+        if not slot:  # sounded by the preamble, in its middle
+            sounded = torch.full((form.transmitters,), -form.config.preamble_samples / (2 * length))
+        phase = 2 * math.pi * length * rest[:, None] * (payload[None, :] - sounded[:, None])
+        return cls(form, frame.response, frame.noise, phase=phase, aligned=aligned)
 
     def __call__(self, symbols: Tensor, generator: torch.Generator | None = None) -> LinkOutput:
         """Send tasks, symbols complex64 [tx, task, use]; noise from `generator`.

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hil.channel import fast
 from hil.channel.fast import available
 from hil.channel.gaussian import complex_gaussian, real_gaussian, stream_key, words
+from hil.errors import DriverMissingError
 
 PATHS = [pytest.param(True, marks=pytest.mark.skipif(not available(), reason="numba is not installed")), False]
 N = 1 << 20
@@ -43,6 +45,22 @@ def test_any_slice_is_the_same(fast: bool) -> None:
         assert (complex_gaussian(2, "a", start, n, fast=fast) == whole[start + 1000 :][:n]).all()
     real = real_gaussian(2, "a", -10, 100, fast=fast)
     assert (real_gaussian(2, "a", 5, 33, fast=fast) == real[15:48]).all()
+
+
+def test_without_numba_the_kernels_are_refused_or_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "available", lambda: False)
+    assert fast.kernels() is None
+    with pytest.raises(DriverMissingError, match=r"hil\[fast\]"):
+        complex_gaussian(1, "a", 0, 4, fast=True)
+
+    def broken(name: str) -> None:
+        raise RuntimeError("no locator")
+
+    monkeypatch.setattr(fast, "available", lambda: True)
+    monkeypatch.setattr(fast.importlib, "import_module", broken)
+    assert fast.kernels() is None
+    with pytest.raises(DriverMissingError, match="no locator"):
+        fast.kernels(True)
 
 
 def test_moments(noise: np.ndarray) -> None:

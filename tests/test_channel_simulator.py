@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.special import j0
 
+from hil.channel import simulator
 from hil.channel.awgn import complex_normal
 from hil.channel.fast import available
 from hil.channel.frontend import quantisation_noise, rapp
@@ -78,9 +79,9 @@ def test_whole_delays_are_shifts(fast: bool, delay: int) -> None:
 @pytest.mark.parametrize("fraction", [0.0, 0.4])
 def test_paths_have_their_frequency_response(fast: bool, fraction: float) -> None:
     taps = tuple(tap.model_copy(update={"delay": tap.delay + (fraction if tap.delay else 0)}) for tap in MP)
-    simulator = Simulator(ChannelConfig(taps=taps, delay=0.25), fast=fast)
+    link = Simulator(ChannelConfig(taps=taps, delay=0.25), fast=fast)
     for freq in (-0.40, -0.1, 0.25, 0.40):
-        out = simulator.apply(tone(freq, np.arange(30_000)))[200:-200]
+        out = link.apply(tone(freq, np.arange(30_000)))[200:-200]
         response = sum(tap.gain * np.exp(-2j * np.pi * freq * (tap.delay + 0.25)) for tap in taps)
         assert error_db(out, complex(response) * tone(freq, np.arange(200, 29_800))) < -58
 
@@ -124,20 +125,20 @@ def test_noise_is_the_stream_and_rows_differ(fast: bool) -> None:
     assert float(out.abs().square().mean()) == pytest.approx(0.2, rel=0.02)
 
 
-def autocorrelation(simulator: Simulator, lags: np.ndarray, runs: int) -> np.ndarray:
+def autocorrelation(link: Simulator, lags: np.ndarray, runs: int) -> np.ndarray:
     ones = torch.ones(runs, int(lags.max()) + 1, dtype=torch.complex64)
-    gains = simulator.apply(ones)[:, 40:].numpy() if simulator.config.delay else simulator.apply(ones).numpy()
+    gains = link.apply(ones)[:, 40:].numpy() if link.config.delay else link.apply(ones).numpy()
     return np.array([(gains[:, lag] * gains[:, 0].conj()).mean() for lag in lags])
 
 
 @pytest.mark.parametrize("fast", PATHS)
 def test_doppler_has_jakes_autocorrelation(fast: bool) -> None:
     doppler, runs = 2000.0, 1500
-    simulator = Simulator(ChannelConfig(taps=(Tap(),), doppler_hz=doppler, seed=4), fast=fast)
+    link = Simulator(ChannelConfig(taps=(Tap(),), doppler_hz=doppler, seed=4), fast=fast)
     lags = np.array([0, 30, 60, 120, 190, 250, 300, 440])
-    measured = autocorrelation(simulator, lags, runs)
+    measured = autocorrelation(link, lags, runs)
     assert np.abs(measured - j0(2 * np.pi * doppler * lags / 1e6)).max() < 4.5 / math.sqrt(runs)
-    power = simulator.apply(torch.ones(runs, 40, dtype=torch.complex64))[:, 20].abs().square()
+    power = link.apply(torch.ones(runs, 40, dtype=torch.complex64))[:, 20].abs().square()
     assert float((power < 0.1).float().mean()) == pytest.approx(1 - math.exp(-0.1), abs=4 * math.sqrt(0.09 / runs))
 
 
@@ -181,11 +182,30 @@ def test_both_paths_agree(doppler: float) -> None:
     assert error_db(fast[64:-64], plain[64:-64]) < -60
 
 
+@pytest.mark.parametrize("fast", PATHS)
+@pytest.mark.parametrize("doppler", [0.0, 300.0])
+def test_the_size_of_tiles_does_not_show(fast: bool, doppler: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = Simulator(ChannelConfig(**FULL, doppler_hz=doppler, rayleigh_block=5000), fast=fast)
+    samples = draw(40_000)
+    whole = link.apply(samples, 99)
+    monkeypatch.setattr(simulator, "_PLAIN_TILE", 7001)
+    monkeypatch.setattr(simulator, "_TILE", 7001)
+    tiled = Simulator(link.config, fast=fast).apply(samples, 99)
+    if fast and not doppler:
+        assert torch.equal(tiled, whole)
+    assert error_db(tiled, whole) < -67  # the plain filter's grid of fractions starts anew with each tile
+
+
+def test_nothing_in_nothing_out() -> None:
+    for shape in ((0,), (0, 5), (3, 0)):
+        assert Simulator(ChannelConfig(**FULL)).apply(torch.zeros(shape, dtype=torch.complex64)).shape == shape
+
+
 def test_the_simulator_is_differentiable() -> None:
     samples = draw(2000).requires_grad_()
-    simulator = Simulator(ChannelConfig(**FULL, pa_saturation=2.0, adc_bits=10))
+    link = Simulator(ChannelConfig(**FULL, pa_saturation=2.0, adc_bits=10))
     weight = draw(2000, seed=2)
-    loss = (simulator.apply(0.1 * samples) * weight).real.sum()
+    loss = (link.apply(0.1 * samples) * weight).real.sum()
     loss.backward()
     assert samples.grad is not None
     linear = Simulator(ChannelConfig(**FULL), fast=False)

@@ -12,6 +12,7 @@ from hil.errors import ShapeError
 from hil.link import CarrierLink, FrameLink, LinkOutput, drawn_from_capture
 from hil.models.scheme import normalize_power
 from hil.phy.frame import FrameConfig, FrameFormat
+from hil.phy.receive import Receiver, ReceiverConfig
 
 MP = (
     Tap(gain_db=-1.26),
@@ -218,6 +219,27 @@ def test_fine_tuning_through_a_captured_channel_helps() -> None:
     before = error(tuned, truth)
     train(tuned, replayed, 100, 5e-3)
     assert error(tuned, truth) < 0.8 * before
+
+
+def test_a_captured_frame_becomes_a_link() -> None:
+    form = frames(tasks=48, uses=USES)
+    snr_db = 15.0
+    link = FrameLink(form, (ChannelConfig(taps=DEEP, delay=0.4, cfo_hz=900),), noise_power=noise_for(form, snr_db))
+    samples = torch.cat([torch.zeros(500, dtype=torch.complex64), link.samples(draw(form, 48), 7).detach()])
+    noise = complex_normal(500, generator=torch.Generator().manual_seed(2)) * noise_for(form, snr_db) ** 0.5
+    samples[:500] = noise
+    [frame] = Receiver(form, ReceiverConfig(max_cfo_hz=5000.0)).receive(samples)
+    again = CarrierLink.from_reception(form, frame, sample_rate_hz=1e6)
+    symbols = draw(form, 48, seed=5)
+    out = again(symbols, torch.Generator().manual_seed(3))
+    error = float((out.symbols - symbols[0]).abs().square().mean())
+    assert error == pytest.approx(float(out.noise_var.mean()), rel=0.1)
+    captured = float(frame.noise_var[:48].median())
+    assert float(out.noise_var.median()) == pytest.approx(captured, rel=0.2)
+    replayed = drawn_from_capture(symbols, frame.channel, frame.noise_var, torch.Generator().manual_seed(4))
+    assert float((replayed.symbols - symbols[0]).abs().square().median()) == pytest.approx(
+        float((out.symbols - symbols[0]).abs().square().median()), rel=0.2
+    )
 
 
 # --- refusals

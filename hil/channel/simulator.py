@@ -146,6 +146,8 @@ class Simulator:
         """
         if samples.dtype != torch.complex64 or samples.ndim < 1:
             raise ShapeError(f"Argument 'samples' must be complex64 [..., n], not {samples.dtype} {list(samples.shape)}.")
+        if not samples.numel():
+            return samples.clone()
         config = self.config
         sent = samples
         if config.dac_bits is not None:
