@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import air, liquid, modem, numpy_receiver, streams
+from benchmarks import air, liquid, modem, numpy_receiver, receivers, streams
 from benchmarks.rows import row, table
 
 KEYS = {"name", "value", "unit", "target", "better", "met", "peer", "peer_value", "ratio"}
@@ -42,7 +42,8 @@ def test_json_is_a_list_of_rows(capsys: pytest.CaptureFixture[str], monkeypatch:
         "sionna": {"missing": "not installed"},
     }
     monkeypatch.setattr(modem, "measure", lambda quick: peers)
-    monkeypatch.setattr(modem.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(modem, "liquid_speeds", lambda quick: {"receive_msps": 25.0})
+    monkeypatch.setattr(receivers, "rows", lambda quick, found: [row("receive", 110.0, "MS/s", target=100)])
     monkeypatch.setattr(air, "rows", lambda quick, found: [row("air", np.float64(40.0), "MS/s", target=30)])
     assert command.main(["modem", "--json", "--quick"]) == 0
     rows = json.loads(capsys.readouterr().out)
