@@ -13,6 +13,7 @@ from numba import njit
 
 __all__ = ["emit", "gather", "place", "receive"]
 
+_CLEAN = np.float32(300.0)
 _FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 
 
@@ -227,10 +228,34 @@ def _advance(wr, wi, sr, si, count):
         wr[n] = r
 
 
+@njit(cache=True, fastmath=_FAST)
+def _subtract(real, imag, weights_r, weights_i, row, count):
+    for n in range(count):
+        row[2 * n] -= real * weights_r[n] - imag * weights_i[n]
+        row[2 * n + 1] -= real * weights_i[n] + imag * weights_r[n]
+
+
+@njit(cache=True)
+def _unleak(row, bins, leak_r, leak_i, quiet_r, quiet_i, size):
+    """Take off a spectrum's active carriers what its guard carriers tell of leakage; power in the quiet directions."""
+    total = np.float32(0)
+    for q in range(quiet_r.shape[0]):
+        a = np.float32(0)
+        b = np.float32(0)
+        for g in range(bins.shape[0]):
+            x, y = row[2 * bins[g]], row[2 * bins[g] + 1]
+            a += quiet_r[q, g] * x - quiet_i[q, g] * y
+            b += quiet_r[q, g] * y + quiet_i[q, g] * x
+        total += a * a + b * b
+    for g in range(bins.shape[0]):
+        _subtract(row[2 * bins[g]], row[2 * bins[g] + 1], leak_r[g], leak_i[g], row, size)
+    return total
+
+
 @njit(cache=True)
 def receive(
     y, starts, freqs, grid, rows_first, length, first, spacing, levels, solve_r, solve_i, basis_r, basis_i, active, guard,
-    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, ridge, walk, mmse, symbols, noise_var, gain, response, info,
+    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, leak_bins, leak_r, leak_i, quiet_r, quiet_i, ridge, walk, mmse, symbols, noise_var, gain, response, info,
 ):  # fmt: skip
     """Channel, tracking and equalisation of a batch of frames; arguments in `hil.phy.frames_torch.receive`."""
     frames, count, width = grid.shape
@@ -266,6 +291,12 @@ def receive(
         noise = max(quiet / (guards * count), np.float32(1e-30))
         signal = max(total / (actives * count) - noise, np.float32(1e-3) * noise)
         snr = signal / noise
+        if snr > _CLEAN:  # what rings over the symbols' edges is above the noise: see hil.phy.leakage
+            quiet = np.float32(0)
+            for s in range(count):
+                quiet += _unleak(grid[f, s], leak_bins, leak_r, leak_i, quiet_r, quiet_i, size)
+            noise = max(quiet / (quiet_r.shape[0] * count), np.float32(1e-30))
+            snr = signal / noise
         level = 0
         while level < levels.shape[0] - 1 and snr > levels[level]:
             level += 1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["emit", "gather", "place", "receive"]
 
+_CLEAN = 300.0
 Floats = NDArray[np.float32]
 Complexes = NDArray[np.complex128]
 
@@ -43,7 +44,8 @@ def gather(y: Floats, starts: Any, freqs: Any, first: int, spacing: int, out: Fl
 def receive(
     y: Floats, starts: Any, freqs: Any, grid: Floats, rows_first: int, length: int, first: int, spacing: int, levels: Any,
     solve_r: Floats, solve_i: Floats, basis_r: Floats, basis_i: Floats, active: Floats, guard: Floats, carriers: Any,
-    pilot_bins: Any, pilot_r: Floats, pilot_i: Floats, data_bins: Any, dest: Any, sampled: float, ridge: Any, walk: float,
+    pilot_bins: Any, pilot_r: Floats, pilot_i: Floats, data_bins: Any, dest: Any, sampled: float, leak_bins: Any,
+    leak_r: Floats, leak_i: Floats, quiet_r: Floats, quiet_i: Floats, ridge: Any, walk: float,
     mmse: bool, symbols: Floats, noise_var: Floats, gain: Floats, response: Floats, info: Any,
 ) -> None:  # fmt: skip
     """Channel, tracking and equalisation of a batch of frames.
@@ -59,6 +61,8 @@ def receive(
         pilot_bins: int64 [pilot]; pilot_r, pilot_i: float32 [symbol, pilot], what was sent.
         data_bins: int64 [data]; dest: int64 [symbol · data], place in `symbols`, −1 for none.
         sampled: sample power over carrier power.
+        leak_bins: int64 [guard]; leak_r, leak_i: float32 [guard, N]; quiet_r, quiet_i: float32 [direction, guard]: see
+            `hil.phy.leakage.guard_filter`; used where the SNR passes 25 dB.
         ridge: float64 [2]: 1 if the CFO is unknown (0 = shared reference); prior variance of the clock's phase slope.
         walk: variance of the phase's random walk a symbol; mmse: scale symbols to least squared error.
         symbols, noise_var, gain, response, info: outputs [frame, …]; info holds noise, pilot residual, mean |H|²,
@@ -76,6 +80,11 @@ def receive(
         noise = max(float((power * guard).sum() / (guard.sum() * count)), 1e-30)
         signal = max(float((power * active).sum() / (active.sum() * count)) - noise, 1e-3 * noise)
         snr = signal / noise
+        if snr > _CLEAN:
+            heard = spectra[:, leak_bins]
+            noise = max(float(np.square(np.abs(heard @ (quiet_r + 1j * quiet_i).T)).mean()), 1e-30)
+            spectra = spectra - heard @ (leak_r + 1j * leak_i)
+            snr = signal / noise
         level = int(np.searchsorted(levels[:-1], snr))
         freq = float(freqs[f])
         window = _complex(y, int(starts[f]) + rows_first, rows)

@@ -14,6 +14,7 @@ from torch import Tensor
 from hil.phy.detector import Found
 from hil.phy.frame import FrameFormat
 from hil.phy.kernels import kernels
+from hil.phy.leakage import edge_covariance, guard_filter
 from hil.phy.reception import FrameReception, ReceiverConfig
 
 __all__ = ["FrameBatch", "SoundedFrames"]
@@ -146,6 +147,8 @@ class SoundedFrames:
         self._sampled = numerology.active / size
         self._rows_first = numerology.cyclic_prefix
         self._solvers(carriers, active > 0)
+        leak_bins, weights, quiet = guard_filter(numerology, config.advance, 1e-5)
+        self._leak = (leak_bins, *_parts(weights), *_parts(quiet))
         bins = np.array(numerology.bins)
         segment = form.segments[0] if form.segments else None
         pilots = form.pilots_of(segment, 0) if segment else list(numerology.pilot_positions)
@@ -177,11 +180,17 @@ class SoundedFrames:
         rows = np.arange(self._rows_first, length - config.taps_before)
         index = rows[:, None] - delays[None, :]
         matrix = np.where(index >= 0, sent[np.clip(index, 0, length - 1)], 0)
-        gram = matrix.conj().T @ matrix
+        spill = edge_covariance(
+            rows.size, self._rows_first, config.taps_before + 1, numerology, float(numerology.cyclic_prefix)
+        )
         solvers = []
         for level_db in _LEVELS_DB:
-            ridge = delays.size * 10 ** (-level_db / 10)
-            solvers.append(np.linalg.solve(gram + ridge * np.eye(delays.size), matrix.conj().T))
+            noise = 10 ** (-level_db / 10)
+            weighted = np.linalg.solve(spill + noise * np.eye(rows.size), matrix).conj().T
+            solver = np.linalg.solve(weighted @ matrix + delays.size * np.eye(delays.size), weighted)
+            # The prior shrinks every tap; dividing by a shrunken channel would swell the symbols.
+            kept = np.trace(solver @ matrix).real / np.linalg.matrix_rank(matrix, tol=0.05 * np.linalg.norm(matrix, 2))
+            solvers.append(solver / min(1.0, kept))
         solver = np.stack(solvers)
         self._solve_r, self._solve_i = _parts(solver)
         basis = np.exp(-2j * np.pi / numerology.fft_size * (delays[:, None] + config.advance) * carriers[None, :]) * active
@@ -235,7 +244,7 @@ class SoundedFrames:
             samples, local, freqs, spectra.numpy().view(np.float32), self._rows_first, self.form.config.preamble_samples,
             self._first, spacing, self._levels, self._solve_r, self._solve_i, self._basis_r, self._basis_i, self._active,
             self._guard, self._carriers, self._pilot_bins, self._pilot_r, self._pilot_i, self._data_bins, self._dest,
-            self._sampled, self._ridge, self.config.phase_walk_rad2, self.mmse, rows["symbols"], rows["noise_var"],
+            self._sampled, *self._leak, self._ridge, self.config.phase_walk_rad2, self.mmse, rows["symbols"], rows["noise_var"],
             rows["gain"], rows["response"], rows["info"],
         )  # fmt: skip
 
