@@ -106,7 +106,7 @@ def main() -> None:
     energy = float(np.mean(np.abs(waves[:, 320:]) ** 2)) * 64 / 52
     turn = np.exp(2j * np.pi * 0.2 / 64 * np.arange(len(clean)))
     rates, detection = [], {}
-    for snr in (20, 15, 14):
+    for snr in (20, 30):
         noisy = (clean * turn + noise(len(clean), energy * 10 ** (-snr / 10), snr)).astype(np.complex64)
         spent, packets = receive(noisy)
         detection[snr] = len(packets) / (count * PACKET)  # packets whose header and CRC-32 are right

@@ -8,6 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import hil
+
 __all__ = ["describe"]
 
 
@@ -31,8 +33,8 @@ def _llvm() -> str | None:
 
 def describe() -> dict[str, Any]:
     """CPU model and microarchitecture, cores, load, versions; JSON types only."""
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    for name in ("hil", "torch", "numpy", "numba", "scipy"):
+    versions: dict[str, str | None] = {"python": platform.python_version(), "hil": hil.__version__}
+    for name in ("torch", "numpy", "numba", "scipy"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
