@@ -75,7 +75,7 @@ class Detector:
             padded[: signs.size] = signs
             padded[-1] = chips
             self._signs = padded
-            self._first = 8.0 * (chips - 1) * CHIP / length**2
+            self._first = 7.0 * (chips - 1) * CHIP / length**2
         else:
             self._bank(max_cfo, known)
             self._first = 7.0 if known else 9.0

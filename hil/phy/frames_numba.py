@@ -63,6 +63,56 @@ def gather(y, starts, freqs, first, spacing, out):
 
 
 @njit(cache=True, fastmath=_FAST)
+def _derotate(part, tr, ti, c, s):
+    """Interleaved samples times (tr + j ti)(c + j s), into tr and ti."""
+    for n in range(tr.shape[0]):
+        a = part[2 * n]
+        b = part[2 * n + 1]
+        r = a * tr[n] - b * ti[n]
+        q = a * ti[n] + b * tr[n]
+        tr[n] = r * c - q * s
+        ti[n] = r * s + q * c
+
+
+@njit(cache=True, fastmath=_FAST)
+def _weights(hr, hi, squared, active, more, floor, start, step, start_slope, step_slope, wr, wi, sr, si, br, bi, cr, ci):
+    """Equaliser of the first symbol, and its factor from symbol to symbol; phases are linear in the signed carrier.
+
+    wr, wi = conj(H)/(|H|² + more) exp(−j (start + start_slope k)); sr, si = exp(−j (step + step_slope k)).
+    """
+    size = hr.shape[0]
+    half = size // 2
+    _turn(br, bi, start_slope / (2 * math.pi), np.float32(1))
+    _turn(cr, ci, step_slope / (2 * math.pi), np.float32(1))
+    a, b = np.float32(math.cos(start)), np.float32(-math.sin(start))
+    c, d = np.float32(math.cos(step)), np.float32(-math.sin(step))
+    for side in range(2):
+        sign = np.float32(1 - 2 * side)
+        for i in range(side, half):
+            n = size - i if side else i
+            x = br[i] * a - sign * bi[i] * b
+            y = br[i] * b + sign * bi[i] * a
+            scale = active[n] / max(squared[n] + more, floor)
+            wr[n] = scale * (hr[n] * x + hi[n] * y)
+            wi[n] = scale * (hr[n] * y - hi[n] * x)
+            sr[n] = cr[i] * c - sign * ci[i] * d
+            si[n] = cr[i] * d + sign * ci[i] * c
+    wr[half], wi[half], sr[half], si[half] = 0, 0, 1, 0
+
+
+@njit(cache=True, fastmath=_FAST)
+def _square(hr, hi, active, squared, row):
+    """|H|², its sum over active carriers, and H interleaved."""
+    total = np.float32(0)
+    for n in range(hr.shape[0]):
+        squared[n] = hr[n] * hr[n] + hi[n] * hi[n]
+        total += squared[n] * active[n]
+        row[2 * n] = hr[n]
+        row[2 * n + 1] = hi[n]
+    return total
+
+
+@njit(cache=True, fastmath=_FAST)
 def _dot(ar, ai, br, bi, count):
     real = np.float32(0)
     imag = np.float32(0)
@@ -194,6 +244,8 @@ def _track(vr, vi, power, carriers, tau, noise, prior, theta):
         theta[1] += b
         theta[2] += c
         _rotate(vr, vi, carriers, a, b, c, tau)
+        if abs(a) + (abs(b) + 30 * abs(c)) * (tau + symbols) < 1e-6:
+            break
 
 
 @njit(cache=True)
@@ -277,6 +329,10 @@ def receive(
     wi = np.empty(size, np.float32)
     sr = np.empty(size, np.float32)
     si = np.empty(size, np.float32)
+    ar = np.empty(size // 2, np.float32)
+    ai = np.empty(size // 2, np.float32)
+    cr = np.empty(size // 2, np.float32)
+    ci = np.empty(size // 2, np.float32)
     cells = np.empty(width, np.float32)
     squared = np.empty(size, np.float32)
     actives = np.float32(active.sum())
@@ -304,14 +360,7 @@ def receive(
         _turn(tr, ti, freqs[f], np.float32(1))
         base = starts[f] + rows_first
         angle = -2 * math.pi * freqs[f] * rows_first
-        c0, s0 = np.float32(math.cos(angle)), np.float32(math.sin(angle))
-        for n in range(rows):
-            a = y[2 * (base + n)]
-            b = y[2 * (base + n) + 1]
-            r = a * tr[n] - b * ti[n]
-            q = a * ti[n] + b * tr[n]
-            tr[n] = r * c0 - q * s0
-            ti[n] = r * s0 + q * c0
+        _derotate(y[2 * base : 2 * (base + rows)], tr, ti, np.float32(math.cos(angle)), np.float32(math.sin(angle)))
         for n in range(size):
             hr[n] = 0
             hi[n] = 0
@@ -357,29 +406,14 @@ def receive(
             best = math.sqrt(6 * noise / (pilots * walk * signal))
             _smooth(vr, vi, int(min(max(best, 1.0), 65.0)) | 1, angles)
         # Equaliser: one weight a carrier, turned on from symbol to symbol.
-        mean = np.float32(0)
-        for n in range(size):
-            squared[n] = hr[n] * hr[n] + hi[n] * hi[n]
-            mean += squared[n] * active[n]
-            response[f, 2 * n] = hr[n]
-            response[f, 2 * n + 1] = hi[n]
-        mean /= actives
-        for n in range(size):
-            if active[n] > 0:
-                scale = squared[n] + (noise if mmse else np.float32(0))
-                scale = 1 / max(scale, np.float32(1e-9) * mean + np.float32(1e-30))
-                slope = theta[1] + theta[2] * carriers[n]
-                start = begin + theta[0] + slope * tau
-                c, s_ = np.float32(math.cos(start)), np.float32(-math.sin(start))
-                wr[n] = scale * (hr[n] * c + hi[n] * s_)
-                wi[n] = scale * (hr[n] * s_ - hi[n] * c)
-                sr[n] = math.cos(turn + slope)
-                si[n] = -math.sin(turn + slope)
-            else:
-                wr[n] = 0
-                wi[n] = 0
-                sr[n] = 1
-                si[n] = 0
+        mean = _square(hr, hi, active, squared, response[f]) / actives
+        floor = np.float32(1e-9) * mean + np.float32(1e-30)
+        more = np.float32(noise) if mmse else np.float32(0)
+        slope = theta[1] + turn
+        _weights(
+            hr, hi, squared, active, more, floor, begin + theta[0] + theta[1] * tau, slope, theta[2] * tau, theta[2],
+            wr, wi, sr, si, ar, ai, cr, ci,
+        )  # fmt: skip
         data = data_bins.shape[0]
         for s in range(count):
             _equalise(grid[f, s], wr, wi, cells, size)
@@ -396,19 +430,18 @@ def receive(
                     n = data_bins[d]
                     symbols[f, 2 * to] = cells[2 * n]
                     symbols[f, 2 * to + 1] = cells[2 * n + 1]
-        floor = np.float32(1e-9) * mean + np.float32(1e-30)
         for d in range(data):
             n = data_bins[d]
             whole = squared[n] + noise
-            wr[n] = noise * squared[n] / (whole * whole) if mmse else noise / max(squared[n], floor)
-            wi[n] = squared[n] / whole
+            wr[d] = noise * squared[n] / (whole * whole) if mmse else noise / max(squared[n], floor)
+            wi[d] = squared[n] / whole
         for s in range(count):
             for d in range(data):
                 to = dest[s * data + d]
                 if to >= 0:
-                    noise_var[f, to] = wr[data_bins[d]]
+                    noise_var[f, to] = wr[d]
                     if mmse:
-                        gain[f, to] = wi[data_bins[d]]
+                        gain[f, to] = wi[d]
         info[f, 0] = noise
         info[f, 1] = residual
         info[f, 2] = mean

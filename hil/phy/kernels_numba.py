@@ -86,30 +86,22 @@ def _window_power(power, spare, other, total, chips):
 
 
 @njit(cache=True, fastmath=_FAST)
-def _scan(score, total, squared, threshold, first, pos, metric, found):
-    """Best position of each 16 whose score exceeds threshold · total (· total); appended to pos, metric."""
+def _scan(score, total, threshold, first, pos, metric, found):
+    """Best position of each 16 whose score exceeds threshold · total; appended to pos, metric."""
     for group in range(0, _TILE, _GROUP):
         top = np.float32(-1.0)
-        if squared:
-            for n in range(group, group + _GROUP):
-                value = score[n] - threshold * total[n] * total[n]
-                top = value if value > top else top
-        else:
-            for n in range(group, group + _GROUP):
-                value = score[n] - threshold * total[n]
-                top = value if value > top else top
+        for n in range(group, group + _GROUP):
+            value = score[n] - threshold * total[n]
+            top = value if value > top else top
         if not top > 0:
             continue
         for cell in range(group, group + _GROUP, _CHIP):
-            best = np.float32(0.0)
+            best = threshold
             where = -1
             for n in range(cell, cell + _CHIP):
-                scale = total[n] * total[n] if squared else total[n]
-                if scale > 0 and score[n] > threshold * scale:
-                    value = score[n] / scale
-                    if value > best:
-                        best = value
-                        where = n
+                if total[n] > 0 and score[n] > best * total[n]:
+                    best = score[n] / total[n]
+                    where = n
             if where >= 0 and found < pos.shape[0]:
                 pos[found] = first + where
                 metric[found] = best
@@ -118,79 +110,128 @@ def _scan(score, total, squared, threshold, first, pos, metric, found):
 
 
 @njit(cache=True, fastmath=_FAST)
+def _products(part, yr, yi, power, zr, zi):
+    """Samples apart into real and imaginary, their power, and products with the sample 16 later."""
+    for n in range(yr.shape[0]):
+        a = part[2 * n]
+        b = part[2 * n + 1]
+        yr[n] = a
+        yi[n] = b
+        power[n] = a * a + b * b
+    for n in range(zr.shape[0]):
+        zr[n] = yr[n + _CHIP] * yr[n] + yi[n + _CHIP] * yi[n]
+        zi[n] = yi[n + _CHIP] * yr[n] - yr[n + _CHIP] * yi[n]
+
+
+@njit(cache=True, fastmath=_FAST)
+def _chips(series, quarter, out):
+    """Sums over 16 samples at every fourth position."""
+    for m in range(quarter.shape[0]):
+        quarter[m] = (series[4 * m] + series[4 * m + 1]) + (series[4 * m + 2] + series[4 * m + 3])
+    for m in range(out.shape[0]):
+        out[m] = (quarter[m] + quarter[m + 1]) + (quarter[m + 2] + quarter[m + 3])
+
+
+@njit(cache=True, fastmath=_FAST)
+def _signed(boxes, signs, out):
+    """out[m] = Σ_r signs[r] boxes[m + 4 r], seven terms at a time."""
+    count = out.shape[0]
+    for m in range(count):
+        out[m] = 0
+    for g in range(0, signs.shape[0], 7):
+        d0, d1, d2, d3 = signs[g], signs[g + 1], signs[g + 2], signs[g + 3]
+        d4, d5, d6 = signs[g + 4], signs[g + 5], signs[g + 6]
+        b = boxes[4 * g :]
+        for m in range(count):
+            out[m] += (
+                d0 * b[m] + d1 * b[m + 4] + d2 * b[m + 8] + d3 * b[m + 12] + d4 * b[m + 16] + d5 * b[m + 20] + d6 * b[m + 24]
+            )
+
+
+@njit(cache=True, fastmath=_FAST)
+def _excess(mr, mi, total, threshold, score, out):
+    """|M|², and for each 16 positions whether one of them passes."""
+    for m in range(score.shape[0]):
+        score[m] = mr[m] * mr[m] + mi[m] * mi[m]
+    for g in range(out.shape[0]):
+        top = np.float32(-1.0)
+        for m in range(16 * g, 16 * g + 16):
+            value = score[m] - threshold * total[m] * total[m]
+            top = value if value > top else top
+        out[g] = top
+
+
+@njit(cache=True, fastmath=_FAST)
 def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
-    """Candidates by the autocorrelation one chip apart.
+    """Candidates by the autocorrelation one chip apart, at every fourth sample.
 
     Args:
         y: float32 [2 n].
-        first: first position; `tiles` · 512 positions are looked at (and 16 · chips + 32 samples after them read).
-        signs: float32 [7 k], products of neighbouring chips, zero-padded; the last entry is the number of chips.
+        first: first position; `tiles` · 512 positions are looked at, a multiple of 2,048, and 16 · chips samples more.
+        signs: float32 [7 k + 1], products of neighbouring chips, zero-padded; the last entry is the number of chips.
         threshold: of |M|²/P².
         pos, metric, freq: outputs; freq in cycles a sample, −1/32…1/32.
     Returns:
-        number of candidates.
+        number of candidates, the best of each 16 samples.
     """
     chips = int(signs[signs.shape[0] - 1])
     terms = signs.shape[0] - 1
-    span = _TILE + (max(terms + 1, chips) + 3) * _CHIP
-    yr = np.empty(span, np.float32)
-    yi = np.empty(span, np.float32)
-    zr = np.zeros(span - _CHIP, np.float32)
-    zi = np.zeros(span - _CHIP, np.float32)
-    br16 = np.empty(span - 2 * _CHIP, np.float32)
-    bi16 = np.empty(span - 2 * _CHIP, np.float32)
-    spare = np.empty(span, np.float32)
-    other = np.empty(span, np.float32)
-    power = np.empty(_TILE + (chips + 1) * _CHIP, np.float32)
-    power[_TILE + chips * _CHIP :] = 0
-    total = np.empty(_TILE, np.float32)
+    tile_size = 4 * _TILE
+    used = tile_size + chips * _CHIP
+    span = tile_size + (max(terms, chips) + 2) * _CHIP
+    yr = np.empty(used, np.float32)
+    yi = np.empty(used, np.float32)
+    zr = np.zeros(span, np.float32)
+    zi = np.zeros(span, np.float32)
+    power = np.zeros(span, np.float32)
+    quarter = np.empty(span // 4, np.float32)
+    box = np.empty(span // 4 - 4, np.float32)
+    spare = np.empty(span // 4 - 4, np.float32)
     mr = np.empty(_TILE, np.float32)
     mi = np.empty(_TILE, np.float32)
+    total = np.empty(_TILE, np.float32)
     score = np.empty(_TILE, np.float32)
+    passed = np.empty(_TILE // 16, np.float32)
     found = 0
-    used = _TILE + chips * _CHIP
-    for n in range(used, span):
-        yr[n] = 0
-        yi[n] = 0
-    for tile in range(tiles):
-        base = first + tile * _TILE
-        part = y[2 * base : 2 * (base + used)]
-        for n in range(used):
-            a = part[2 * n]
-            b = part[2 * n + 1]
-            yr[n] = a
-            yi[n] = b
-            power[n] = a * a + b * b
-        for n in range(span - _CHIP):
-            zr[n] = yr[n + _CHIP] * yr[n] + yi[n + _CHIP] * yi[n]
-            zi[n] = yi[n + _CHIP] * yr[n] - yr[n + _CHIP] * yi[n]
-        _box(zr, spare, br16)
-        _box(zi, spare, bi16)
-        for n in range(_TILE):
-            mr[n] = 0
-            mi[n] = 0
-        for g in range(0, terms, 7):
-            d0, d1, d2, d3 = signs[g], signs[g + 1], signs[g + 2], signs[g + 3]
-            d4, d5, d6 = signs[g + 4], signs[g + 5], signs[g + 6]
-            br = br16[g * _CHIP :]
-            bi = bi16[g * _CHIP :]
-            for n in range(_TILE):
-                mr[n] += (
-                    d0 * br[n] + d1 * br[n + 16] + d2 * br[n + 32] + d3 * br[n + 48]
-                    + d4 * br[n + 64] + d5 * br[n + 80] + d6 * br[n + 96]
-                )  # fmt: skip
-                mi[n] += (
-                    d0 * bi[n] + d1 * bi[n + 16] + d2 * bi[n + 32] + d3 * bi[n + 48]
-                    + d4 * bi[n + 64] + d5 * bi[n + 80] + d6 * bi[n + 96]
-                )  # fmt: skip
-        _window_power(power, spare, other, total, chips)
-        for n in range(_TILE):
-            score[n] = mr[n] * mr[n] + mi[n] * mi[n]
-        before = found
-        found = _scan(score, total, True, threshold, base, pos, metric, found)
-        for index in range(before, found):
-            n = pos[index] - base
-            freq[index] = math.atan2(mi[n], mr[n]) / (2 * math.pi * _CHIP)
+    for tile in range(tiles // 4):
+        base = first + tile * tile_size
+        _products(y[2 * base : 2 * (base + used)], yr, yi, power, zr[: used - _CHIP], zi[: used - _CHIP])
+        _chips(zr, quarter, box)
+        _signed(box, signs[:terms], mr)
+        _chips(zi, quarter, box)
+        _signed(box, signs[:terms], mi)
+        _chips(power, quarter, box)
+        current, following = box, spare
+        size = box.shape[0]
+        for m in range(_TILE):
+            total[m] = 0
+        offset = 0
+        bit = 1
+        while bit <= chips:
+            if chips & bit:
+                _sum(total, current[offset:], total, _TILE)
+                offset += 4 * bit
+            if 2 * bit <= chips:
+                size -= 4 * bit
+                _sum(current, current[4 * bit :], following, size)
+                current, following = following, current
+            bit *= 2
+        _excess(mr, mi, total, threshold, score, passed)
+        for group in range(passed.shape[0]):
+            if not passed[group] > 0:
+                continue
+            for cell in range(16 * group, 16 * group + 16, 4):
+                best = threshold
+                where = -1
+                for m in range(cell, cell + 4):
+                    if total[m] > 0 and score[m] > best * total[m] * total[m]:
+                        best = score[m] / (total[m] * total[m])
+                        where = m
+                if where >= 0 and found < pos.shape[0]:
+                    pos[found] = base + 4 * where
+                    metric[found] = best
+                    freq[found] = math.atan2(mi[where], mr[where]) / (2 * math.pi * _CHIP)
+                    found += 1
     return found
 
 
@@ -348,7 +389,7 @@ def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, whic
                 arg[n] = number if better else arg[n]
                 score[n] = value if better else score[n]
         before = found
-        found = _scan(score, total, False, threshold, base, pos, metric, found)
+        found = _scan(score, total, threshold, base, pos, metric, found)
         for index in range(before, found):
             freq[index] = grid[arg[pos[index] - base]]
     return found

@@ -59,7 +59,7 @@ def _peaks(ratio: Tensor, threshold: float, first: int, pos: Any, metric: Any) -
 def autocorrelation_peaks(
     y: Floats, first: int, tiles: int, signs: Floats, threshold: float, pos: Any, metric: Any, freq: Any
 ) -> int:
-    """Candidates by the autocorrelation one chip apart."""
+    """Candidates by the autocorrelation one chip apart, at every fourth sample."""
     chips = int(signs[-1])
     count = tiles * _TILE
     window = _samples(y, first, count + chips * _CHIP)
@@ -70,7 +70,8 @@ def autocorrelation_peaks(
         total += float(signs[index]) * box[index * _CHIP :][:count]
     power = _box(torch.view_as_real(window).square().sum(-1), chips * _CHIP)[:count]
     ratio = torch.view_as_real(total).square().sum(-1) / power.square().clamp_min(1e-37)
-    places = _peaks(torch.where(power > 0, ratio, 0.0), threshold, first, pos, metric)
+    ratio = torch.where((power > 0) & (torch.arange(count) % 4 == 0), ratio, 0.0)
+    places = _peaks(ratio, threshold, first, pos, metric)
     freq[: len(places)] = (total[places].angle() / (2 * math.pi * _CHIP)).numpy()
     return len(places)
 
