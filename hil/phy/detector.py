@@ -83,14 +83,14 @@ class Detector:
         self._metric = np.empty(_CELLS, np.float64)
         self._freq = np.empty(_CELLS, np.float64)
         most = _CELLS * (2 + math.ceil(2 * CHIP * max_cfo))
-        self._tries, self._cfos = np.empty(most, np.int64), np.empty(most)
+        self._tries, self._cfos, self._first_value = np.empty(most, np.int64), np.empty(most), np.empty(most)
         self._where, self._half = np.empty(most, np.int64), np.empty(most, np.int64)
         self._cfo, self._value = np.empty(most), np.empty(most)
 
     @property
     def needs(self) -> tuple[int, int]:
         """Samples before a block's first position and after its last that must be at hand."""
-        return MARGIN + 16, MARGIN + self.preamble.length + 64
+        return MARGIN + 32, MARGIN + self.preamble.length + 64
 
     def _bank(self, max_cfo: float, known: bool) -> None:
         length, chips = self.preamble.length, self.preamble.code.size
@@ -135,12 +135,24 @@ class Detector:
             self._near,
             self._max_cfo,
             self._fast,
-            self._tries,
-            self._cfos,
+            self._tries, self._cfos, self._first_value
         )
         return self._verify(samples, count) if count else []
 
     def _verify(self, samples: NDArray[np.float32], count: int) -> list[Found]:
+        found = self._metrics(samples, count)
+        if self._fast:
+            # The autocorrelation's peak is as wide as a chip and noise moves it: where it was clear, look beyond ±8 too.
+            value, clear = self._value[:count], self._first_value[:count] > 1.4 * self._first
+            missed = (clear & (value <= self.threshold)).nonzero()[0]
+            if missed.size:
+                places = np.concatenate([self._tries[missed] - 14, self._tries[missed] + 14])
+                self._cfos[: places.size] = np.concatenate([self._cfos[missed], self._cfos[missed]])
+                self._tries[: places.size] = places
+                found += self._metrics(samples, places.size)
+        return found
+
+    def _metrics(self, samples: NDArray[np.float32], count: int) -> list[Found]:
         where, half, cfo, metric = self._where, self._half, self._cfo, self._value
         self.kernels.verify(
             samples, self._tries, self._cfos, count, self._chip_r, self._chip_i, *self._code, self._step, self._reach,
@@ -148,7 +160,9 @@ class Detector:
         )  # fmt: skip
         good = (metric[:count] > self.threshold).nonzero()[0]
         locked = self._max_cfo == 0
-        return [Found(int(where[i]), 0.0 if locked else float(cfo[i]), float(metric[i]), bool(half[i])) for i in good]
+        return [
+            Found(int(where[i]), 0.0 if locked else float(cfo[i]), float(metric[i]), bool(half[i])) for i in good
+        ]
 
 
 def _threshold(false_alarm: float, length: int, max_cfo: float, templates: int) -> float:

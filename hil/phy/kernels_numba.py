@@ -236,13 +236,13 @@ def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
 
 
 @njit(cache=True)
-def select(pos, metric, freq, count, first, last, near, max_cfo, folded, out_pos, out_freq):
+def select(pos, metric, freq, count, first, last, near, max_cfo, folded, out_pos, out_freq, out_metric):
     """Candidates in first…last − 1 without a higher one within `near` samples; with `folded`, every alias of their CFO.
 
     Args:
         pos, metric, freq: `count` candidates, pos ascending.
         max_cfo: largest |CFO|, cycles a sample; `folded`: freq is known modulo one cycle a chip.
-        out_pos, out_freq: outputs.
+        out_pos, out_freq, out_metric: outputs.
     Returns:
         number of outputs.
     """
@@ -267,6 +267,7 @@ def select(pos, metric, freq, count, first, last, near, max_cfo, folded, out_pos
             if found < out_pos.shape[0] and (not folded or abs(value) <= max_cfo + 0.003):
                 out_pos[found] = pos[i]
                 out_freq[found] = value
+                out_metric[found] = metric[i]
                 found += 1
     return found
 

@@ -116,6 +116,7 @@ def select(
     folded: bool,
     out_pos: Any,
     out_freq: Any,
+    out_metric: Any,
 ) -> int:
     """Candidates in first…last − 1 without a higher one within `near` samples; with `folded`, every alias of their CFO."""
     keep = np.ones(count, bool)
@@ -133,7 +134,7 @@ def select(
             value = freq[index] + alias / _CHIP
             good = first <= pos[index] < last and (not folded or abs(value) <= max_cfo + 0.003)
             if good and found < out_pos.shape[0]:
-                out_pos[found], out_freq[found] = pos[index], value
+                out_pos[found], out_freq[found], out_metric[found] = pos[index], value, metric[index]
                 found += 1
     return found
 
