@@ -135,7 +135,9 @@ class Detector:
             self._near,
             self._max_cfo,
             self._fast,
-            self._tries, self._cfos, self._first_value
+            self._tries,
+            self._cfos,
+            self._first_value,
         )
         return self._verify(samples, count) if count else []
 
@@ -160,9 +162,7 @@ class Detector:
         )  # fmt: skip
         good = (metric[:count] > self.threshold).nonzero()[0]
         locked = self._max_cfo == 0
-        return [
-            Found(int(where[i]), 0.0 if locked else float(cfo[i]), float(metric[i]), bool(half[i])) for i in good
-        ]
+        return [Found(int(where[i]), 0.0 if locked else float(cfo[i]), float(metric[i]), bool(half[i])) for i in good]
 
 
 def _threshold(false_alarm: float, length: int, max_cfo: float, templates: int) -> float:

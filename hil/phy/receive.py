@@ -51,8 +51,7 @@ class StreamReceiver:
         Raises:
             ShapeError: not complex64 or not one-dimensional.
         """
-        self._room = samples.shape[0] // self._receiver.form.samples + 2 if samples.ndim else 1
-        self._search.push(samples)
+        self._push(samples)
         return self._collect()
 
     def finish(self) -> Sequence[FrameReception]:
@@ -62,10 +61,17 @@ class StreamReceiver:
 
     def take_all(self, samples: Tensor | NDArray[np.complex64]) -> Sequence[FrameReception]:
         """All frames of a stream that starts and ends here; as `push` and `finish`."""
-        self._room = samples.shape[0] // self._receiver.form.samples + 2 if samples.ndim else 1
-        self._search.push(samples)
+        self._push(samples)
         self._search.finish()
         return self._collect()
+
+    def _push(self, samples: Tensor | NDArray[np.complex64]) -> None:
+        self._room = samples.shape[0] // self._receiver.form.samples + 2 if samples.ndim else 1
+        mixer = self._receiver.config.mixer
+        if mixer is not None:
+            tensor = samples if isinstance(samples, Tensor) else torch.from_numpy(samples)
+            samples = mixer.correct(tensor) if tensor.is_complex() else tensor
+        self._search.push(samples)
 
     def _collect(self) -> Sequence[FrameReception]:
         batch, frames = self._batch, self._frames
@@ -158,6 +164,9 @@ class Receiver:
             symbols=symbols,
             channel=channel,
             noise_var=noise_var,
+            preamble_cfo_hz=cfo * config.sample_rate_hz,
+            pilot_noise=_mean([track.pilot_noise for track in tracks]),
+            clock_ppm=torch.tensor([track.clock_ppm for track in tracks], dtype=torch.float64),
             reference_cfo_hz=sum(track.mixed for track in tracks) / len(tracks) * config.sample_rate_hz,
         )
 
@@ -222,6 +231,8 @@ class Receiver:
         response = matched.mean(0) @ self._projection
         strength = float(response.abs().square().mean())
         phase = torch.zeros(grid.shape[0], dtype=torch.float64)
+        tilt = torch.zeros((grid.shape[0], grid.shape[1]), dtype=torch.float64)
+        left, clock = [], 0.0
         for segment in form.segments:
             if tx not in segment.transmitters:
                 continue
@@ -237,11 +248,37 @@ class Receiver:
             window = smoothing_window(noise / max(strength, 1e-30), len(pilots), config.phase_walk_rad2)
             residual = smooth_phasor(phasor, window).angle().double()
             phase[rows] = residual + 2 * math.pi * slope * index[rows]
+            looks = grid[rows][:, pilots] * known.conj() * _spin(-rate, index[rows])[:, None]
+            looks = looks * torch.exp(-1j * phase[rows]).to(torch.complex64)[:, None]
+            if config.max_cfo_hz:
+                clock = self._tilt(looks, known, index[rows], pilots, noise)
+                tilt[rows] = clock * index[rows][:, None] * (self._carriers - self._carriers[pilots].mean())
+                looks = looks * torch.exp(-1j * tilt[rows][:, pilots]).to(torch.complex64)
+            strengths = known.abs().square()
+            left.append(float(((looks - strengths).abs().square() / strengths.clamp_min(1e-30)).mean()))
         total = cfo + rate / form.numerology.symbol_samples
         return _Track(
             bins=bins, grid=grid, cfo=total, mixed=cfo, rate=rate, index=index, response=response,
-            phase=phase, signal=unbiased_power(matched),
+            phase=phase, signal=unbiased_power(matched), tilt=tilt, pilot_noise=_mean(left),
+            clock_ppm=1e6 * (clock * form.numerology.fft_size / (2 * math.pi * form.numerology.symbol_samples)
+                             + cfo * config.sample_rate_hz / config.center_freq_hz),
         )  # fmt: skip
+
+    def _tilt(self, looks: Tensor, known: Tensor, index: Tensor, pilots: list[int], noise: float) -> float:
+        """Phase that the sample clock adds a carrier and symbol beyond what the CFO explains (rad), MAP.
+
+        Args:
+            looks: complex64 [symbol, pilot], pilots times conj(expected), common phase removed.
+            known: complex64 [symbol, pilot], expected; index: float64 [symbol], time from the sounding slot, symbols.
+            pilots: positions; noise: power a carrier.
+        """
+        numerology = self.form.numerology
+        spread = 2 * math.pi * self.config.clock_left_ppm * 1e-6 * numerology.symbol_samples / numerology.fft_size
+        if not spread:
+            return 0.0
+        lever = index[:, None] * (self._carriers[pilots] - self._carriers[pilots].mean())
+        weight = float((known.abs().square() * lever.square()).sum()) + 0.5 * noise / spread**2
+        return float((looks.imag * lever).sum()) / max(weight, 1e-30)
 
     def _header(self, track: _Track) -> tuple[int | None, float]:
         form = self.form
@@ -267,7 +304,8 @@ class Receiver:
             if not shared:
                 time = form.sounding_start + (torch.arange(form.symbols) + 0.5) * form.numerology.symbol_samples
                 rotation = rotation * _spin(track.mixed - common, time.double()[rows])
-            responses.append(rotation[:, None] * track.response[None, :])
+            tilt = torch.exp(1j * track.tilt[rows]).to(torch.complex64)
+            responses.append(rotation[:, None] * tilt * track.response[None, :])
         if len(own) == 1 or config.aligned:
             mean = torch.stack(responses).mean(0)
         else:
@@ -284,7 +322,7 @@ class Receiver:
 @dataclass(frozen=True, kw_only=True)
 class _Track:
     """One transmitter through one frame: `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
-    and `phase` (rad) remain, counted from the middle of its sounding slot (`index`, symbols).
+    and `phase` (rad, `tilt` more on each carrier) remain, counted from the middle of its sounding slot (`index`, symbols).
     """
 
     bins: Tensor
@@ -295,7 +333,15 @@ class _Track:
     index: Tensor
     response: Tensor
     phase: Tensor
+    tilt: Tensor
+    pilot_noise: float
+    clock_ppm: float
     signal: Tensor
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _spin(rate: float, steps: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from hil.config import Config
+from hil.phy.mixer import Mixer
 
 __all__ = ["FrameReception", "ReceiverConfig"]
 
@@ -28,7 +29,9 @@ class ReceiverConfig(Config):
         mode: first test of detection, "fast" (above −2 dB, an order of magnitude cheaper) or "sensitive" (−6 dB with 240
             samples); a CFO of less than a third of a cycle over the preamble needs no choice.
         equaliser: "zf" gives symbols of gain 1; "mmse" those of least squared error, with their gain in `channel`.
-        max_clock_ppm: largest sample-clock offset (1 σ of the prior that pilots start from).
+        mixer: the receiver's DC offset and image, taken off every sample; None for none.
+        max_clock_ppm: sample-clock offset (1 σ of the prior that pilots start from) where frames are sounded by their preamble.
+        clock_left_ppm: the same for sounded transmitters, beyond what their CFO says of the one oscillator of a radio.
     """
 
     sample_rate_hz: float = Field(1e6, gt=0)
@@ -42,7 +45,9 @@ class ReceiverConfig(Config):
     aligned: bool = True
     mode: Literal["fast", "sensitive"] = "sensitive"
     equaliser: Literal["zf", "mmse"] = "zf"
+    mixer: Mixer | None = None
     max_clock_ppm: float = Field(50.0, ge=0)
+    clock_left_ppm: float = Field(1.0, ge=0)
 
     @property
     def taps(self) -> int:
@@ -66,6 +71,7 @@ class FrameReception:
         noise_var: float32 [task, use], (noise + inter-carrier interference)/|Ḡ|².
         pilot_noise: what is left of the pilots, a carrier: noise and whatever was not tracked, another cross-check.
         clock_ppm: float64 [tx], sample clock of the transmitter minus the receiver's.
+        preamble_cfo_hz: what the preamble alone said of transmitter 0.
         reference_cfo_hz: CFO that was taken out before equalisation; what remains of each transmitter's is in `channel`.
     """
 
@@ -84,6 +90,7 @@ class FrameReception:
     pilot_noise: float = math.nan
     clock_ppm: Tensor | None = None
     reference_cfo_hz: float = math.nan
+    preamble_cfo_hz: float = math.nan
 
     @property
     def snr(self) -> Tensor:

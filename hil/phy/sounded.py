@@ -46,11 +46,12 @@ class FrameBatch(Sequence[FrameReception]):
         self._info = np.empty((room, 8))
         self._starts = np.empty(room, np.int64)
         self._metric = np.empty(room)
+        self._coarse = np.empty(room)
 
     def rows(self, count: int) -> dict[str, Any]:
         """Room for `count` more frames."""
         room = self._metric.shape[0]
-        names = ("_symbols", "_noise_var", "_gain", "_response", "_info", "_starts", "_metric")
+        names = ("_symbols", "_noise_var", "_gain", "_response", "_info", "_starts", "_metric", "_coarse")
         if self._count + count > room:
             for name in names:
                 old = getattr(self, name)
@@ -114,6 +115,11 @@ class FrameBatch(Sequence[FrameReception]):
         """Channel on the active carriers at the preamble's middle, complex64 [frame, active carrier]."""
         spectra = torch.from_numpy(self._response[: self._count].view(np.complex64))
         return spectra[:, list(self._owner.form.numerology.bins)] * self._owner.undo_advance
+
+    @property
+    def preamble_cfo(self) -> NDArray[np.float64]:
+        """CFO by the preamble alone, cycles a sample, float64 [frame]."""
+        return self._coarse[: self._count]
 
     def spectrum(self, index: int) -> Floats:
         """Channel of one frame as the FFT sees it, float32 [2 N]."""
@@ -216,6 +222,7 @@ class SoundedFrames:
         places = np.array([item.position for item in found], np.int64)
         freqs = np.array([item.cfo for item in found], np.float64)
         rows["starts"][:] = places
+        rows["coarse"][:] = freqs
         rows["metric"][:] = [item.metric for item in found]
         local = places - origin
         self._run(samples, local, freqs, rows)
@@ -268,6 +275,7 @@ class SoundedFrames:
             channel=batch.channel[index][None],
             noise_var=batch.noise_var[index],
             pilot_noise=float(info[1]),
+            preamble_cfo_hz=float(batch.preamble_cfo[index] * rate),
             reference_cfo_hz=float(info[3] * rate),
             clock_ppm=torch.tensor([info[4] * 1e6], dtype=torch.float64),
         )
