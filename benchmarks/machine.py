@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,17 @@ def _llvm() -> str | None:
     return str(llvmlite.binding.get_host_cpu_name())
 
 
+def _commit() -> str | None:
+    """Commit of the working tree, with "-dirty" where files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def describe() -> dict[str, Any]:
-    """CPU model and microarchitecture, cores, load, versions; JSON types only."""
+    """Commit, CPU model and microarchitecture, cores, load, versions; JSON types only."""
     versions: dict[str, str | None] = {"python": platform.python_version(), "hil": hil.__version__}
     for name in ("torch", "numpy", "numba", "scipy"):
         try:
@@ -40,6 +50,7 @@ def describe() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
     return {
+        "commit": _commit(),
         "cpu": _cpu(),
         "microarchitecture": _llvm(),
         "cores": os.cpu_count(),
