@@ -58,13 +58,14 @@ def receiver(
         max_cfo_hz=(0.02 if mode == "known" else 2.0) * CARRIER,
         mode="fast" if mode == "fast" else "sensitive",
         advance=_ADVANCE,
+        taps_before=_TAPS_BEFORE,
         taps_after=_TAPS_AFTER,
         equaliser=equaliser,
     )
     return Receiver(form or bench_format(), config, fast=fast)
 
 
-_ADVANCE, _TAPS_AFTER = 4, 19
+_ADVANCE, _TAPS_BEFORE, _TAPS_AFTER = 4, 6, 16
 
 
 def make_stream(
@@ -89,6 +90,7 @@ def make_stream(
         delay: further delay of all frames, samples; None: each draws one in 0…1.
         sfo_ppm: sample clock offset, from the start of each frame.
         form: the frame format.
+
     Returns:
         samples, complex64 [n], with active carriers of unit power; and the truth.
     """

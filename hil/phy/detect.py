@@ -64,6 +64,7 @@ def find(samples: Tensor, template: Tensor, *, max_cfo: float, false_alarm: floa
         max_cfo: largest |CFO| searched, cycles a sample.
         false_alarm: probability of a false alarm at one sample position of noise.
         segment: samples of a segment.
+
     Returns:
         detections with an integer position and a refined CFO.
     """
@@ -123,6 +124,7 @@ def estimate_cfo(window: Tensor, template: Tensor, start: float, segment: int = 
         template: complex64 [length].
         start: coarse CFO, cycles a sample, right within ±1/(2 · segment).
         segment: samples summed before the periodogram.
+
     Returns:
         CFO in cycles a sample.
     """

@@ -32,6 +32,7 @@ def unbiased_power(matched: Tensor) -> Tensor:
 
     Args:
         matched: complex [..., M, carrier], M ≥ 2 looks H + n with independent noise.
+
     Returns:
         float [...]: mean over carriers of (|Σ_m r_m|² − Σ_m |r_m|²) / (M (M − 1)).
     """

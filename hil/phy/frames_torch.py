@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["emit", "gather", "place", "receive"]
 
 _CLEAN = 300.0
+_CLEANER = 3000.0
 Floats = NDArray[np.float32]
 Complexes = NDArray[np.complex128]
 
@@ -61,7 +62,7 @@ def receive(
         pilot_bins: int64 [pilot]; pilot_r, pilot_i: float32 [symbol, pilot], what was sent.
         data_bins: int64 [data]; dest: int64 [symbol · data], place in `symbols`, −1 for none.
         sampled: sample power over carrier power.
-        leak_bins: int64 [guard]; leak_r, leak_i: float32 [guard, N]; quiet_r, quiet_i: float32 [direction, guard]: see
+        leak_bins: int64 [guard]; leak_r, leak_i: float32 [2, guard, N], for SNRs up to 35 dB and above; quiet_r, quiet_i: float32 [direction, guard]: see
             `hil.phy.leakage.guard_filter`; used where the SNR passes 25 dB.
         ridge: float64 [2]: 1 if the CFO is unknown (0 = shared reference); prior variance of the clock's phase slope.
         walk: variance of the phase's random walk a symbol; mmse: scale symbols to least squared error.
@@ -83,7 +84,8 @@ def receive(
         if snr > _CLEAN:
             heard = spectra[:, leak_bins]
             noise = max(float(np.square(np.abs(heard @ (quiet_r + 1j * quiet_i).T)).mean()), 1e-30)
-            spectra = spectra - heard @ (leak_r + 1j * leak_i)
+            which = int(snr > _CLEANER)
+            spectra = spectra - heard @ (leak_r[which] + 1j * leak_i[which])
             snr = signal / noise
         level = int(np.searchsorted(levels[:-1], snr))
         freq = float(freqs[f])

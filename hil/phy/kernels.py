@@ -18,6 +18,7 @@ def kernels(fast: bool | None = None) -> tuple[Any, Any]:
 
     Args:
         fast: True asks for numba, False for torch, None takes numba if it is there.
+
     Raises:
         DriverMissingError: numba was asked for and is not installed.
     """

@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numba import njit
 
+from hil.phy.vector_numba import combine, combine_real, deinterleave, filter, phasors, sum, window_power
+
 __all__ = ["autocorrelation_peaks", "bank_peaks", "clean_copy", "select", "verify"]
 
 _FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
@@ -44,45 +46,6 @@ def clean_copy(source, target):
                 target[start + i + 1] = 0
                 bad += 1
     return bad
-
-
-@njit(cache=True, fastmath=_FAST)
-def _box(series, scratch, out):
-    """Moving sums over 16; `out` is 16 shorter than `series`."""
-    count = out.shape[0]
-    for n in range(count + 12):
-        scratch[n] = (series[n] + series[n + 1]) + (series[n + 2] + series[n + 3])
-    for n in range(count):
-        out[n] = (scratch[n] + scratch[n + 4]) + (scratch[n + 8] + scratch[n + 12])
-
-
-@njit(cache=True, fastmath=_FAST)
-def _sum(first, second, out, count):
-    for n in range(count):
-        out[n] = first[n] + second[n]
-
-
-@njit(cache=True, fastmath=_FAST)
-def _window_power(power, spare, other, total, chips):
-    """Σ |y|² over 16 · chips samples at 512 positions; destroys `power` and the two spares, which are as long."""
-    size = power.shape[0] - _CHIP
-    _box(power, spare, other[:size])
-    current, following = other, power
-    for n in range(_TILE):
-        total[n] = 0
-    offset = 0
-    bit = 1
-    while bit <= chips:
-        if chips & bit:
-            shifted = current[offset : offset + _TILE]
-            for n in range(_TILE):
-                total[n] += shifted[n]
-            offset += bit * _CHIP
-        if 2 * bit <= chips:
-            size -= bit * _CHIP
-            _sum(current, current[bit * _CHIP :], following, size)
-            current, following = following, current
-        bit *= 2
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -171,6 +134,7 @@ def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
         signs: float32 [7 k + 1], products of neighbouring chips, zero-padded; the last entry is the number of chips.
         threshold: of |M|²/P².
         pos, metric, freq: outputs; freq in cycles a sample, −1/32…1/32.
+
     Returns:
         number of candidates, the best of each 16 samples.
     """
@@ -209,11 +173,11 @@ def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
         bit = 1
         while bit <= chips:
             if chips & bit:
-                _sum(total, current[offset:], total, _TILE)
+                sum(total, current[offset:], total, _TILE)
                 offset += 4 * bit
             if 2 * bit <= chips:
                 size -= 4 * bit
-                _sum(current, current[4 * bit :], following, size)
+                sum(current, current[4 * bit :], following, size)
                 current, following = following, current
             bit *= 2
         _excess(mr, mi, total, threshold, score, passed)
@@ -243,6 +207,7 @@ def select(pos, metric, freq, count, first, last, near, max_cfo, folded, out_pos
         pos, metric, freq: `count` candidates, pos ascending.
         max_cfo: largest |CFO|, cycles a sample; `folded`: freq is known modulo one cycle a chip.
         out_pos, out_freq, out_metric: outputs.
+
     Returns:
         number of outputs.
     """
@@ -270,65 +235,6 @@ def select(pos, metric, freq, count, first, last, near, max_cfo, folded, out_pos
                 out_metric[found] = metric[i]
                 found += 1
     return found
-
-
-@njit(cache=True, fastmath=_FAST)
-def _filter(yr, yi, pr, pi, out_r, out_i, count):
-    """out[n] = Σ_i y[n + i] p[i] over 16 taps."""
-    for n in range(count):
-        out_r[n] = 0
-        out_i[n] = 0
-    for i in range(0, _CHIP, 4):
-        p0, p1, p2, p3 = pr[i], pr[i + 1], pr[i + 2], pr[i + 3]
-        q0, q1, q2, q3 = pi[i], pi[i + 1], pi[i + 2], pi[i + 3]
-        a = yr[i:]
-        b = yi[i:]
-        for n in range(count):
-            out_r[n] += (
-                p0 * a[n] + p1 * a[n + 1] + p2 * a[n + 2] + p3 * a[n + 3]
-                - q0 * b[n] - q1 * b[n + 1] - q2 * b[n + 2] - q3 * b[n + 3]
-            )  # fmt: skip
-            out_i[n] += (
-                p0 * b[n] + p1 * b[n + 1] + p2 * b[n + 2] + p3 * b[n + 3]
-                + q0 * a[n] + q1 * a[n + 1] + q2 * a[n + 2] + q3 * a[n + 3]
-            )  # fmt: skip
-
-
-@njit(cache=True, fastmath=_FAST)
-def _combine(cr, ci, wr, wi, out_r, out_i, count):
-    """out[n] = Σ_r c[n + 16 r] w[r]; the number of terms is a multiple of 5."""
-    for n in range(count):
-        out_r[n] = 0
-        out_i[n] = 0
-    for g in range(0, wr.shape[0], 5):
-        w0, w1, w2, w3, w4 = wr[g], wr[g + 1], wr[g + 2], wr[g + 3], wr[g + 4]
-        v0, v1, v2, v3, v4 = wi[g], wi[g + 1], wi[g + 2], wi[g + 3], wi[g + 4]
-        a = cr[g * _CHIP :]
-        b = ci[g * _CHIP :]
-        for n in range(count):
-            out_r[n] += (
-                w0 * a[n] + w1 * a[n + 16] + w2 * a[n + 32] + w3 * a[n + 48] + w4 * a[n + 64]
-                - v0 * b[n] - v1 * b[n + 16] - v2 * b[n + 32] - v3 * b[n + 48] - v4 * b[n + 64]
-            )  # fmt: skip
-            out_i[n] += (
-                w0 * b[n] + w1 * b[n + 16] + w2 * b[n + 32] + w3 * b[n + 48] + w4 * b[n + 64]
-                + v0 * a[n] + v1 * a[n + 16] + v2 * a[n + 32] + v3 * a[n + 48] + v4 * a[n + 64]
-            )  # fmt: skip
-
-
-@njit(cache=True, fastmath=_FAST)
-def _combine_real(cr, ci, wr, out_r, out_i, count):
-    """As `_combine` with real weights."""
-    for n in range(count):
-        out_r[n] = 0
-        out_i[n] = 0
-    for g in range(0, wr.shape[0], 5):
-        w0, w1, w2, w3, w4 = wr[g], wr[g + 1], wr[g + 2], wr[g + 3], wr[g + 4]
-        a = cr[g * _CHIP :]
-        b = ci[g * _CHIP :]
-        for n in range(count):
-            out_r[n] += w0 * a[n] + w1 * a[n + 16] + w2 * a[n + 32] + w3 * a[n + 48] + w4 * a[n + 64]
-            out_i[n] += w0 * b[n] + w1 * b[n + 16] + w2 * b[n + 32] + w3 * b[n + 48] + w4 * b[n + 64]
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -370,7 +276,7 @@ def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, whic
             yr[n] = a
             yi[n] = b
             power[n] = a * a + b * b
-        _window_power(power, spare, other, total, chips)
+        window_power(power, spare, other, total, chips)
         for n in range(_TILE):
             score[n] = -1
             arg[n] = 0
@@ -378,11 +284,11 @@ def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, whic
         for h in range(weights_r.shape[0]):
             if which[h] != current:
                 current = which[h]
-                _filter(yr, yi, filters_r[current], filters_i[current], cr, ci, used - _CHIP)
+                filter(yr, yi, filters_r[current], filters_i[current], cr, ci, used - _CHIP)
             if plain:
-                _combine_real(cr, ci, weights_r[h], dr, di, _TILE)
+                combine_real(cr, ci, weights_r[h], dr, di, _TILE)
             else:
-                _combine(cr, ci, weights_r[h], weights_i[h], dr, di, _TILE)
+                combine(cr, ci, weights_r[h], weights_i[h], dr, di, _TILE)
             number = np.int32(h)
             for n in range(_TILE):
                 value = dr[n] * dr[n] + di[n] * di[n]
@@ -394,30 +300,6 @@ def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, whic
         for index in range(before, found):
             freq[index] = grid[arg[pos[index] - base]]
     return found
-
-
-@njit(cache=True, fastmath=_FAST)
-def _turn(table_r, table_i, step):
-    """exp(−j 2π step i) for i = 0, 1, … by doubling, in float64."""
-    count = table_r.shape[0]
-    table_r[0] = 1.0
-    table_i[0] = 0.0
-    done = 1
-    while done < count:
-        angle = -2 * math.pi * step * done
-        c = math.cos(angle)
-        s = math.sin(angle)
-        for i in range(min(done, count - done)):
-            table_r[done + i] = table_r[i] * c - table_i[i] * s
-            table_i[done + i] = table_r[i] * s + table_i[i] * c
-        done *= 2
-
-
-@njit(cache=True, fastmath=_FAST)
-def _deinterleave(part, real, imag, count):
-    for n in range(count):
-        real[n] = part[2 * n]
-        imag[n] = part[2 * n + 1]
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -455,25 +337,25 @@ def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out
         base = pos[index] - 8
         f0 = freq[index]
         part = y[2 * base : 2 * (base + length + 16)]
-        _deinterleave(part, yr, yi, length + 16)
+        deinterleave(part, yr, yi, length + 16)
         best = np.float32(-1.0)
         best_d = 0
         best_f = f0
         best_t = 0
-        _turn(mr, mi, f0)
+        phasors(mr, mi, f0)
         for template in range(chip_r.shape[0]):
             for i in range(_CHIP):  # conj(chip) exp(−j 2π f0 i)
                 pr[i] = chip_r[template, i] * mr[i] + chip_i[template, i] * mi[i]
                 pi[i] = chip_r[template, i] * mi[i] - chip_i[template, i] * mr[i]
-            _filter(yr, yi, pr, pi, qr, qi, length)
+            filter(yr, yi, pr, pi, qr, qi, length)
             improved = False
             for j in range(-reach, reach + 1):
                 f = f0 + j * step
-                _turn(tr, ti, f * _CHIP)
+                phasors(tr, ti, f * _CHIP)
                 for r in range(chips):
                     wr[r] = tr[r] * code_r[r] - ti[r] * code_i[r]
                     wi[r] = tr[r] * code_i[r] + ti[r] * code_r[r]
-                _combine(qr, qi, wr, wi, ar, ai, 16)
+                combine(qr, qi, wr, wi, ar, ai, 16)
                 for d in range(16):
                     value = ar[d] * ar[d] + ai[d] * ai[d]
                     if value > best:
@@ -490,7 +372,7 @@ def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out
         best64 = np.float64(best)
         middle = 0.5 * (chips - 1)
         for _ in range(3):  # Newton's method on |Σ q_r exp(−j 2π f 16 r)|²
-            _turn(tr, ti, best_f * _CHIP)
+            phasors(tr, ti, best_f * _CHIP)
             sr = 0.0
             si = 0.0
             ur = 0.0

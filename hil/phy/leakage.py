@@ -36,6 +36,7 @@ def edge_covariance(count: int, begin: int, end: int, numerology: Numerology, sp
         begin, end: samples from the edge before to the window's first sample, and from its last to the first beyond.
         numerology: the carriers, which shape the spectrum of what is beyond.
         spread: largest delay of a path, samples; power falls 1 dB a sample, earlier ones lie within ±0.6 sample.
+
     Returns:
         complex128 [count, count].
     """
@@ -62,6 +63,7 @@ def guard_filter(numerology: Numerology, advance: int, ridge: float) -> tuple[An
         numerology: carriers and prefix.
         advance: samples by which FFT windows start early.
         ridge: noise power a carrier (unit-power carriers) for which the filter is made.
+
     Returns:
         guard: int64 [guard], their bins (without DC);
         weights: complex128 [guard, N], leakage = Σ_g weights[g] · spectrum[guard[g]], zero but on active carriers;

@@ -63,6 +63,7 @@ def design(length: int, seed: int, band: float) -> Preamble:
         length: samples, a multiple of 16, at least 64.
         seed: any integer.
         band: half of the occupied bandwidth, cycles a sample; the chip's lines stay inside.
+
     Raises:
         ShapeError: the length is not a multiple of 16.
     """

@@ -48,6 +48,7 @@ class StreamReceiver:
 
         Args:
             samples: complex64 [n], 1.0 = full scale of the converter.
+
         Raises:
             ShapeError: not complex64 or not one-dimensional.
         """
@@ -125,6 +126,7 @@ class Receiver:
 
         Args:
             samples: complex64 [n], 1.0 = full scale of the converter.
+
         Raises:
             ShapeError: not complex64 or not one-dimensional.
         """

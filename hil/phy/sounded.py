@@ -153,8 +153,9 @@ class SoundedFrames:
         self._sampled = numerology.active / size
         self._rows_first = numerology.cyclic_prefix
         self._solvers(carriers, active > 0)
-        leak_bins, weights, quiet = guard_filter(numerology, config.advance, 1e-5)
-        self._leak = (leak_bins, *_parts(weights), *_parts(quiet))
+        leak_bins, noisy, quiet = guard_filter(numerology, config.advance, 1e-3)
+        _, clean, _ = guard_filter(numerology, config.advance, 1e-5)
+        self._leak = (leak_bins, *_parts(np.stack([noisy, clean])), *_parts(quiet))
         bins = np.array(numerology.bins)
         segment = form.segments[0] if form.segments else None
         pilots = form.pilots_of(segment, 0) if segment else list(numerology.pilot_positions)

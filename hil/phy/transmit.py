@@ -82,8 +82,10 @@ class FrameBuilder:
             symbols: complex64 [frame, tx, task, use].
             numbers: each frame's number, taken modulo 65536; needed if the format has a header.
             out: complex64 [frame, tx, samples] to write into, else new storage.
+
         Returns:
             complex64 [frame, tx, samples].
+
         Raises:
             ShapeError: the symbols, numbers or `out` do not fit the format.
         """
@@ -132,8 +134,10 @@ def build_frame(
         form: the frame format.
         precoder: complex64 [tx, active carrier], transmit pre-equalisation of all OFDM symbols; None for 1.
         scale: float32 [tx], constant amplitude of each transmitter (energy accounting); None for 1.
+
     Returns:
         complex64 [tx, samples].
+
     Raises:
         ShapeError: the symbols do not fit the format.
     """
