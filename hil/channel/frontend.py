@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["add_dc", "clip_probability", "convert", "iq_image_db", "iq_imbalance", "quantisation_noise", "rapp"]
+__all__ = ["add_dc", "clip_probability", "convert", "iq_image_db", "iq_imbalance", "quantisation_noise", "quantise", "rapp"]
 
 
 def rapp(samples: Tensor, saturation: float, smoothness: float = 2.0) -> Tensor:
@@ -70,3 +70,10 @@ def clip_probability(rms: float) -> float:
     """
     one = math.erfc(1 / rms)
     return 1 - (1 - one) ** 2
+
+
+def quantise(samples: Tensor, bits: int) -> Tensor:
+    """As `convert`, but complex64 with full scale 1.0; gradients pass straight through, not where clipped."""
+    scale = float(1 << (bits - 1))
+    parts = torch.view_as_real(samples).clamp(-1.0, (scale - 1) / scale)
+    return torch.view_as_complex(parts + ((parts * scale).round() / scale - parts).detach())

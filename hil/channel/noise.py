@@ -1,13 +1,13 @@
 """Counter-based randomness: any slice of a stream is a pure function of (seed, stream name, sample index).
 
-A stream is drawn in fixed absolute blocks. Philox is keyed by a hash of (seed, stream name), and the block's index is put
-in the upper half of its counter, so blocks never overlap and none depends on which was drawn before.
+Noise comes from `hil.channel.gaussian`. What is drawn seldom, or is not Gaussian, comes from `philox`: keyed by a hash of
+(seed, stream name), with a block's index in the upper half of its counter, so that blocks never overlap and none depends on
+which was drawn before.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from hil.channel.gaussian import complex_gaussian, real_gaussian
 
 __all__ = ["BLOCK", "Blocks", "awgn", "normal_block", "philox", "uniform"]
 
@@ -43,7 +45,7 @@ def uniform(seed: int, stream: str, index: int = 0) -> float:
 
 def normal_block(seed: int, stream: str, block: int, size: int = BLOCK) -> NDArray[np.float32]:
     """Block `block` of a real N(0, 1) stream, float32 [size]."""
-    return philox(seed, stream, block).standard_normal(size, dtype=np.float32)
+    return real_gaussian(seed, stream, block * size, size)
 
 
 def awgn(seed: int, stream: str, block: int, variance: float, size: int = BLOCK) -> Tensor:
@@ -51,9 +53,7 @@ def awgn(seed: int, stream: str, block: int, variance: float, size: int = BLOCK)
 
     `variance` is the power of the complex sample; each real dimension has half of it.
     """
-    pairs = normal_block(seed, stream, block, 2 * size)
-    pairs *= np.float32(math.sqrt(variance / 2))
-    return torch.view_as_complex(torch.from_numpy(pairs).view(size, 2))
+    return torch.from_numpy(complex_gaussian(seed, stream, block * size, size, variance))
 
 
 class Blocks:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hil.channel.noise import BLOCK, Blocks, normal_block, philox, uniform
 
-__all__ = ["PhaseNoise", "PhaseNoiseKind", "carrier", "tune_phase"]
+__all__ = ["PhaseNoise", "PhaseNoiseKind", "carrier", "one_pole", "tune_phase"]
 
 _ROW = 64
 PhaseNoiseKind = Literal["off", "locked", "free"]
@@ -30,10 +30,30 @@ def tune_phase(seed: int, stream: str, tune: int) -> float:
 
 def carrier(freq_hz: float, sample_rate_hz: float, start: int, n: int, phase: float = 0.0) -> Tensor:
     """exp(j(2π f t + phase)) at samples [start, start + n), complex64; exact for any start (phase kept in float64)."""
-    turns = freq_hz / sample_rate_hz
-    ramp = (math.fmod(turns * start, 1.0) + turns * np.arange(n)) * (2 * math.pi) + phase
-    angle = torch.from_numpy(np.remainder(ramp, 2 * math.pi).astype(np.float32))
-    return torch.polar(torch.ones_like(angle), angle)
+    step = freq_hz / sample_rate_hz
+    turns = np.arange(n) * step
+    turns += math.fmod(step * start, 1.0) + phase / (2 * math.pi)
+    turns -= np.floor(turns)
+    angle = torch.from_numpy(turns.astype(np.float32)) * (2 * math.pi)
+    return torch.complex(angle.cos(), angle.sin())
+
+
+def one_pole(white: Tensor, pole: float, state: float) -> Tensor:
+    """First-order recursion y[n] = pole · y[n − 1] + white[n] from y[−1] = state, float32 [n]; pole < 1.
+
+    Rows of _ROW samples are filtered from rest by one matrix product; what enters each row is the same recursion over rows.
+    """
+    n = white.shape[-1]
+    rows = torch.nn.functional.pad(white, (0, -n % _ROW)).view(-1, _ROW)
+    column = torch.arange(_ROW, dtype=torch.float64)
+    lags = column[None, :] - column[:, None]
+    within = torch.where(lags >= 0, torch.tensor(pole, dtype=torch.float64) ** lags.clamp(min=0), 0.0).float()
+    local = rows @ within
+    into = torch.full((1,), state)
+    if len(local) > 1:
+        into = torch.cat([into, one_pole(local[:-1, -1], pole**_ROW, state)])
+    decay = (torch.tensor(pole, dtype=torch.float64) ** (column + 1)).float()
+    return (local + into[:, None] * decay).view(-1)[:n]
 
 
 class PhaseNoise:

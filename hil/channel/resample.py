@@ -27,6 +27,7 @@ __all__ = [
     "filter_bank",
     "fractional_delay",
     "interpolate",
+    "kernel",
     "place",
     "resample",
 ]
@@ -51,7 +52,8 @@ class FilterBank:
     first: int
 
 
-def _kernel(t: NDArray[np.float64]) -> NDArray[np.float64]:
+def kernel(t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The interpolation kernel h(t), t in samples."""
     inside = np.clip(1 - (t / HALF_WIDTH) ** 2, 0, None)
     window = np.i0(_BETA * np.sqrt(inside)) / np.i0(_BETA)
     return np.asarray(np.where(np.abs(t) < HALF_WIDTH, np.sinc(t) * window, 0.0))
@@ -75,7 +77,7 @@ def filter_bank(delays: NDArray[np.float64], gains: NDArray[np.complex128], orde
     last = int(np.ceil(delays.max())) + HALF_WIDTH
     lags = np.arange(first, last + 1)
     nodes = np.cos(np.pi * (np.arange(4 * order) + 0.5) / (4 * order)) / 2 if order else np.zeros(1)  # Chebyshev, ±1/2
-    response = np.einsum("p,mjp->mj", gains, _kernel(lags[None, :, None] + nodes[:, None, None] - delays[None, None, :]))
+    response = np.einsum("p,mjp->mj", gains, kernel(lags[None, :, None] + nodes[:, None, None] - delays[None, None, :]))
     fit = np.linalg.lstsq(nodes[:, None] ** np.arange(order + 1), response, rcond=None)[0]
     coefficients = fit if order else response
     used = np.flatnonzero(np.abs(coefficients).max(axis=0) > 0)

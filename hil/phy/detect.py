@@ -26,12 +26,12 @@ class Detection:
     metric: float
 
 
-def threshold_for(false_alarm: float, length: int, hypotheses: int) -> float:
+def threshold_for(false_alarm: float, length: int, hypotheses: float) -> float:
     """Metric that noise exceeds with probability `false_alarm` at one position (union bound over CFO hypotheses).
 
     On complex Gaussian noise metric/length is Beta(1, length − 1): P(metric > t) = (1 − t/length)^(length − 1).
     """
-    return length * float(1 - (false_alarm / hypotheses) ** (1 / (length - 1)))
+    return length * (1 - math.exp(math.log(false_alarm / hypotheses) / (length - 1)))
 
 
 def correlate(samples: Tensor, template: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from hil.config import Config
 from hil.errors import ConfigError, ShapeError
 from hil.phy import header
 from hil.phy.numerology import Numerology
+from hil.phy.preamble import Preamble, design
 from hil.units import db_to_amplitude, db_to_power, power_to_db
 
 __all__ = ["FrameConfig", "FrameFormat", "Segment", "sounding_cost_db", "sounding_symbols_for"]
@@ -29,9 +30,10 @@ class FrameConfig(Config):
 
     Attributes:
         numerology: OFDM carriers and prefix.
-        preamble_samples: length of the known preamble.
-        sounding_symbols: M, sounding symbols of each transmitter.
-        header_repetitions: repetitions of the header's codewords.
+        preamble_samples: length of the known preamble, a multiple of 16.
+        sounding_symbols: M, sounding symbols of each transmitter; 0 = the preamble sounds the (one) transmitter.
+        header_repetitions: repetitions of the header's codewords; 0 = no header, frames have no number.
+        silent: one silent symbol leads the frame (the noise is measured in it).
         tasks_per_frame: tasks that ride in one frame.
         interleave: spread each task's uses over the segment's carriers and symbols.
         digital_rms_dbfs: the one digital scale of every part of every frame (dBFS rms).
@@ -39,9 +41,10 @@ class FrameConfig(Config):
     """
 
     numerology: Numerology = Numerology()
-    preamble_samples: int = Field(480, ge=64)
-    sounding_symbols: int = Field(8, ge=2)
-    header_repetitions: int = Field(2, ge=1, le=256)
+    preamble_samples: int = Field(480, ge=64, multiple_of=16)
+    sounding_symbols: int = Field(8, ge=0)
+    header_repetitions: int = Field(2, ge=0, le=256)
+    silent: bool = True
     tasks_per_frame: int = Field(84, ge=0)
     interleave: bool = True
     digital_rms_dbfs: float = Field(-12.0, le=0)
@@ -104,6 +107,16 @@ class FrameFormat:
             raise ShapeError(
                 f"Argument 'occupied' must be bool [tx, use], not {self.occupied.dtype} {tuple(self.occupied.shape)}."
             )
+        if self.config.sounding_symbols == 0 and (self.occupied.shape[0] > 1 or self.config.header_repetitions):
+            raise ShapeError(
+                "Argument 'config': sounding_symbols = 0 is for one transmitter without header (header_repetitions = 0), "
+                f"not {self.occupied.shape[0]} transmitters and {self.config.header_repetitions} repetitions."
+            )
+        if self.config.sounding_symbols and (self.config.sounding_symbols < 2 or not self.config.silent):
+            raise ShapeError(
+                "Argument 'config' must have sounding_symbols ≥ 2 and silent = true where transmitters are sounded, "
+                f"not {self.config.sounding_symbols} and {self.config.silent}."
+            )
 
     @property
     def numerology(self) -> Numerology:
@@ -123,7 +136,12 @@ class FrameFormat:
     @cached_property
     def preamble_start(self) -> int:
         """First sample of the preamble."""
-        return self.numerology.symbol_samples
+        return self.numerology.symbol_samples if self.config.silent else 0
+
+    @property
+    def preamble_sounded(self) -> bool:
+        """Whether the channel is learned from the preamble alone."""
+        return self.config.sounding_symbols == 0
 
     @cached_property
     def sounding_start(self) -> int:
@@ -198,23 +216,15 @@ class FrameFormat:
         return db_to_amplitude(self.config.digital_rms_dbfs) * math.sqrt(self.numerology.fft_size / self.numerology.active)
 
     @cached_property
+    def preamble_design(self) -> Preamble:
+        """The preamble as detectors see it."""
+        band = (self.numerology.active_half + 0.6) / self.numerology.fft_size
+        return design(self.config.preamble_samples, self.config.seed, band)
+
+    @cached_property
     def preamble(self) -> Tensor:
-        """The preamble, complex64 [preamble_samples], mean power 1, confined to the active band."""
-        length = self.config.preamble_samples
-        edge = self.numerology.active_half * length // self.numerology.fft_size
-        carriers = torch.cat([torch.arange(1, edge + 1), torch.arange(length - edge, length)])
-        best, least = torch.empty(0), math.inf
-        for attempt in range(64):  # of 64 draws the one with the lowest peak
-            generator = torch.Generator().manual_seed(self.config.seed * 7919 + attempt)
-            phases = torch.randint(0, 4, (carriers.numel(),), generator=generator)
-            spectrum = torch.zeros(length, dtype=torch.complex64)
-            spectrum[carriers] = torch.exp(1j * (phases * (math.pi / 2)))
-            time = torch.fft.ifft(spectrum)
-            time = time / time.abs().square().mean().sqrt()
-            peak = float(time.abs().max())
-            if peak < least:
-                best, least = time, peak
-        return best
+        """The preamble, complex64 [preamble_samples], mean power 1."""
+        return torch.from_numpy(self.preamble_design.samples).to(torch.complex64)
 
     @cached_property
     def sounding(self) -> Tensor:
@@ -231,6 +241,8 @@ class FrameFormat:
     def header_grid(self, number: int) -> Tensor:
         """Header symbols of a frame number, complex64 [header symbol, active carrier], |x| = 1."""
         data = list(self.numerology.data_positions)
+        if not self.config.header_repetitions:
+            return torch.zeros((0, self.numerology.active), dtype=torch.complex64)
         grid = _qpsk((self.header_symbols, self.numerology.active), self.config.seed * 31 + 3)
         body = grid[:, data].flatten()
         body[: header.USES * self.config.header_repetitions] = header.encode(number, self.config.header_repetitions)

@@ -3,93 +3,117 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from pydantic import Field
+from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.config import Config
 from hil.phy import header
 from hil.phy.detect import estimate_cfo, find, peak_frequency
+from hil.phy.detector import Detector, Found
 from hil.phy.estimate import delay_projection, smooth_phasor, smoothing_window, unbiased_power
 from hil.phy.frame import FrameFormat, Segment
 from hil.phy.ofdm import demodulate, modulate
+from hil.phy.reception import FrameReception, ReceiverConfig
+from hil.phy.sounded import FrameBatch, SoundedFrames
+from hil.phy.stream import Searcher, as_complex
 
-__all__ = ["FrameReception", "Receiver", "ReceiverConfig"]
+__all__ = ["FrameReception", "Receiver", "ReceiverConfig", "StreamReceiver"]
 
 
-class ReceiverConfig(Config):
-    """What the receiver knows of the bench.
+class StreamReceiver:
+    """Finds frames in a stream. Blocks of any size give the bits that `Receiver.receive` gives for all of it at once.
 
-    Attributes:
-        sample_rate_hz, center_freq_hz: tie the sample-clock offset to the CFO (one oscillator drives both).
-        max_cfo_hz: largest |CFO| of a link; 0 = radios on a shared reference, no CFO is estimated.
-        advance: samples by which FFT windows start early, so that earlier paths and transmitters fit.
-        taps_before, taps_after: delays of the channel model around the detected path, samples.
-        false_alarm: probability of a false detection at one sample of noise.
-        phase_walk_rad2: variance of the phase's random walk a symbol; sets how long pilots are averaged.
-        aligned: superposed transmitters are pre-equalised to one common response.
+    Args:
+        form: the frame format.
+        config: what is known of the bench.
+        fast: True: compiled kernels, False: plain torch, None: compiled if numba is installed.
+        receiver: a receiver of the same format to share tables with.
     """
 
-    sample_rate_hz: float = Field(1e6, gt=0)
-    center_freq_hz: float = Field(2.45e9, gt=0)
-    max_cfo_hz: float = Field(0.0, ge=0)
-    advance: int = Field(4, ge=0)
-    taps_before: int = Field(4, ge=0)
-    taps_after: int = Field(11, ge=0)
-    false_alarm: float = Field(5e-10, gt=0, lt=1)
-    phase_walk_rad2: float = Field(0.0, ge=0)
-    aligned: bool = True
+    def __init__(
+        self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None, receiver: Receiver | None = None
+    ) -> None:
+        self._receiver = receiver or Receiver(form, config, fast=fast)
+        self._search = Searcher(form, self._receiver.detector, self._take)
+        self._frames: list[FrameReception] = []
+        self._batch: FrameBatch | None = None
+        self._room = 1
 
-    @property
-    def taps(self) -> int:
-        """Taps of the channel model."""
-        return self.taps_before + 1 + self.taps_after
+    def push(self, samples: Tensor | NDArray[np.complex64]) -> Sequence[FrameReception]:
+        """The frames that these samples complete; positions count from the first sample ever pushed.
 
+        Args:
+            samples: complex64 [n], 1.0 = full scale of the converter.
 
-@dataclass(frozen=True, kw_only=True)
-class FrameReception:
-    """One received frame.
+        Raises:
+            ShapeError: not complex64 or not one-dimensional.
+        """
+        self._push(samples)
+        return self._collect()
 
-    Attributes:
-        number: frame number modulo 65536, None if the header's CRC failed.
-        start: sample of the frame's first (silent) sample in the window given.
-        metric: detection metric; header_margin: best over second-best header correlation.
-        cfo_hz: float64 [tx], transmitter minus receiver.
-        signal: float32 [tx], mean |H_k|² over active carriers, unbiased; noise: power a carrier (silent symbol).
-        null_noise: noise power a carrier on null carriers, a cross-check.
-        response: complex64 [tx, active carrier], G_k at the sounding slot.
-        symbols: complex64 [task, use] = y/Ḡ; channel: complex64 [tx, task, use] = G_k/Ḡ, zero where not sent.
-        noise_var: float32 [task, use], (noise + inter-carrier interference)/|Ḡ|².
-    """
+    def finish(self) -> Sequence[FrameReception]:
+        """The stream ends here: the frames that were held back for what might have followed."""
+        self._search.finish()
+        return self._collect()
 
-    number: int | None
-    start: int
-    metric: float
-    header_margin: float
-    cfo_hz: Tensor
-    signal: Tensor
-    noise: float
-    null_noise: float
-    response: Tensor
-    symbols: Tensor
-    channel: Tensor
-    noise_var: Tensor
+    def take_all(self, samples: Tensor | NDArray[np.complex64]) -> Sequence[FrameReception]:
+        """All frames of a stream that starts and ends here; as `push` and `finish`."""
+        self._push(samples)
+        self._search.finish()
+        return self._collect()
 
-    @property
-    def snr(self) -> Tensor:
-        """Linear SNR of each link (unbiased for the noise's few samples), float32 [tx]. SIGNALS.md, "SNR"."""
-        looks = self.response.shape[1]
-        return self.signal / max(self.noise, 1e-30) * ((looks - 1) / looks)
+    def _push(self, samples: Tensor | NDArray[np.complex64]) -> None:
+        self._room = samples.shape[0] // self._receiver.form.samples + 2 if samples.ndim else 1
+        mixer = self._receiver.config.mixer
+        if mixer is not None:
+            tensor = samples if isinstance(samples, Tensor) else torch.from_numpy(samples)
+            samples = mixer.correct(tensor) if tensor.is_complex() else tensor
+        self._search.push(samples)
+
+    def _collect(self) -> Sequence[FrameReception]:
+        batch, frames = self._batch, self._frames
+        self._batch, self._frames = None, []
+        return batch if batch is not None else frames
+
+    @torch.no_grad()
+    def _take(self, samples: NDArray[np.float32], origin: int, found: Sequence[Found]) -> None:
+        receiver = self._receiver
+        if receiver.sounded is not None:
+            if self._batch is None:
+                self._batch = receiver.sounded.batch(self._room)
+            receiver.sounded.receive(samples, origin, found, self._batch)
+            return
+        form = receiver.form
+        for item in found:
+            start = item.position - form.preamble_start
+            window = as_complex(samples, start - origin, form.samples)
+            self._frames.append(receiver.frame(window, start, item.cfo, item.metric))
 
 
 class Receiver:
-    """Finds frames of one format in windows of samples. Stateless: same samples in, same bits out."""
+    """Finds frames of one format in windows of samples. Stateless: same samples in, same bits out.
 
-    def __init__(self, form: FrameFormat, config: ReceiverConfig) -> None:
+    Args:
+        form: the frame format.
+        config: what is known of the bench.
+        fast: True: compiled kernels, False: plain torch, None: compiled if numba is installed.
+    """
+
+    def __init__(self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None) -> None:
         self.form = form
         self.config = config
+        self.detector = Detector(
+            form.preamble_design,
+            mode=config.mode,
+            max_cfo=config.max_cfo_hz / config.sample_rate_hz,
+            false_alarm=config.false_alarm,
+            fast=fast,
+        )
+        self.sounded = SoundedFrames(form, config, fast=fast) if form.preamble_sounded else None
         self._carriers = torch.tensor(form.numerology.carriers, dtype=torch.float64)
         self._bins = list(form.numerology.bins)
         undo = torch.exp(2j * math.pi / form.numerology.fft_size * config.advance * self._carriers)
@@ -97,29 +121,20 @@ class Receiver:
         self._projection = delay_projection(form.numerology, -config.taps_before, config.taps)
 
     @torch.no_grad()
-    def receive(self, samples: Tensor) -> list[FrameReception]:
+    def receive(self, samples: Tensor) -> Sequence[FrameReception]:
         """All complete frames in a window, in order of time.
 
         Args:
             samples: complex64 [n], 1.0 = full scale of the converter.
-        """
-        form, config = self.form, self.config
-        if not bool(torch.isfinite(torch.view_as_real(samples)).all()):
-            return []
-        found = find(
-            samples,
-            form.preamble,
-            max_cfo=config.max_cfo_hz / config.sample_rate_hz,
-            false_alarm=config.false_alarm,
-        )
-        frames = []
-        for detection in sorted(found, key=lambda item: item.position):
-            start = detection.position - form.preamble_start
-            if start >= 0 and start + form.samples <= samples.shape[0]:
-                frames.append(self._frame(samples[start : start + form.samples], start, detection.cfo, detection.metric))
-        return frames
 
-    def _frame(self, samples: Tensor, start: int, cfo: float, metric: float) -> FrameReception:
+        Raises:
+            ShapeError: not complex64 or not one-dimensional.
+        """
+        stream = StreamReceiver(self.form, self.config, receiver=self)
+        return stream.take_all(samples)
+
+    def frame(self, samples: Tensor, start: int, cfo: float, metric: float) -> FrameReception:
+        """Receive one frame, complex64 [form.samples], found at `start` with a CFO (cycles a sample) and a metric."""
         form, config = self.form, self.config
         silent = self._silent(samples)
         locked = config.max_cfo_hz == 0
@@ -151,6 +166,10 @@ class Receiver:
             symbols=symbols,
             channel=channel,
             noise_var=noise_var,
+            preamble_cfo_hz=cfo * config.sample_rate_hz,
+            pilot_noise=_mean([track.pilot_noise for track in tracks]),
+            clock_ppm=torch.tensor([track.clock_ppm for track in tracks], dtype=torch.float64),
+            reference_cfo_hz=sum(track.mixed for track in tracks) / len(tracks) * config.sample_rate_hz,
         )
 
     def _silent(self, samples: Tensor) -> float:
@@ -214,6 +233,8 @@ class Receiver:
         response = matched.mean(0) @ self._projection
         strength = float(response.abs().square().mean())
         phase = torch.zeros(grid.shape[0], dtype=torch.float64)
+        tilt = torch.zeros((grid.shape[0], grid.shape[1]), dtype=torch.float64)
+        left, clock = [], 0.0
         for segment in form.segments:
             if tx not in segment.transmitters:
                 continue
@@ -229,11 +250,37 @@ class Receiver:
             window = smoothing_window(noise / max(strength, 1e-30), len(pilots), config.phase_walk_rad2)
             residual = smooth_phasor(phasor, window).angle().double()
             phase[rows] = residual + 2 * math.pi * slope * index[rows]
+            looks = grid[rows][:, pilots] * known.conj() * _spin(-rate, index[rows])[:, None]
+            looks = looks * torch.exp(-1j * phase[rows]).to(torch.complex64)[:, None]
+            if config.max_cfo_hz:
+                clock = self._tilt(looks, known, index[rows], pilots, noise)
+                tilt[rows] = clock * index[rows][:, None] * (self._carriers - self._carriers[pilots].mean())
+                looks = looks * torch.exp(-1j * tilt[rows][:, pilots]).to(torch.complex64)
+            strengths = known.abs().square()
+            left.append(float(((looks - strengths).abs().square() / strengths.clamp_min(1e-30)).mean()))
         total = cfo + rate / form.numerology.symbol_samples
         return _Track(
             bins=bins, grid=grid, cfo=total, mixed=cfo, rate=rate, index=index, response=response,
-            phase=phase, signal=unbiased_power(matched),
+            phase=phase, signal=unbiased_power(matched), tilt=tilt, pilot_noise=_mean(left),
+            clock_ppm=1e6 * (clock * form.numerology.fft_size / (2 * math.pi * form.numerology.symbol_samples)
+                             + cfo * config.sample_rate_hz / config.center_freq_hz),
         )  # fmt: skip
+
+    def _tilt(self, looks: Tensor, known: Tensor, index: Tensor, pilots: list[int], noise: float) -> float:
+        """Phase that the sample clock adds a carrier and symbol beyond what the CFO explains (rad), MAP.
+
+        Args:
+            looks: complex64 [symbol, pilot], pilots times conj(expected), common phase removed.
+            known: complex64 [symbol, pilot], expected; index: float64 [symbol], time from the sounding slot, symbols.
+            pilots: positions; noise: power a carrier.
+        """
+        numerology = self.form.numerology
+        spread = 2 * math.pi * self.config.clock_left_ppm * 1e-6 * numerology.symbol_samples / numerology.fft_size
+        if not spread:
+            return 0.0
+        lever = index[:, None] * (self._carriers[pilots] - self._carriers[pilots].mean())
+        weight = float((known.abs().square() * lever.square()).sum()) + 0.5 * noise / spread**2
+        return float((looks.imag * lever).sum()) / max(weight, 1e-30)
 
     def _header(self, track: _Track) -> tuple[int | None, float]:
         form = self.form
@@ -259,7 +306,8 @@ class Receiver:
             if not shared:
                 time = form.sounding_start + (torch.arange(form.symbols) + 0.5) * form.numerology.symbol_samples
                 rotation = rotation * _spin(track.mixed - common, time.double()[rows])
-            responses.append(rotation[:, None] * track.response[None, :])
+            tilt = torch.exp(1j * track.tilt[rows]).to(torch.complex64)
+            responses.append(rotation[:, None] * tilt * track.response[None, :])
         if len(own) == 1 or config.aligned:
             mean = torch.stack(responses).mean(0)
         else:
@@ -275,10 +323,8 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class _Track:
-    """One transmitter through one frame.
-
-    `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol) and `phase` (rad) remain, counted from the
-    middle of its sounding slot (`index`, symbols).
+    """One transmitter through one frame: `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
+    and `phase` (rad, `tilt` more on each carrier) remain, counted from the middle of its sounding slot (`index`, symbols).
     """
 
     bins: Tensor
@@ -289,7 +335,15 @@ class _Track:
     index: Tensor
     response: Tensor
     phase: Tensor
+    tilt: Tensor
+    pilot_noise: float
+    clock_ppm: float
     signal: Tensor
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _spin(rate: float, steps: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ What a receiver hears is computed in fixed absolute blocks of its own samples, f
 are pure functions of (seed, name, sample index); received samples do not depend on how reads are chopped
 (docs/decisions/0002). Amplitudes on the air are in √mW.
 
-A transmission is rendered in segments of its own samples: oscillator, propagation (one FFT convolution), carrier offset and
-fading; a segment's samples are added to whichever blocks they fall into, and are exactly zero elsewhere.
+A transmission is rendered in segments of its own samples: oscillator, propagation and clock, carrier offset and fading; a
+segment's samples are added to whichever blocks they fall into, and are exactly zero elsewhere.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hil.channel.multipath import Path, frequency_response, impulse_response, rayleigh
+from hil.channel.drift import DriftingFilter
+from hil.channel.multipath import Path, frequency_response, rayleigh
 from hil.channel.noise import BLOCK, Blocks, awgn
 from hil.channel.oscillator import PhaseNoise, carrier
-from hil.channel.resample import ORDER, FilterBank, convolve, interpolate
 from hil.radios.bench import LinkConfig
 from hil.units import db_to_amplitude, ppm
 
@@ -28,7 +28,7 @@ __all__ = ["GUARD", "Air", "Link", "Port", "Transmission", "link_paths"]
 
 GUARD = 64
 """Air samples between what has been heard and the earliest new transmission: interpolation kernels reach 16 ahead."""
-_FFT = 16384
+_SEGMENT = 16384
 _DRIFT = 1e-3  # more than two clocks can differ
 _REACH = 1 << 17  # samples, more than a link can delay
 
@@ -77,8 +77,7 @@ class Link:
 
     name: str
     paths: tuple[Path, ...]
-    bank: FilterBank
-    spectrum: Tensor
+    filter: DriftingFilter
     fading_block: int
 
     def power_gain(self, freqs_hz: Tensor | np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
@@ -125,10 +124,11 @@ class Air:
     def connect(self, tx: Port, rx: Port, config: LinkConfig) -> None:
         """Lay a link from a transmit port to a receive port."""
         paths = link_paths(config)
-        bank = impulse_response(paths, self.sample_rate_hz * (1 + ppm(tx.ppm)), 0 if tx.ppm == rx.ppm else ORDER)
+        delays = np.array([path.delay_s for path in paths]) * self.sample_rate_hz * (1 + ppm(tx.ppm))
+        gains = np.array([path.gain for path in paths], dtype=np.complex128)
+        propagation = DriftingFilter(delays, gains, (1 + ppm(tx.ppm)) / (1 + ppm(rx.ppm)))
         block = round(config.fading_block_s * self.sample_rate_hz) if config.fading == "rayleigh" else 0
-        spectrum = torch.fft.fft(bank.taps, _fft_size(bank.taps.shape[-1]))
-        self.links[tx, rx] = Link(name=f"{tx.name}>{rx.name}", paths=paths, bank=bank, spectrum=spectrum, fading_block=block)
+        self.links[tx, rx] = Link(name=f"{tx.name}>{rx.name}", paths=paths, filter=propagation, fading_block=block)
 
     def device_time(self, port_ppm: float, margin: int = 0) -> int:
         """First sample of a radio's clock that nobody has heard yet, `margin` air samples on."""
@@ -185,10 +185,9 @@ class Air:
 
     def _add(self, total: Tensor, begin: int, sent: Transmission, link: Link, rx: Port) -> None:
         ratio = (1 + ppm(sent.port.ppm)) / (1 + ppm(rx.ppm))
-        taps, first = link.bank.taps.shape[-1], link.bank.first
-        size = _segment_size(taps)
-        low = math.floor(begin * ratio) - first - taps - 2 - sent.start
-        high = math.ceil((begin + BLOCK) * ratio) - first + 2 - sent.start
+        size = _SEGMENT
+        low = math.floor(begin * ratio) - link.filter.last - 2 - sent.start
+        high = math.ceil((begin + BLOCK) * ratio) - link.filter.first + 2 - sent.start
         length = sent.end - sent.start
         for number in range(max(low // size, 0), min(high, length - 1) // size + 1):
             count = min(size, length - number * size)
@@ -208,15 +207,9 @@ class Air:
         samples = sent.segment(offset, count)
         phasor = sent.port.synthesiser.phasor(begin, count)
         samples = samples.clone() if phasor is None else samples * phasor  # a fresh, aligned buffer: same bits every time
-        branches = convolve(samples, link.bank, _fft_size(link.bank.taps.shape[-1]), link.spectrum)
-        first = begin + link.bank.first
-        if ratio == 1.0:
-            start, out = first, branches[0]
-        else:
-            start = math.ceil(first / ratio)
-            n = math.floor((first + branches.shape[-1] - 1) / ratio) - start + 1
-            positions = np.arange(start, start + n) * ratio - first
-            out = interpolate(branches, 0, positions)
+        start = math.ceil((begin + link.filter.first) / ratio)
+        n = math.floor((begin + count - 1 + link.filter.last) / ratio) - start + 1
+        out = link.filter.apply(samples, n, start * ratio - begin)
         rate = self.sample_rate_hz * (1 + ppm(rx.ppm))
         offset_hz = sent.center_freq_hz * (1 + ppm(sent.port.ppm)) - rx.center_freq_hz * (1 + ppm(rx.ppm))
         phase = sent.phase - rx.phase
@@ -227,11 +220,3 @@ class Air:
         if link.fading_block:
             out = out * rayleigh(self.seed, link.name, start, len(out), link.fading_block)
         return start, out
-
-
-def _fft_size(taps: int) -> int:
-    return _FFT if taps <= _FFT // 8 else 1 << (8 * taps - 1).bit_length()
-
-
-def _segment_size(taps: int) -> int:
-    return _fft_size(taps) - taps + 1

@@ -1,0 +1,71 @@
+"""What a benchmark reports: rows with a target and a peer, as a table or as JSON (docs/benchmarks.md, "Rows")."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["Row", "row", "table"]
+
+Row = dict[str, Any]
+
+
+def row(
+    name: str,
+    value: float | None,
+    unit: str,
+    *,
+    better: str = "higher",
+    target: float | None = None,
+    peer: str | None = None,
+    peer_value: float | None = None,
+) -> Row:
+    """One row; `met` is None without a target, False where there is no value; `ratio` = value/peer_value, not for dB."""
+    known = value is not None and not math.isnan(value)
+    met: bool | None = None
+    if target is not None:
+        met = known and (value >= target if better == "higher" else value <= target)  # type: ignore[operator]
+    ratio = None
+    if known and peer_value and unit != "dB":
+        ratio = value / peer_value  # type: ignore[operator]
+    return {
+        "name": name, "value": value if known else None, "unit": unit, "target": target, "better": better, "met": met,
+        "peer": peer, "peer_value": peer_value, "ratio": ratio,
+    }  # fmt: skip
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    if value and abs(value) < 1e-2:
+        return f"{value:.2e}" if abs(value) < 1e-4 else f"{value:.5f}"
+    return f"{value:.4g}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Rows as text; misses are marked."""
+    words = [["", "name", "value", "unit", "target", "peer", "peer value", "ratio"]]
+    for item in rows:
+        mark = {True: "met", False: "MISS", None: ""}[item["met"]]
+        sign = "≥ " if item["better"] == "higher" else "≤ "
+        target = "" if item["target"] is None else sign + _number(item["target"])
+        ratio = "" if item["ratio"] is None else f"{item['ratio']:.2f}×"
+        words.append(
+            [
+                mark,
+                item["name"],
+                _number(item["value"]),
+                item["unit"],
+                target,
+                item["peer"] or "",
+                _number(item["peer_value"]),
+                ratio,
+            ]
+        )
+    widths = [max(len(line[column]) for line in words) for column in range(len(words[0]))]
+    lines = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in words]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
