@@ -129,7 +129,8 @@ def _unleak(row, bins, leak_r, leak_i, quiet_r, quiet_i, size):
 @njit(cache=True)
 def receive(
     y, starts, freqs, grid, rows_first, length, first, spacing, levels, solve_r, solve_i, basis_r, basis_i, active, guard,
-    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, leak_bins, leak_r, leak_i, quiet_r, quiet_i, ridge, walk, mmse, symbols, noise_var, gain, response, info,
+    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, leak_bins, leak_r, leak_i, quiet_r, quiet_i,
+    ridge, walk, mmse, symbols, noise_var, gain, response, info,
 ):  # fmt: skip
     """Channel, tracking and equalisation of a batch of frames; arguments in `hil.phy.frames_torch.receive`."""
     frames, count, width = grid.shape

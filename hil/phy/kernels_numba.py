@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from hil.phy.vector_numba import combine, combine_real, deinterleave, filter, phasors, sum, window_power
+from hil.phy.vector_numba import add, combine, combine_real, deinterleave, filter, phasors, window_power
 
 __all__ = ["autocorrelation_peaks", "bank_peaks", "clean_copy", "select", "verify"]
 
@@ -34,14 +34,14 @@ def _copy(source, target):
 
 @njit(cache=True)
 def clean_copy(source, target):
-    """Copy float32 [2 n], with zeros for samples that are not finite or beyond 1e6; how many were replaced."""
+    """Copy float32 [2 n], with zeros for samples that are not finite or beyond 3e7; how many were replaced."""
     bad = 0
     for start in range(0, source.shape[0], 1024):
         part = source[start : start + 1024]
-        if _copy(part, target[start : start + 1024]) <= np.float32(1e6):
+        if _copy(part, target[start : start + 1024]) <= np.float32(3e7):
             continue
         for i in range(0, part.shape[0], 2):
-            if not (abs(part[i]) <= np.float32(1e6) and abs(part[i + 1]) <= np.float32(1e6)):
+            if not (abs(part[i]) <= np.float32(3e7) and abs(part[i + 1]) <= np.float32(3e7)):
                 target[start + i] = 0
                 target[start + i + 1] = 0
                 bad += 1
@@ -173,11 +173,11 @@ def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
         bit = 1
         while bit <= chips:
             if chips & bit:
-                sum(total, current[offset:], total, _TILE)
+                add(total, current[offset:], total, _TILE)
                 offset += 4 * bit
             if 2 * bit <= chips:
                 size -= 4 * bit
-                sum(current, current[4 * bit :], following, size)
+                add(current, current[4 * bit :], following, size)
                 current, following = following, current
             bit *= 2
         _excess(mr, mi, total, threshold, score, passed)

@@ -323,7 +323,9 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class _Track:
-    """One transmitter through one frame: `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
+    """One transmitter through one frame.
+
+    `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
     and `phase` (rad, `tilt` more on each carrier) remain, counted from the middle of its sounding slot (`index`, symbols).
     """
 

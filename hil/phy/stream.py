@@ -84,7 +84,7 @@ class Searcher:
             self._buffer = larger
         target = self._buffer[2 * self._filled : need]
         if self._kernels.clean_copy(part, target):
-            wrong = ~(np.abs(part.reshape(-1, 2)) <= 1e6).all(axis=1)
+            wrong = ~(np.abs(part.reshape(-1, 2)) <= 3e7).all(axis=1)
             self._bad += (wrong.nonzero()[0] + self._origin + self._filled).tolist()
         self._filled += count
         end = self._origin + self._filled

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["rotate", "smooth", "square", "track", "phasors", "weights"]
+__all__ = ["phasors", "rotate", "smooth", "square", "track", "weights"]
 
 _FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 
