@@ -303,6 +303,15 @@ def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, whic
 
 
 @njit(cache=True, fastmath=_FAST)
+def _next(wr, wi, sr, si, count):
+    """Weights of the next frequency."""
+    for r in range(count):
+        a = wr[r] * sr[r] - wi[r] * si[r]
+        wi[r] = wr[r] * si[r] + wi[r] * sr[r]
+        wr[r] = a
+
+
+@njit(cache=True, fastmath=_FAST)
 def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out_pos, out_freq, out_metric, out_half):
     """Metric of the whole preamble around each candidate, maximised over time and frequency.
 
@@ -333,6 +342,11 @@ def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out
     mi = np.empty(_CHIP)
     tr = np.empty(chips)
     ti = np.empty(chips)
+    wide_r = np.empty(chips)
+    wide_i = np.empty(chips)
+    phasors(wide_r, wide_i, step * _CHIP)
+    step_r = wide_r.astype(np.float32)
+    step_i = wide_i.astype(np.float32)
     for index in range(count):
         base = pos[index] - 8
         f0 = freq[index]
@@ -351,10 +365,13 @@ def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out
             improved = False
             for j in range(-reach, reach + 1):
                 f = f0 + j * step
-                phasors(tr, ti, f * _CHIP)
-                for r in range(chips):
-                    wr[r] = tr[r] * code_r[r] - ti[r] * code_i[r]
-                    wi[r] = tr[r] * code_i[r] + ti[r] * code_r[r]
+                if j == -reach:
+                    phasors(tr, ti, f * _CHIP)
+                    for r in range(chips):
+                        wr[r] = tr[r] * code_r[r] - ti[r] * code_i[r]
+                        wi[r] = tr[r] * code_i[r] + ti[r] * code_r[r]
+                else:
+                    _next(wr, wi, step_r, step_i, chips)
                 combine(qr, qi, wr, wi, ar, ai, 16)
                 for d in range(16):
                     value = ar[d] * ar[d] + ai[d] * ai[d]
