@@ -20,16 +20,12 @@ from hil.phy.detect import threshold_for
 from hil.phy.kernels import kernels
 from hil.phy.preamble import CHIP, Preamble
 
-__all__ = ["BLOCK", "MARGIN", "Detector", "Found", "Mode"]
+__all__ = ["MARGIN", "Detector", "Found", "Mode"]
 
 Mode = Literal["fast", "sensitive"]
 MARGIN = 256
 """Positions on both sides of a block that are looked at for larger peaks."""
 _TILE = 512
-_TILES = 32
-BLOCK = _TILES * _TILE - 2 * MARGIN
-"""Positions of a block."""
-_CELLS = _TILES * _TILE // CHIP
 
 
 class Found(NamedTuple):
@@ -43,6 +39,8 @@ class Found(NamedTuple):
 
 class Detector:
     """Finds one preamble.
+
+    `positions` is the size of a block.
 
     Args:
         preamble: the waveform.
@@ -60,6 +58,9 @@ class Detector:
         self._fast = mode == "fast" and not known
         self._max_cfo = max_cfo
         halves = 1 if self._fast else 2
+        self._tiles = 64 if self._fast else 32
+        self.positions = self._tiles * _TILE - 2 * MARGIN
+        cells = self._tiles * _TILE // CHIP
         self._step = 0.5 / length
         self._reach = max(1, math.ceil(0.006 / self._step)) if self._fast else (1 if known else 2)
         if max_cfo == 0:
@@ -79,10 +80,10 @@ class Detector:
         else:
             self._bank(max_cfo, known)
             self._first = 7.0 if known else 9.0
-        self._pos = np.empty(_CELLS, np.int64)
-        self._metric = np.empty(_CELLS, np.float64)
-        self._freq = np.empty(_CELLS, np.float64)
-        most = _CELLS * (2 + math.ceil(2 * CHIP * max_cfo))
+        self._pos = np.empty(cells, np.int64)
+        self._metric = np.empty(cells, np.float64)
+        self._freq = np.empty(cells, np.float64)
+        most = cells * (2 + math.ceil(2 * CHIP * max_cfo))
         self._tries, self._cfos, self._first_value = np.empty(most, np.int64), np.empty(most), np.empty(most)
         self._where, self._half = np.empty(most, np.int64), np.empty(most, np.int64)
         self._cfo, self._value = np.empty(most), np.empty(most)
@@ -118,11 +119,11 @@ class Detector:
         start = first - MARGIN
         if self._fast:
             count = self.kernels.autocorrelation_peaks(
-                samples, start, _TILES, self._signs, np.float32(self._first), self._pos, self._metric, self._freq
+                samples, start, self._tiles, self._signs, np.float32(self._first), self._pos, self._metric, self._freq
             )
         else:
             count = self.kernels.bank_peaks(
-                samples, start, _TILES, *self._filters, *self._weights, self._which, self._grid, self.preamble.code.size,
+                samples, start, self._tiles, *self._filters, *self._weights, self._which, self._grid, self.preamble.code.size,
                 np.float32(self._first), self._pos, self._metric, self._freq,
             )  # fmt: skip
         count = self.kernels.select(
@@ -131,7 +132,7 @@ class Detector:
             self._freq,
             count,
             first,
-            first + BLOCK,
+            first + self.positions,
             self._near,
             self._max_cfo,
             self._fast,
@@ -145,7 +146,7 @@ class Detector:
         found = self._metrics(samples, count)
         if self._fast:
             # The autocorrelation's peak is as wide as a chip and noise moves it: where it was clear, look beyond ±8 too.
-            value, clear = self._value[:count], self._first_value[:count] > 1.4 * self._first
+            value, clear = self._value[:count], self._first_value[:count] > 2 * self._first
             missed = (clear & (value <= self.threshold)).nonzero()[0]
             if missed.size:
                 places = np.concatenate([self._tries[missed] - 14, self._tries[missed] + 14])

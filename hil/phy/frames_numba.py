@@ -127,9 +127,19 @@ def _unleak(row, bins, leak_r, leak_i, quiet_r, quiet_i, size):
 
 
 @njit(cache=True)
+def _take(cells, bins, out):
+    """Interleaved values of some bins, in order."""
+    for d in range(bins.shape[0]):
+        n = 2 * np.uint64(bins[d])
+        out[2 * d] = cells[n]
+        out[2 * d + 1] = cells[n + np.uint64(1)]
+
+
+@njit(cache=True)
 def receive(
     y, starts, freqs, grid, rows_first, length, first, spacing, levels, solve_r, solve_i, basis_r, basis_i, active, guard,
-    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, leak_bins, leak_r, leak_i, quiet_r, quiet_i, ridge, walk, mmse, symbols, noise_var, gain, response, info,
+    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, leak_bins, leak_r, leak_i, quiet_r, quiet_i,
+    ridge, walk, mmse, symbols, noise_var, gain, response, info,
 ):  # fmt: skip
     """Channel, tracking and equalisation of a batch of frames; arguments in `hil.phy.frames_torch.receive`."""
     frames, count, width = grid.shape
@@ -160,6 +170,10 @@ def receive(
     actives = np.float32(active.sum())
     guards = np.float32(guard.sum())
     tau = (first + 0.5 * size - 0.5 * length) / spacing
+    data = data_bins.shape[0]
+    plain = True
+    for i in range(dest.shape[0]):
+        plain &= dest[i] == i
     for f in range(frames):
         total = np.float32(0)
         quiet = np.float32(0)
@@ -237,7 +251,6 @@ def receive(
             hr, hi, squared, active, more, floor, begin + theta[0] + theta[1] * tau, slope, theta[2] * tau, theta[2],
             wr, wi, sr, si, ar, ai, cr, ci,
         )  # fmt: skip
-        data = data_bins.shape[0]
         for s in range(count):
             _equalise(grid[f, s], wr, wi, cells, size)
             _advance(wr, wi, sr, si, size)
@@ -247,6 +260,9 @@ def receive(
                     a, b = cells[2 * n], cells[2 * n + 1]
                     cells[2 * n] = a * c - b * s_
                     cells[2 * n + 1] = a * s_ + b * c
+            if plain:
+                _take(cells, data_bins, symbols[f, 2 * s * data : 2 * (s + 1) * data])
+                continue
             for d in range(data):
                 to = dest[s * data + d]
                 if to >= 0:
@@ -259,6 +275,9 @@ def receive(
             wr[d] = noise * squared[n] / (whole * whole) if mmse else noise / max(squared[n], floor)
             wi[d] = squared[n] / whole
         for s in range(count):
+            if plain and not mmse:
+                noise_var[f, s * data : (s + 1) * data] = wr[:data]
+                continue
             for d in range(data):
                 to = dest[s * data + d]
                 if to >= 0:

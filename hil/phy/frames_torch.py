@@ -62,8 +62,8 @@ def receive(
         pilot_bins: int64 [pilot]; pilot_r, pilot_i: float32 [symbol, pilot], what was sent.
         data_bins: int64 [data]; dest: int64 [symbol · data], place in `symbols`, −1 for none.
         sampled: sample power over carrier power.
-        leak_bins: int64 [guard]; leak_r, leak_i: float32 [2, guard, N], for SNRs up to 35 dB and above; quiet_r, quiet_i: float32 [direction, guard]: see
-            `hil.phy.leakage.guard_filter`; used where the SNR passes 25 dB.
+        leak_bins: int64 [guard]; leak_r, leak_i: float32 [2, guard, N], for SNRs up to 35 dB and above;
+            quiet_r, quiet_i: float32 [direction, guard]; see `hil.phy.leakage.guard_filter`; used where the SNR passes 25 dB.
         ridge: float64 [2]: 1 if the CFO is unknown (0 = shared reference); prior variance of the clock's phase slope.
         walk: variance of the phase's random walk a symbol; mmse: scale symbols to least squared error.
         symbols, noise_var, gain, response, info: outputs [frame, …]; info holds noise, pilot residual, mean |H|²,

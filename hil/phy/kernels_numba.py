@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from hil.phy.vector_numba import combine, combine_real, deinterleave, filter, phasors, sum, window_power
+from hil.phy.vector_numba import add, combine, combine_real, deinterleave, filter, phasors, window_power
 
 __all__ = ["autocorrelation_peaks", "bank_peaks", "clean_copy", "select", "verify"]
 
@@ -34,14 +34,14 @@ def _copy(source, target):
 
 @njit(cache=True)
 def clean_copy(source, target):
-    """Copy float32 [2 n], with zeros for samples that are not finite or beyond 1e6; how many were replaced."""
+    """Copy float32 [2 n], with zeros for samples that are not finite or beyond 3e7; how many were replaced."""
     bad = 0
     for start in range(0, source.shape[0], 1024):
         part = source[start : start + 1024]
-        if _copy(part, target[start : start + 1024]) <= np.float32(1e6):
+        if _copy(part, target[start : start + 1024]) <= np.float32(3e7):
             continue
         for i in range(0, part.shape[0], 2):
-            if not (abs(part[i]) <= np.float32(1e6) and abs(part[i + 1]) <= np.float32(1e6)):
+            if not (abs(part[i]) <= np.float32(3e7) and abs(part[i + 1]) <= np.float32(3e7)):
                 target[start + i] = 0
                 target[start + i + 1] = 0
                 bad += 1
@@ -173,11 +173,11 @@ def autocorrelation_peaks(y, first, tiles, signs, threshold, pos, metric, freq):
         bit = 1
         while bit <= chips:
             if chips & bit:
-                sum(total, current[offset:], total, _TILE)
+                add(total, current[offset:], total, _TILE)
                 offset += 4 * bit
             if 2 * bit <= chips:
                 size -= 4 * bit
-                sum(current, current[4 * bit :], following, size)
+                add(current, current[4 * bit :], following, size)
                 current, following = following, current
             bit *= 2
         _excess(mr, mi, total, threshold, score, passed)
@@ -303,6 +303,15 @@ def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, whic
 
 
 @njit(cache=True, fastmath=_FAST)
+def _next(wr, wi, sr, si, count):
+    """Weights of the next frequency."""
+    for r in range(count):
+        a = wr[r] * sr[r] - wi[r] * si[r]
+        wi[r] = wr[r] * si[r] + wi[r] * sr[r]
+        wr[r] = a
+
+
+@njit(cache=True, fastmath=_FAST)
 def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out_pos, out_freq, out_metric, out_half):
     """Metric of the whole preamble around each candidate, maximised over time and frequency.
 
@@ -333,6 +342,11 @@ def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out
     mi = np.empty(_CHIP)
     tr = np.empty(chips)
     ti = np.empty(chips)
+    wide_r = np.empty(chips)
+    wide_i = np.empty(chips)
+    phasors(wide_r, wide_i, step * _CHIP)
+    step_r = wide_r.astype(np.float32)
+    step_i = wide_i.astype(np.float32)
     for index in range(count):
         base = pos[index] - 8
         f0 = freq[index]
@@ -351,10 +365,13 @@ def verify(y, pos, freq, count, chip_r, chip_i, code_r, code_i, step, reach, out
             improved = False
             for j in range(-reach, reach + 1):
                 f = f0 + j * step
-                phasors(tr, ti, f * _CHIP)
-                for r in range(chips):
-                    wr[r] = tr[r] * code_r[r] - ti[r] * code_i[r]
-                    wi[r] = tr[r] * code_i[r] + ti[r] * code_r[r]
+                if j == -reach:
+                    phasors(tr, ti, f * _CHIP)
+                    for r in range(chips):
+                        wr[r] = tr[r] * code_r[r] - ti[r] * code_i[r]
+                        wi[r] = tr[r] * code_i[r] + ti[r] * code_r[r]
+                else:
+                    _next(wr, wi, step_r, step_i, chips)
                 combine(qr, qi, wr, wi, ar, ai, 16)
                 for d in range(16):
                     value = ar[d] * ar[d] + ai[d] * ai[d]

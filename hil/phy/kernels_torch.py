@@ -17,9 +17,9 @@ _TILE, _CHIP = 512, 16
 
 
 def clean_copy(source: Floats, target: Floats) -> int:
-    """Copy float32 [2 n], with zeros for samples that are not finite or beyond 1e6; how many were replaced."""
+    """Copy float32 [2 n], with zeros for samples that are not finite or beyond 3e7; how many were replaced."""
     np.copyto(target, source)
-    bad = ~(np.abs(target.reshape(-1, 2)) <= 1e6).all(axis=1)
+    bad = ~(np.abs(target.reshape(-1, 2)) <= 3e7).all(axis=1)
     count = int(bad.sum())
     if count:
         target.reshape(-1, 2)[bad] = 0
@@ -140,8 +140,8 @@ def select(
 
 
 def verify(
-    y: Floats, pos: Any, freq: Any, count: int, chip_r: Floats, chip_i: Floats, code_r: Floats, code_i: Floats, step: float, reach: int,
-    out_pos: Any, out_freq: Any, out_metric: Any, out_half: Any,
+    y: Floats, pos: Any, freq: Any, count: int, chip_r: Floats, chip_i: Floats, code_r: Floats, code_i: Floats,
+    step: float, reach: int, out_pos: Any, out_freq: Any, out_metric: Any, out_half: Any,
 ) -> None:  # fmt: skip
     """Metric of the whole preamble around each candidate, maximised over time and frequency."""
     chips = code_r.shape[0]

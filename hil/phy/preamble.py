@@ -118,4 +118,4 @@ def _sidelobes(codes: NDArray[np.float64]) -> NDArray[np.float64]:
         peak = np.abs(np.fft.rfft(product, size, axis=1)).max(axis=1) if lag > 2 else np.abs(product.sum(1))
         worst = np.maximum(worst, peak / np.sqrt(count * (count - lag)) * (1.0 if lag > 2 else 2.0))
     bias = np.abs((codes[:, 1:] * codes[:, :-1]).sum(axis=1)) / count
-    return worst + 0.5 * bias
+    return np.asarray(worst + 0.5 * bias)

@@ -32,13 +32,15 @@ class StreamReceiver:
         config: what is known of the bench.
         fast: True: compiled kernels, False: plain torch, None: compiled if numba is installed.
         receiver: a receiver of the same format to share tables with.
+        buffer: float32 storage to use again.
     """
 
     def __init__(
-        self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None, receiver: Receiver | None = None
-    ) -> None:
+        self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None, receiver: Receiver | None = None,
+        buffer: NDArray[np.float32] | None = None,
+    ) -> None:  # fmt: skip
         self._receiver = receiver or Receiver(form, config, fast=fast)
-        self._search = Searcher(form, self._receiver.detector, self._take)
+        self._search = Searcher(form, self._receiver.detector, self._take, buffer)
         self._frames: list[FrameReception] = []
         self._batch: FrameBatch | None = None
         self._room = 1
@@ -59,6 +61,11 @@ class StreamReceiver:
         """The stream ends here: the frames that were held back for what might have followed."""
         self._search.finish()
         return self._collect()
+
+    @property
+    def buffer(self) -> NDArray[np.float32]:
+        """The storage in use."""
+        return self._search.buffer
 
     def take_all(self, samples: Tensor | NDArray[np.complex64]) -> Sequence[FrameReception]:
         """All frames of a stream that starts and ends here; as `push` and `finish`."""
@@ -106,6 +113,7 @@ class Receiver:
     def __init__(self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None) -> None:
         self.form = form
         self.config = config
+        self._buffer: NDArray[np.float32] | None = None
         self.detector = Detector(
             form.preamble_design,
             mode=config.mode,
@@ -130,8 +138,10 @@ class Receiver:
         Raises:
             ShapeError: not complex64 or not one-dimensional.
         """
-        stream = StreamReceiver(self.form, self.config, receiver=self)
-        return stream.take_all(samples)
+        stream = StreamReceiver(self.form, self.config, receiver=self, buffer=self._buffer)
+        frames = stream.take_all(samples)
+        self._buffer = stream.buffer
+        return frames
 
     def frame(self, samples: Tensor, start: int, cfo: float, metric: float) -> FrameReception:
         """Receive one frame, complex64 [form.samples], found at `start` with a CFO (cycles a sample) and a metric."""
@@ -323,7 +333,9 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class _Track:
-    """One transmitter through one frame: `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
+    """One transmitter through one frame.
+
+    `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
     and `phase` (rad, `tilt` more on each carrier) remain, counted from the middle of its sounding slot (`index`, symbols).
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, overload
@@ -202,7 +203,7 @@ class SoundedFrames:
         self._solve_r, self._solve_i = _parts(solver)
         basis = np.exp(-2j * np.pi / numerology.fft_size * (delays[:, None] + config.advance) * carriers[None, :]) * active
         self._basis_r, self._basis_i = _parts(basis)
-        middle = [(a + b) / 2 for a, b in zip(_LEVELS_DB[:-1], _LEVELS_DB[1:], strict=True)]
+        middle = [(a + b) / 2 for a, b in itertools.pairwise(_LEVELS_DB)]
         self._levels = np.array([*(10 ** (value / 10) for value in middle), np.inf], np.float32)
 
     def batch(self, room: int) -> FrameBatch:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.errors import ShapeError
-from hil.phy.detector import BLOCK, Detector, Found
+from hil.phy.detector import Detector, Found
 from hil.phy.frame import FrameFormat
 
 __all__ = ["Searcher", "as_complex"]
@@ -30,15 +30,20 @@ class Searcher:
     Args:
         form: the frame format.
         detector: finds its preamble.
+        buffer: storage to use, float32; it is kept as `buffer`, or a larger one.
         take: called with float32 [2 n] samples, the index of the first of them in the stream, and the preambles.
     """
 
-    def __init__(self, form: FrameFormat, detector: Detector, take: Take) -> None:
+    def __init__(self, form: FrameFormat, detector: Detector, take: Take, buffer: NDArray[np.float32] | None = None) -> None:
         self._form, self._detector, self._take = form, detector, take
         before, after = detector.needs
+        self._positions = detector.positions
         self._before = max(before, form.preamble_start + 2 * form.config.preamble_samples + 64)
         self._after = after
-        self._buffer = np.zeros(2 * self._before, np.float32)
+        if buffer is None or buffer.size < 2 * self._before:
+            buffer = np.empty(2 * (self._before + self._positions + self._after), np.float32)
+        buffer[: 2 * self._before] = 0
+        self.buffer = buffer
         self._origin = -self._before
         self._filled = self._before
         self._block = 0
@@ -65,10 +70,10 @@ class Searcher:
 
     def finish(self) -> None:
         """The stream has ended: look at what the last block held back."""
-        need = self._block + BLOCK + self._after - (self._origin + self._filled)
+        need = self._block + self._positions + self._after - (self._origin + self._filled)
         while self._block < self._total:
             self._append(np.zeros(2 * max(need, 0), np.float32))
-            need = BLOCK
+            need = self._positions
         if self._last is not None:
             self._waiting.append(self._last)
             self._last = None
@@ -78,20 +83,20 @@ class Searcher:
     def _append(self, part: NDArray[np.float32]) -> None:
         count = part.size // 2
         need = 2 * (self._filled + count)
-        if need > self._buffer.size:
-            larger = np.empty(max(need, min(2 * self._buffer.size, need + 2 * _SLICE)), np.float32)
-            larger[: 2 * self._filled] = self._buffer[: 2 * self._filled]
-            self._buffer = larger
-        target = self._buffer[2 * self._filled : need]
+        if need > self.buffer.size:
+            larger = np.empty(max(need, min(2 * self.buffer.size, need + 2 * _SLICE)), np.float32)
+            larger[: 2 * self._filled] = self.buffer[: 2 * self._filled]
+            self.buffer = larger
+        target = self.buffer[2 * self._filled : need]
         if self._kernels.clean_copy(part, target):
-            wrong = ~(np.abs(part.reshape(-1, 2)) <= 1e6).all(axis=1)
+            wrong = ~(np.abs(part.reshape(-1, 2)) <= 3e7).all(axis=1)
             self._bad += (wrong.nonzero()[0] + self._origin + self._filled).tolist()
         self._filled += count
         end = self._origin + self._filled
-        while self._block + BLOCK + self._after <= end:
-            for found in sorted(self._detector.block(self._buffer[: 2 * self._filled], self._block - self._origin)):
-                self._settle(found._replace(position=found.position + self._origin))
-            self._block += BLOCK
+        while self._block + self._positions + self._after <= end:
+            for found in sorted(self._detector.block(self.buffer[: 2 * self._filled], self._block - self._origin)):
+                self._settle(Found(found.position + self._origin, found.cfo, found.metric, found.half))
+            self._block += self._positions
             if self._last is not None and self._block - self._last.position >= self._form.config.preamble_samples + 16:
                 self._waiting.append(self._last)
                 self._last = None
@@ -117,10 +122,10 @@ class Searcher:
         while self._waiting and self._waiting[0].position + reach <= end:
             found = self._waiting.pop(0)
             first = found.position - form.preamble_start
-            if first >= 0 and not any(first <= bad < first + form.samples for bad in self._bad):
+            if first >= 0 and not (self._bad and any(first <= bad < first + form.samples for bad in self._bad)):
                 ready.append(found)
         if ready:
-            self._take(self._buffer[: 2 * self._filled], self._origin, ready)
+            self._take(self.buffer[: 2 * self._filled], self._origin, ready)
 
     def _forget(self) -> None:
         """Drop samples that nothing will ask for."""
@@ -130,7 +135,7 @@ class Searcher:
         drop = keep - self._origin
         if drop > 0:
             rest = self._filled - drop
-            self._buffer[: 2 * rest] = self._buffer[2 * drop : 2 * self._filled].copy()
+            self.buffer[: 2 * rest] = self.buffer[2 * drop : 2 * self._filled]
             self._origin += drop
             self._filled = rest
             self._bad = [bad for bad in self._bad if bad >= keep]

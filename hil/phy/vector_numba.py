@@ -9,7 +9,7 @@ import math
 
 from numba import njit
 
-__all__ = ["box", "combine", "combine_real", "deinterleave", "filter", "phasors", "sum", "window_power"]
+__all__ = ["add", "box", "combine", "combine_real", "deinterleave", "filter", "phasors", "window_power"]
 
 _FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 _TILE = 512
@@ -27,7 +27,8 @@ def box(series, scratch, out):
 
 
 @njit(cache=True, fastmath=_FAST)
-def sum(first, second, out, count):
+def add(first, second, out, count):
+    """Out = first + second on `count` values."""
     for n in range(count):
         out[n] = first[n] + second[n]
 
@@ -50,7 +51,7 @@ def window_power(power, spare, other, total, chips):
             offset += bit * _CHIP
         if 2 * bit <= chips:
             size -= bit * _CHIP
-            sum(current, current[bit * _CHIP :], following, size)
+            add(current, current[bit * _CHIP :], following, size)
             current, following = following, current
         bit *= 2
 
@@ -133,6 +134,7 @@ def phasors(table_r, table_i, step):
 
 @njit(cache=True, fastmath=_FAST)
 def deinterleave(part, real, imag, count):
+    """Interleaved values to real and imaginary."""
     for n in range(count):
         real[n] = part[2 * n]
         imag[n] = part[2 * n + 1]
