@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,15 @@ class ExperimentConfig(Config):
     seed: int = Field(1, ge=0)
     draws: int = Field(20, ge=1)
 
+    @property
+    def sent_tasks(self) -> int:
+        """Tasks sent per scheme and SNR: whole frames."""
+        return math.ceil(self.tasks / self.tasks_per_frame) * self.tasks_per_frame
+
+    def resolved(self, schemes: Sequence[str]) -> ExperimentConfig:
+        """The same with the schemes' full names, and no more distinct tasks than are sent."""
+        return self.model_copy(update={"schemes": tuple(schemes), "distinct_tasks": min(self.distinct_tasks, self.sent_tasks)})
+
     @field_validator("snr_db")
     @classmethod
     def _in_range(cls, values: tuple[float, ...]) -> tuple[float, ...]:
@@ -83,7 +93,7 @@ def plan_points(config: ExperimentConfig, work: Workload, receiver: ReceiverConf
     powers = {name: transmit_power(scorer.plan.occupied, config.energy) for name, scorer in work.scorers.items()}
     lowest = min(config.snr_db) + power_to_db(min(min(power) for power in powers.values()))
     frame = frame_for(receiver, lowest, tasks_per_frame=config.tasks_per_frame, interleave=config.interleave)
-    frames = math.ceil(config.tasks / frame.tasks_per_frame)
+    frames = config.sent_tasks // frame.tasks_per_frame
     points = []
     number = CALIBRATION_FRAMES
     for target in config.snr_db:
@@ -97,7 +107,7 @@ def plan_points(config: ExperimentConfig, work: Workload, receiver: ReceiverConf
                     power=powers[name],
                     snr_db_target=target,
                     occupied=tuple(tuple(bool(use) for use in row) for row in scorer.plan.occupied),
-                    tasks=frames * frame.tasks_per_frame,
+                    tasks=config.sent_tasks,
                     distinct_tasks=len(work.tasks),
                     first_frame=number + 1,
                     frame=frame,
@@ -140,6 +150,7 @@ def run_air(
             f"bench '{bench_config.name}' has {len(bench_config.transmitters)} transmitter(s), the schemes need more; "
             "choose --schemes single, or another bench"
         )
+    started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     with Bench(bench_config, transmit=transmit) as bench:
         receiver = receiver_for(bench_config)
         points = plan_points(config, work, receiver, bench.full_scale)
@@ -184,7 +195,7 @@ def run_air(
                     report.point(row)
             report.say(f"on the air for {time.monotonic() - began:.1f} s")
             results = finish_results(config, work, rows, kept, sent, digest.hexdigest(), report)
-            results |= {"capture": capture.name, "versions": versions(), "bench": bench_config.name}
+            results |= {"started": started, "capture": capture.name, "versions": versions(), "bench": bench_config.name}
             results["links"] = [asdict(link) for link in links]
             writer.finish(results)
     return results

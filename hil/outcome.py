@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from hil.collect import Collection, Energy, PointSpec, snr_linear_mean_db
-from hil.results import SCHEMA, agreement_rows, point_row, rounded, simulation_row, summary
+from hil.results import SCHEMA, Shares, agreement_rows, comparison_rows, point_row, rounded, simulation_row, summary
 from hil.scoring import Outcome, Scorer
 from hil.units import power_to_db
 from hil.workload import Workload, reference_rows
 
-__all__ = ["Kept", "Progress", "Report", "air_row", "finish_results", "simulate_point"]
+__all__ = ["Kept", "Progress", "Report", "air_row", "finish_results", "simulate_point", "task_shares"]
 
 WORKERS = 2
 
@@ -122,6 +122,7 @@ def finish_results(
     """
     simulated: list[dict[str, Any]] = []
     pairs = []
+    shares: Shares = {}
     superposed = [item for item in kept if item[0].access == "noma" and item[0].energy == "per_use"]
     total = config.draws * (2 * len(kept) + len(superposed))
     with report.stage("simulating beside the air", total) as progress:
@@ -140,12 +141,17 @@ def finish_results(
                 scorer, sent[spec.scheme], snr_db=[collection.snr_eff_db], basis="effective", energy=spec.energy, **common
             )
             simulated += [link, effective]
+            on_air = task_shares(outcome, spec)
+            shares.setdefault(("air", "link", spec.energy, spec.snr_db_target), {})[spec.scheme] = on_air
             if spec.energy == "per_use":
-                simulated.append(_per_task(scorer, sent[spec.scheme], effective, collection, common))
-            pairs.append((row, _share(outcome, spec, len(share)), share, scorer.tasks.identities[: len(share)]))
+                fixed, fixed_share = _per_task(scorer, sent[spec.scheme], effective, share, collection, common)
+                simulated.append(fixed)
+                shares.setdefault(("simulation", "effective", "per_task", spec.snr_db_target), {})[spec.scheme] = fixed_share
+            pairs.append((row, on_air, share, scorer.tasks.identities[: len(share)]))
     agreement = agreement_rows(pairs)
     with report.stage("noiseless references", 1) as progress:
         references = reference_rows(work)
+        noiseless = {name: scorer.noiseless(sent[name]).hit.double() for name, scorer in work.scorers.items()}
         progress(1)
     points = [*rows, *simulated, *references]
     result: dict[str, Any] = rounded(
@@ -154,6 +160,7 @@ def finish_results(
             "received_sha256": sha256,
             "points": points,
             "agreement": agreement,
+            "comparisons": comparison_rows(shares, noiseless, work.tasks.identities),
             "summary": summary(points, agreement),
             "experiment": config.model_dump(mode="json"),
             "dataset": {"spec": work.dataset_spec, "fingerprint": work.fingerprint},
@@ -163,19 +170,19 @@ def finish_results(
 
 
 def _per_task(
-    scorer: Scorer, sent: Tensor, effective: dict[str, Any], collection: Collection, common: dict[str, Any]
-) -> dict[str, Any]:
+    scorer: Scorer, sent: Tensor, effective: dict[str, Any], share: Tensor, collection: Collection, common: dict[str, Any]
+) -> tuple[dict[str, Any], Tensor]:
     """The same point with the energy of a task fixed, Σ‖x_i‖² = q: NOMA's transmitters have half the power each."""
     factor = scorer.plan.uses / int(scorer.plan.occupied.sum())
     if factor == 1:  # single and OMA spend q in either case
-        return effective | {"energy": "per_task"}
+        return effective | {"energy": "per_task"}, share
     snr_db = [collection.snr_eff_db + power_to_db(factor)]
-    row, _ = simulate_point(scorer, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
-    return row
+    return simulate_point(scorer, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
 
 
-def _share(outcome: Outcome, spec: PointSpec, count: int) -> Tensor:
+def task_shares(outcome: Outcome, spec: PointSpec) -> Tensor:
     """Share of hits of each distinct task on the air, float64 [task]."""
     index = spec.task_index()
+    count = int(index.max()) + 1
     hits = torch.zeros(count, dtype=torch.float64).index_add_(0, index, outcome.hit.double())
     return hits / torch.bincount(index, minlength=count).clamp_min(1)

@@ -13,8 +13,8 @@ from hil.captures import Capture, FrameKind, PointRecord
 from hil.collect import Collection, Collector, PointSpec
 from hil.config import validate
 from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
-from hil.outcome import Report, air_row, simulate_point
-from hil.results import SCHEMA, agreement_rows, rounded, simulation_row, summary
+from hil.outcome import Report, air_row, simulate_point, task_shares
+from hil.results import SCHEMA, Shares, agreement_rows, comparison_rows, rounded, simulation_row, summary
 from hil.scoring import Outcome, Scorer
 from hil.workload import Workload, load_workload
 
@@ -103,6 +103,7 @@ def replay(
     simulated: list[dict[str, Any]] = []
     pairs = []
     checks = []
+    shares: Shares = {}
     digest = hashlib.sha256()
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
@@ -118,14 +119,14 @@ def replay(
             digest.update(collection.received.symbols.contiguous().numpy().tobytes())
             checks.append(_check(record, collection, outcome))
             report.point(row)
+            if bool(collection.sent.all()):
+                key = ("air", "link", spec.energy, spec.snr_db_target)
+                shares.setdefault(key, {})[spec.scheme] = task_shares(outcome, spec)
             if simulate != "none" and collection.frames["scored"]:
                 extra, share = _simulate(scorer, spec, collection, symbols, simulate, draws, capture)
                 simulated.append(extra)
                 if simulate == "awgn" and bool(collection.sent.all()):
-                    air = torch.zeros(len(share), dtype=torch.float64)
-                    air.index_add_(0, spec.task_index(), outcome.hit.double())
-                    air /= torch.bincount(spec.task_index(), minlength=len(share)).clamp_min(1)
-                    pairs.append((row, air, share, scorer.tasks.identities[: len(share)]))
+                    pairs.append((row, task_shares(outcome, spec), share, scorer.tasks.identities[: len(share)]))
     if not rows:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
     agreement = agreement_rows(pairs) if pairs else []
@@ -138,6 +139,7 @@ def replay(
             "received_sha256": sha256,
             "points": points,
             "agreement": agreement,
+            "comparisons": comparison_rows(shares, {}, work.tasks.identities),
             "summary": summary(points, agreement),
             "verification": _verdict(checks, sha256, live, complete=capture.complete and len(chosen) == len(records)),
             "capture": capture.path.name,

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from hil.agreement import Difference, clustered_difference, holm_intervals
-from hil.retrieval import bootstrap_interval
+from hil.retrieval import bootstrap_interval, paired_difference
 from hil.scoring import Outcome, Scorer
 
-__all__ = ["agreement_rows", "point_row", "read_results", "rounded", "summary", "write_results"]
+__all__ = ["Shares", "agreement_rows", "comparison_rows", "point_row", "read_results", "rounded", "summary", "write_results"]
 
 SCHEMA = 1
 INTERVAL_SEED = 20260101
+
+Shares = dict[tuple[str, str, str, float], dict[str, Tensor]]
+"""(source, SNR basis, energy, target) -> scheme -> share of hits of each distinct task, float64 [task]."""
 
 
 def interval(values: Any, identities: Any) -> list[float]:
@@ -83,9 +89,9 @@ def _common(scorer: Scorer, source: str, basis: str | None) -> dict[str, Any]:
         "snr_db": None,
         "snr_eff_db": None,
         "energy": None,
-        "uses": [int(count) for count in plan.occupied.sum(1)],
+        "uses": [int(count) for count in plan.occupied.sum(1)] if plan.uses else None,
         "dropped_tasks": scorer.tasks.dropped,
-        "gallery": getattr(scheme, "gallery_mode", None),
+        "gallery": getattr(scheme, "gallery_mode", None) if plan.uses else None,
         "csi": {"tx": plan.tx_csi, "rx": plan.rx_csi},
         "fading": "none",
         "snr_train_db": getattr(scheme, "snr_train_db", None),
@@ -116,6 +122,36 @@ def agreement_rows(
         }
         for (row, *_), item, (low, high) in zip(pairs, differences, intervals, strict=True)
     ]
+
+
+def comparison_rows(shares: Shares, noiseless: Mapping[str, Tensor], identities: Tensor) -> list[dict[str, Any]]:
+    """Schemes against each other, and each against itself without noise, on the same tasks: paired differences of top-1.
+
+    Args:
+        shares: (source, basis, energy, target) -> scheme -> share of hits of each distinct task, float64 [task].
+        noiseless: scheme -> hits without noise, float64 [task].
+        identities: int64 [task].
+    """
+    rows = []
+    for (source, basis, energy, target), found in shares.items():
+        pairs = [(first, second, found[first], found[second]) for first, second in combinations(found, 2)]
+        if source == "air" and noiseless:
+            pairs += [(name, "noiseless", share, noiseless[name]) for name, share in found.items()]
+        for first, second, one, other in pairs:
+            value, low, high = paired_difference(one, other, identities[: len(one)], seed=INTERVAL_SEED)
+            rows.append(
+                {
+                    "source": source,
+                    "snr_basis": basis,
+                    "energy": energy,
+                    "snr_db_target": target,
+                    "first": first,
+                    "second": second,
+                    "difference": value,
+                    "ci": [low, high],
+                }
+            )
+    return rows
 
 
 def summary(rows: list[dict[str, Any]], agreement: list[dict[str, Any]]) -> dict[str, Any]:

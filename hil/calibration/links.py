@@ -90,6 +90,7 @@ def calibrate_links(
         first_frame: number of the first frame sent.
         aim_db: SNR to measure at.
         frames: frames to average.
+
     Raises:
         CalibrationError: a link is not heard even at full gain, or most frames are lost.
     """

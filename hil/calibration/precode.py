@@ -40,6 +40,7 @@ def align(response: Tensor, noise: float, snr: float) -> Precoder:
         response: complex64 [tx, active carrier], each transmitter's response, sounded alone.
         noise: noise power a carrier, > 0.
         snr: linear SNR wanted for each transmitter.
+
     Raises:
         CalibrationError: a transmitter was not heard at all.
     """

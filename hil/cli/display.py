@@ -26,7 +26,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -52,6 +52,7 @@ class Display:
             f"  {row['scheme']:<12} {row['snr_db_target']:>+5g} dB  measured {measured:>13} dB  "
             f"top-1 {100 * row['top1']:5.1f} % [{100 * low:.1f}, {100 * high:.1f}]  ({row['source']}, {row['tasks']} tasks)",
             markup=False,
+            soft_wrap=True,
         )
 
 

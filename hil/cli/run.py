@@ -59,6 +59,7 @@ def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path
     simulate, transmit = options.pop("simulate"), options.pop("transmit")
     chosen = {key: value for key, value in options.items() if value not in (None, ())}
     config = validate(ExperimentConfig, {"bench": bench} | chosen, "hil run")
+    config = config.resolved(config.schemes)
     bench_config = None if simulate else find_bench(bench, home)
     display = Display(quiet=as_json)
     folder = out / (name or time.strftime("%Y%m%d-%H%M%S"))
@@ -71,13 +72,18 @@ def run(bench: str, name: str | None, out: Path, home: Path | None, models: Path
         seed=config.seed,
         gallery=config.gallery,
     )
-    config = config.model_copy(update={"schemes": tuple(work.scorers)})
+    config = config.resolved(tuple(work.scorers))
     _make(folder)
     capture = None if bench_config is None else folder / "capture.h5"
     if bench_config is None or capture is None:
         results = run_simulation(config, work, display)
     else:
-        results = run_air(config, bench_config, work, capture=capture, report=display, transmit=transmit)
+        try:
+            results = run_air(config, bench_config, work, capture=capture, report=display, transmit=transmit)
+        except BaseException:
+            if capture.is_file():
+                click.echo(f"stopped; what was measured is kept: hil replay {capture}", err=True)
+            raise
     results["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     write_results(results, folder / "results.json")
     write_report(results, capture, folder / "report.html")

@@ -157,6 +157,7 @@ class _Display:
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[status]}"))
+        self._bar.disable = not self._bar.console.is_terminal
         self._task = self._bar.add_task("training", total=None, status="")
 
     def __enter__(self) -> _Display:
@@ -177,7 +178,7 @@ class _Display:
             total=state.epochs,
             status=status,
         )
-        if not self._bar.console.is_terminal and state.epoch in (1, state.epochs):
+        if self._bar.disable and state.epoch in (1, state.epochs):
             click.echo(f"{state.recipe} {state.stage.upper()} {status}")
 
 

@@ -17,6 +17,7 @@ def augment_images(images: Tensor, settings: Augment, generator: torch.Generator
         images: uint8 [image, C, H, W].
         settings: what to change and how much.
         generator: CPU generator; the same state gives the same images.
+
     Returns:
         float32 [image, C, H, W] in 0…1, on the images' device.
     """

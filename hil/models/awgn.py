@@ -17,6 +17,7 @@ def receive_awgn(symbols: Tensor, snr_db: Tensor | float, generator: torch.Gener
         symbols: complex64 [tx, task, use].
         snr_db: dB, one value or [task]; ``inf`` adds nothing.
         generator: source of the noise, on the CPU (so that a seed means the same on every device).
+
     Returns:
         what the receiver gets, with `noise_var` float32 [task, use].
     Source: SIGNALS.md, "SNR".

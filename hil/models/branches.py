@@ -27,6 +27,7 @@ class BranchNetwork(nn.Module):
         recipe: sizes and seed.
         plan: what the scheme needs of the channel; its transmitters are the branches.
         gallery: which features stand for a gallery image (papers/README.md, "Gallery").
+
     Attributes:
         name: the recipe's name.
         snr_train_db: the training SNR in words, e.g. ``"uniform -6…15 dB"``.
@@ -53,8 +54,10 @@ class BranchNetwork(nn.Module):
 
         Args:
             views: float32 [task, tx, C, H, W] in 0…1.
+
         Returns:
             float32 [task, view, p].
+
         Raises:
             ShapeError: another number of views than transmitters, another image size, or not float.
         """
@@ -73,6 +76,7 @@ class BranchNetwork(nn.Module):
 
         Args:
             images: float32 [image, C, H, W] in 0…1.
+
         Returns:
             float32 [view, image, p].
         """

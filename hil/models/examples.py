@@ -71,6 +71,7 @@ def split_identities(split: Any, share: float, generator: torch.Generator) -> tu
         split: see `TrainingData.train`.
         share: of the identities, held out; rounded.
         generator: decides which.
+
     Raises:
         DatasetError: fewer than two identities or four images are left to train on.
     """
@@ -96,8 +97,10 @@ def draw_pairs(labels: Tensor, cameras: Tensor, generator: torch.Generator, *, s
         cameras: int64 [image].
         generator: draws partners and order.
         same_camera: partners are other images of the same camera instead (CUHK03).
+
     Returns:
         int64 [pair, 2], indices of images, in random order.
+
     Raises:
         DatasetError: no image has a partner.
     """

@@ -39,6 +39,7 @@ def load_scheme(name_or_path: str, models_dir: Path | Sequence[Path], *, gallery
             file, a name from the entry points ``hil.schemes`` (called without arguments), or ``path.py:Class``.
         models_dir: one folder, or several in order of preference.
         gallery: which features stand for gallery images; schemes of others decide for themselves.
+
     Raises:
         ModelError: nothing of that name, or weights that are missing, damaged, or do not fit.
     """

@@ -131,6 +131,7 @@ def normalize_power(symbols: Tensor, occupied: Tensor) -> Tensor:
     Args:
         symbols: complex [..., tx, task, use]; values on unoccupied uses are dropped.
         occupied: bool [tx, use].
+
     Returns:
         complex, same shape: √n_i · x/‖x‖ with n_i the number of uses that transmitter i occupies.
     Source: Jankowski et al., Sec. 2 (power constraint); Lo et al., Sec. III.

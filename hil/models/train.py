@@ -68,8 +68,10 @@ def train(
         resume: go on from the checkpoint in `out`, if it belongs to the same recipe and data.
         progress: called after every epoch.
         evaluate: accuracies of the written weights, given the scheme and the held-out examples; goes into the metrics.
+
     Returns:
         the metrics, as in the file.
+
     Raises:
         ModelError: initial weights are missing or do not fit, or `out` cannot be written.
         ConfigError: the recipe has no name or asks for what the scheme does not have.
@@ -195,6 +197,7 @@ class _Run:
         if saved is not None:
             self.training.load_state_dict(saved.model)
             seconds, losses = {**seconds, **saved.seconds}, {**losses, **saved.losses}
+        image_pace = 0.0
         for position, (name, stage) in enumerate(stages.items()):
             if saved is not None and position < names.index(saved.stage):
                 continue
@@ -204,7 +207,10 @@ class _Run:
             if saved is not None and saved.stage == name:
                 optimiser.load_state_dict(saved.optimiser)
                 first = saved.epoch
+            start = time.perf_counter()
             cache = self._features() if self.training.cached(name) and first < stage.epochs else None
+            if cache is not None:  # forward alone is about a third of an epoch on images
+                image_pace = 3 * (time.perf_counter() - start) / cache.shape[0]
             for epoch in range(first, stage.epochs):
                 start = time.perf_counter()
                 losses[name] = self._epoch(name, stage, epoch, optimiser, cache)
@@ -218,7 +224,12 @@ class _Run:
                     losses=losses,
                 )
                 write_checkpoint(self.path, self.key, state)
-                left = _seconds_left(stages, name, epoch + 1, seconds)
+                pace = seconds[name] / (epoch + 1)
+                image_pace = image_pace if cache is not None else pace
+                later = sum(
+                    stages[other].epochs * (image_pace / 10 if self.training.cached(other) else image_pace)
+                    for other in names[position + 1 :]
+                )
                 self.progress(
                     Progress(
                         recipe=self.recipe.name,
@@ -226,7 +237,7 @@ class _Run:
                         epoch=epoch + 1,
                         epochs=stage.epochs,
                         loss=losses[name],
-                        seconds_left=left,
+                        seconds_left=pace * (stage.epochs - epoch - 1) + later,
                     )
                 )
         self.training.eval()
@@ -293,14 +304,3 @@ def _rate(stage: Stage, position: float) -> float:
         return stage.lr * 0.1 ** sum(position >= drop for drop in stage.lr_drops)
     share = position / stage.epochs
     return stage.lr * min(share / 0.05, 1.0, 0.5 * (1 + math.cos(math.pi * share))) + 1e-8
-
-
-def _seconds_left(stages: dict[str, Stage], name: str, done: int, seconds: dict[str, float]) -> float:
-    """Rest of this stage at its own pace, later ones at the pace of the last stage that ran like them (T2 is light)."""
-    pace = seconds[name] / done
-    left = pace * (stages[name].epochs - done)
-    later = list(stages)[list(stages).index(name) + 1 :]
-    for other in later:
-        slow = seconds.get("t1", 0.0) / stages["t1"].epochs if "t1" in stages else None
-        left += stages[other].epochs * (slow if slow and other == "t3" else pace if other == "t3" else pace / 10)
-    return left

@@ -31,14 +31,15 @@ def threshold_for(false_alarm: float, length: int, hypotheses: int) -> float:
 
     On complex Gaussian noise metric/length is Beta(1, length − 1): P(metric > t) = (1 − t/length)^(length − 1).
     """
-    return length * (1 - (false_alarm / hypotheses) ** (1 / (length - 1)))
+    return length * float(1 - (false_alarm / hypotheses) ** (1 / (length - 1)))
 
 
 def correlate(samples: Tensor, template: Tensor) -> Tensor:
     """Sliding correlation Σ_i y(t + i) p*(i), complex64 [n − length + 1], by FFT."""
     size = 1 << (samples.shape[-1] + template.shape[-1] - 1).bit_length()
     spectrum = torch.fft.fft(samples, size) * torch.fft.fft(template, size).conj()
-    return torch.fft.ifft(spectrum)[..., : samples.shape[-1] - template.shape[-1] + 1]
+    correlation: Tensor = torch.fft.ifft(spectrum)
+    return correlation[..., : samples.shape[-1] - template.shape[-1] + 1]
 
 
 def _window_power(samples: Tensor, length: int) -> Tensor:
@@ -64,6 +65,7 @@ def find(samples: Tensor, template: Tensor, *, max_cfo: float, false_alarm: floa
         max_cfo: largest |CFO| searched, cycles a sample.
         false_alarm: probability of a false alarm at one sample position of noise.
         segment: samples of a segment.
+
     Returns:
         detections with an integer position and a refined CFO.
     """
@@ -123,6 +125,7 @@ def estimate_cfo(window: Tensor, template: Tensor, start: float, segment: int = 
         template: complex64 [length].
         start: coarse CFO, cycles a sample, right within ±1/(2 · segment).
         segment: samples summed before the periodogram.
+
     Returns:
         CFO in cycles a sample.
     """

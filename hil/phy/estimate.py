@@ -24,7 +24,8 @@ def delay_projection(numerology: Numerology, first_tap: int, taps: int) -> Tenso
     basis = torch.exp(-2j * math.pi / numerology.fft_size * carriers[:, None] * delays[None, :])
     left, values, _ = torch.linalg.svd(basis, full_matrices=False)
     left = left[:, values > 1e-6 * values[0]]
-    return (left @ left.conj().T).T.contiguous().to(torch.complex64)
+    projection: Tensor = (left @ left.conj().T).T.contiguous().to(torch.complex64)
+    return projection
 
 
 def unbiased_power(matched: Tensor) -> Tensor:
@@ -32,6 +33,7 @@ def unbiased_power(matched: Tensor) -> Tensor:
 
     Args:
         matched: complex [..., M, carrier], M ≥ 2 looks H + n with independent noise.
+
     Returns:
         float [...]: mean over carriers of (|Σ_m r_m|² − Σ_m |r_m|²) / (M (M − 1)).
     """
@@ -50,7 +52,8 @@ def smoothing_window(noise_to_signal: float, pilots: int, walk: float, *, least:
         noise_to_signal: σ² at |x|² = |G|² = 1.
         pilots: pilots a symbol, P.
         walk: variance of the phase's step from symbol to symbol, rad².
-        least, most: bounds of W.
+        least: lower bound of W.
+        most: upper bound of W.
     """
     best = most if walk <= 0 else math.sqrt(6 * noise_to_signal / (pilots * walk))
     return int(min(max(best, least), most)) | 1

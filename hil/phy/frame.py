@@ -96,7 +96,9 @@ class FrameFormat:
 
     def __post_init__(self) -> None:
         if self.occupied.ndim != 2 or self.occupied.dtype != torch.bool or self.occupied.shape[0] < 1:
-            raise ShapeError(f"Argument 'occupied' must be bool [tx, use], not {self.occupied.dtype} {tuple(self.occupied.shape)}.")
+            raise ShapeError(
+                f"Argument 'occupied' must be bool [tx, use], not {self.occupied.dtype} {tuple(self.occupied.shape)}."
+            )
 
     @property
     def numerology(self) -> Numerology:

@@ -56,8 +56,10 @@ def encode(number: int, repetitions: int) -> Tensor:
     Args:
         number: 0…65535.
         repetitions: how often the codewords are sent, each time scrambled and rotated by a different shift.
+
     Returns:
         complex64 [repetitions · 192], |x|² = 1.
+
     Raises:
         ShapeError: the number does not fit 16 bits.
     """
@@ -79,6 +81,7 @@ def decode(matched: Tensor) -> tuple[int | None, float]:
 
     Args:
         matched: complex [repetitions · 192]: received symbol times the conjugate of the channel (no division).
+
     Returns:
         the frame number, or None if the CRC fails; and the margin: the least ratio, over the three words, of the best
         correlation to the second best (1 = a coin toss).

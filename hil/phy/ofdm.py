@@ -17,8 +17,10 @@ def modulate(grid: Tensor, numerology: Numerology) -> Tensor:
     Args:
         grid: complex [..., symbol, active carrier].
         numerology: carriers and prefix.
+
     Returns:
         samples, complex [..., symbol · (N + CP)]; carriers of unit power give mean power active/N.
+
     Raises:
         ShapeError: the last axis is not the number of active carriers.
     """
@@ -38,8 +40,10 @@ def demodulate(samples: Tensor, numerology: Numerology, *, advance: int = 0) -> 
         samples: complex [..., symbol · (N + CP)]; the first sample is the first of a prefix.
         numerology: carriers and prefix.
         advance: samples by which the FFT window starts before the end of the prefix, 0…CP.
+
     Returns:
         complex [..., symbol, N].
+
     Raises:
         ShapeError: not a whole number of symbols.
     """
@@ -48,4 +52,5 @@ def demodulate(samples: Tensor, numerology: Numerology, *, advance: int = 0) -> 
         raise ShapeError(f"Argument 'samples' must hold whole symbols of {length} samples, not {samples.shape[-1]} samples.")
     symbols = samples.unflatten(-1, (samples.shape[-1] // length, length))
     first = numerology.cyclic_prefix - advance
-    return torch.fft.fft(symbols[..., first : first + numerology.fft_size], norm="ortho")
+    grid: Tensor = torch.fft.fft(symbols[..., first : first + numerology.fft_size], norm="ortho")
+    return grid

@@ -275,8 +275,10 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class _Track:
-    """One transmitter through one frame: `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
-    and `phase` (rad) remain, counted from the middle of its sounding slot (`index`, symbols).
+    """One transmitter through one frame.
+
+    `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol) and `phase` (rad) remain, counted from the
+    middle of its sounding slot (`index`, symbols).
     """
 
     bins: Tensor

@@ -24,8 +24,10 @@ def build_frame(
         form: the frame format.
         precoder: complex64 [tx, active carrier], transmit pre-equalisation of all OFDM symbols; None for 1.
         scale: float32 [tx], constant amplitude of each transmitter (energy accounting); None for 1.
+
     Returns:
         complex64 [tx, samples].
+
     Raises:
         ShapeError: the symbols do not fit the format.
     """

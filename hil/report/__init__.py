@@ -1,0 +1,1 @@
+"""Results as a table, as plots, as one page."""

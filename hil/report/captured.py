@@ -59,8 +59,10 @@ def spectrum(view: View, found: Spectrum, *, width: float = 4.7, height: float =
     axes.plot(found.offset_khz, found.density, color=colour, linewidth=1.2, label="burst")
     if found.silence is not None:
         axes.plot(found.offset_khz, found.silence, color=MUTED, linewidth=1.0, label="noise floor (before frames)")
-        floor = float(np.median(found.silence))
-        axes.axhline(floor, color=INK, linewidth=0.9, linestyle=(0, (5, 3)), label=f"its median, {floor:.1f} dBFS/Hz".replace("-", "−"))
+        floor = float(10 * np.log10(np.mean(10 ** (found.silence / 10))))
+        axes.axhline(
+            floor, color=INK, linewidth=0.9, linestyle=(0, (5, 3)), label=f"its mean, {floor:.1f} dBFS/Hz".replace("-", "−")
+        )
     axes.set_title(f"{view.label(found.scheme)}, {found.target:g} dB".replace("-", "−"))
     axes.set_xlabel("offset from the centre frequency (kHz)")
     axes.set_ylabel("power density (dBFS/Hz)")

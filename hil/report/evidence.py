@@ -153,12 +153,13 @@ def _cloud(record: PointRecord, scheme: str, target: float) -> Cloud | None:
     if not len(flat_sent):
         return None
     error = float(np.mean(np.abs(flat_received - flat_sent) ** 2))
-    step = max(1, len(flat_sent) // CLOUD_SYMBOLS)
+    # At random, not every n-th: that would show the same few uses of every task.
+    some = np.random.default_rng(0).permutation(len(flat_sent))[:CLOUD_SYMBOLS]
     return Cloud(
         scheme=scheme,
         target=target,
-        received=flat_received[::step][:CLOUD_SYMBOLS],
-        sent=flat_sent[::step][:CLOUD_SYMBOLS],
+        received=flat_received[some],
+        sent=flat_sent[some],
         error=error,
     )
 

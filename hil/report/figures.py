@@ -67,7 +67,7 @@ def _noiseless(axes: Axes, view: View, scheme: str, colour: str) -> bool:
     return True
 
 
-def accuracy(view: View, *, width: float = 6.4, height: float = 4.4) -> Figure:
+def accuracy(view: View, *, width: float = 6.4, height: float = 5.0) -> Figure:
     """Top-1 against SNR of all schemes, with intervals, noiseless lines and chance."""
     figure = new_figure(width, height)
     axes = _axes(figure)
@@ -110,9 +110,9 @@ def against_simulation(view: View, scheme: str, *, width: float = 4.7, height: f
     air = [(point.snr_db, point.air) for point in own if point.air]
     if air:
         axes.errorbar(
-            [snr for snr, _ in air], [100 * row["top1"] for _, row in air], yerr=_errors([row for _, row in air]), linestyle="none",
-            color=look.colour, marker=look.marker, markersize=5.5, elinewidth=1.2, capsize=2.5, label="over the air, 95 %",
-            markeredgecolor=PAPER, markeredgewidth=0.6, zorder=5,
+            [snr for snr, _ in air], [100 * row["top1"] for _, row in air], yerr=_errors([row for _, row in air]),
+            linestyle="none", color=look.colour, marker=look.marker, markersize=5.5, elinewidth=1.2, capsize=2.5,
+            label="over the air, 95 %", markeredgecolor=PAPER, markeredgewidth=0.6, zorder=5,
         )  # fmt: skip
     if _noiseless(axes, view, scheme, look.colour):
         axes.plot([], [], color=look.colour, linewidth=1, linestyle=(0, (5, 3)), label="noiseless")
@@ -163,7 +163,7 @@ def agreement(view: View, *, width: float = 5.4, height: float = 3.9) -> Figure:
         for side in (-bound, bound):
             axes.axhline(side, color=WARN if bound == 3 else MUTED, linewidth=1, linestyle=style)
     names = looks(view)
-    extent = 3.4
+    extent = 3.3
     for index, (name, look) in enumerate(names.items()):
         own = [point for point in view.of(name) if point.agreement]
         shift = 0.5 * (index - (len(names) - 1) / 2)
@@ -171,13 +171,13 @@ def agreement(view: View, *, width: float = 5.4, height: float = 3.9) -> Figure:
             item = point.agreement or {}
             low, high = (100 * value for value in item["simultaneous_ci"])
             value = 100 * item["difference"]
-            extent = max(extent, -1.08 * low, 1.08 * high)
+            extent = max(extent, -1.06 * low, 1.06 * high)
             axes.errorbar(
                 [point.target + shift], [value], yerr=[[value - low], [high - value]], color=look.colour, marker=look.marker,
                 markersize=5.5, elinewidth=1.2, capsize=2.5, linestyle="none", markeredgecolor=PAPER, markeredgewidth=0.6,
                 label=view.label(name) if point is own[0] else None,
             )  # fmt: skip
-    axes.set_ylim(-extent, extent)
+    axes.set_ylim(-1.22 * extent, extent)  # room for the legend
     axes.set_ylabel("air − simulation (points of top-1)")
     axes.set_title("Air − simulation at the effective SNR")
     _snr_axis(axes, view.main_points(), "SNR target (dB)")
@@ -193,12 +193,16 @@ def receiver_loss(view: View, *, width: float = 5.4, height: float = 3.9) -> Fig
     axes.axhline(LOSS_LIMIT_DB, color=WARN, linewidth=1, linestyle=(0, (5, 3)), label=f"limit {LOSS_LIMIT_DB:g} dB")
     lowest, highest = 0.0, LOSS_LIMIT_DB
     for name, look in looks(view).items():
-        own = [(point.snr_db, point.air["receiver_loss_db"]) for point in view.of(name) if point.air and point.air.get("receiver_loss_db") is not None]
+        own = [
+            (point.snr_db, point.air["receiver_loss_db"])
+            for point in view.of(name)
+            if point.air and point.air.get("receiver_loss_db") is not None
+        ]
         lowest = min([lowest, *(loss for _, loss in own)])
         highest = max([highest, *(loss for _, loss in own)])
         axes.plot(
-            [snr for snr, _ in own], [loss for _, loss in own], color=look.colour, marker=look.marker, markersize=5.5, linewidth=1.4,
-            label=view.label(name), markeredgecolor=PAPER, markeredgewidth=0.6,
+            [snr for snr, _ in own], [loss for _, loss in own], color=look.colour, marker=look.marker, markersize=5.5,
+            linewidth=1.4, label=view.label(name), markeredgecolor=PAPER, markeredgewidth=0.6,
         )  # fmt: skip
     axes.set_ylim(lowest - 0.1, highest + 0.15)
     axes.set_ylabel("link SNR − effective SNR (dB)")

@@ -44,14 +44,14 @@ class Order:
     def __init__(self, view: View, source: str, basis: str | None, energy: str, items: Sequence[Row]) -> None:
         self.source, self.basis, self.energy = source, basis, energy
         self.items = sorted(items, key=lambda item: float(item["snr_db_target"]))
-        self._intervals = {
-            (row.get("access"), float(row["snr_db_target"])): row.get("top1_ci")
-            for row in view.rows
-            if row["source"] == source
-            and row.get("snr_basis") == basis
-            and row.get("energy") == energy
-            and row.get("snr_db_target") is not None
+        self._apart = {
+            (item["first"], item["second"], float(item["snr_db_target"]))
+            for item in view.results.get("comparisons") or []
+            if (item["source"], item["snr_basis"], item["energy"]) == (source, basis, energy)
+            and (item["ci"][0] > 0 or item["ci"][1] < 0)
         }
+        self._compared = bool(view.results.get("comparisons"))
+        self._schemes = {row.get("access"): row["scheme"] for row in view.rows if row.get("snr_db_target") is not None}
 
     @property
     def title(self) -> str:
@@ -61,7 +61,7 @@ class Order:
         return f"{self.energy} energy, {where}"
 
     def compare(self, first: str, second: str) -> dict[str, list[float]]:
-        """SNRs at which `first` is above, equal to, below `second`; `apart`: at which their intervals do not touch."""
+        """SNRs at which `first` is above, equal to, below `second`; `apart`: where the paired interval excludes 0."""
         found: dict[str, list[float]] = {"above": [], "equal": [], "below": [], "apart": []}
         for item in self.items:
             top1 = _by_access(item)
@@ -70,8 +70,8 @@ class Order:
             snr = float(item["snr_db_target"])
             difference = top1[first] - top1[second]
             found["above" if difference > 0 else "below" if difference < 0 else "equal"].append(snr)
-            one, other = self._intervals.get((first, snr)), self._intervals.get((second, snr))
-            if one and other and (one[0] > other[1] or other[0] > one[1]):
+            one, other = self._schemes.get(first), self._schemes.get(second)
+            if (one, other, snr) in self._apart or (other, one, snr) in self._apart:
                 found["apart"].append(snr)
         return found
 
@@ -88,11 +88,19 @@ class Order:
         parts = []
         pair = self.compare("noma", "oma")
         if any(pair.values()):
-            parts.append(_pair_text("NOMA ≥ OMA", pair, pair["above"] + pair["equal"], pair["below"]))
+            parts.append(self._pair_text("NOMA ≥ OMA", pair, pair["above"] + pair["equal"], pair["below"]))
         pair = self.compare("single", "oma")
         if any(pair.values()):
-            parts.append(_pair_text("single above OMA", pair, pair["above"], pair["below"] + pair["equal"]))
+            parts.append(self._pair_text("single above OMA", pair, pair["above"], pair["below"] + pair["equal"]))
         return f"{self.title}: {'; '.join(parts)}." if parts else ""
+
+    def _pair_text(self, claim: str, pair: Mapping[str, list[float]], holds: list[float], fails: list[float]) -> str:
+        total = len(holds) + len(fails)
+        text = f"{claim} at {len(holds)} of {total} SNRs"
+        if holds and fails:
+            few, word = (fails, "not at") if len(fails) <= len(holds) else (holds, "at")
+            text += f" ({word} {snr_list(sorted(few))})"
+        return text + (f", the paired 95 % interval excludes 0 at {len(pair['apart'])}" if self._compared else "")
 
 
 def _by_access(item: Row) -> dict[str, float]:
@@ -100,16 +108,6 @@ def _by_access(item: Row) -> dict[str, float]:
     for name, value in zip(item["best_first"], item["top1"], strict=True):
         found.setdefault(str(name), float(value))  # the best one of an access stands for it
     return found
-
-
-def _pair_text(claim: str, pair: Mapping[str, list[float]], holds: list[float], fails: list[float]) -> str:
-    total = len(holds) + len(fails)
-    apart = len(pair["apart"])
-    text = f"{claim} at {len(holds)} of {total} SNRs"
-    if holds and fails:
-        few, word = (fails, "not at") if len(fails) <= len(holds) else (holds, "at")
-        text += f" ({word} {snr_list(sorted(few))})"
-    return text + f", the two intervals apart at {apart}"
 
 
 def orders(view: View) -> list[Order]:
@@ -201,7 +199,15 @@ def _high_snr(view: View) -> list[str]:
             continue
         worst = min(high, key=lambda point: _top1(point))
         which = "over the air" if worst.air else "simulated"
-        parts.append(f"{view.label(name)} {points(_top1(worst) - noiseless, 1)} at {snr_list([worst.target])}")
+        ends = next(
+            (
+                f" [{points(item['ci'][0], 1)}, {points(item['ci'][1], 1)}]"
+                for item in view.results.get("comparisons") or []
+                if (item["first"], item["second"]) == (name, "noiseless") and item["snr_db_target"] == worst.target
+            ),
+            "",
+        )
+        parts.append(f"{view.label(name)} {points(_top1(worst) - noiseless, 1)}{ends} at {snr_list([worst.target])}")
     if not parts:
         return []
     return [f"Top-1 {which} at ≥ {HIGH_SNR_DB:g} dB minus the scheme's own noiseless (points, lowest): {', '.join(parts)}."]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from hil.errors import CaptureError, ConfigError
 from hil.report import captured, figures, provenance
 from hil.report.evidence import Evidence, read_evidence
-from hil.report.findings import PAPER_CLAIM, number, orders, percent, points, snr_list, summary_lines
+from hil.report.findings import PAPER_CLAIM, number, orders, percent, points, summary_lines
 from hil.report.page import Html, cell, document, element, figure, join, paragraph, plots, section, table, text
 from hil.report.svg import figure_style, inline_svg
 from hil.report.theme import looks
@@ -86,7 +85,9 @@ def _headline(view: View, evidence: Evidence | None, problem: str) -> Html:
         parts.append(paragraph(f"The capture could not be read, so its plots are missing: {problem}", "warning"))
     if evidence is not None and not evidence.complete:
         parts.append(
-            paragraph("The capture is incomplete: the run was cut short or is still going. What was committed is shown.", "warning")
+            paragraph(
+                "The capture is incomplete: the run was cut short or is still going. What was committed is shown.", "warning"
+            )
         )
     verification = view.results.get("verification") or {}
     if verification:
@@ -118,8 +119,8 @@ def _points(view: View) -> list[Html]:
     if not main:
         return []
     colours = looks(view)
-    head = ["scheme", "target dB", "SNR of each link dB", "effective dB", "loss dB", "top-1 over the air % [95 %]", "tasks",
-            "simulated at link SNR %", "at effective SNR %", "air − simulation, points [simultaneous 95 %]", "mAP %",
+    head = ["scheme", "target dB", "SNR of each link dB", "effect. SNR dB", "loss dB", "top-1 over the air % [95 %]", "tasks",
+            "simul. at link SNR %", "simul. at eff. SNR %", "air − simul. at eff. SNR, points [simultaneous 95 %]", "mAP %",
             "frames sent", "lost"]  # fmt: skip
     rows, starts = [], []
     for index, point in enumerate(main):
@@ -129,8 +130,9 @@ def _points(view: View) -> list[Html]:
         rows.append([name, *(_numbers(point))])
     keep = [column for column in range(len(head)) if column == 0 or any(row[column] != cell("–") for row in rows)]
     note = (
-        "SNR is measured on each link (linear mean over its frames); effective SNR is −EVM of the received symbols; the loss is their "
-        "difference. A task whose frame was lost counts as a miss. Simulations average "
+        "SNR is measured on each link (linear mean over its frames); effective SNR is −EVM of the received symbols; the loss "
+        "is their difference. A task whose frame was lost counts as a miss. "
+        "Simulations average "
         f"{(view.results.get('experiment') or {}).get('draws', 'several')} noise draws of the same tasks. "
         "Differences are paired by task; their intervals are simultaneous over all points (Holm)."
     )
@@ -190,16 +192,20 @@ def _simulation(view: View) -> list[Html]:
         parts += [
             plots(drawn, "three"),
             paragraph(
-                "The same symbols through y = Σ x + n with ideal knowledge, once at the SNR of the link and once at the effective SNR of "
-                "what was received. Every row of a point is drawn at the point's measured link SNR, so that vertical distances compare "
-                "the same point.",
+                "The same symbols through y = Σ x + n with ideal knowledge, once at the SNR of the link and once at the "
+                "effective SNR of what was received. Every row of a point is drawn at the point's measured link SNR, so "
+                "that vertical distances compare the same point.",
                 "note",
             ),
         ]
     pair = []
     if any(point.agreement for point in view.points):
-        caption = "Dotted: ±1 point (bound for a scheme's mean). Dashed: ±3 points (bound for each point's simultaneous interval)."
-        pair.append(figure(_svg(figures.agreement(view), "agr", "Air minus simulation in points of top-1 against SNR"), caption))
+        caption = (
+            "Dotted: ±1 point (bound for a scheme's mean). Dashed: ±3 points (bound for each point's simultaneous interval)."
+        )
+        pair.append(
+            figure(_svg(figures.agreement(view), "agr", "Air minus simulation in points of top-1 against SNR"), caption)
+        )
     if any((point.air or {}).get("receiver_loss_db") is not None for point in view.points):
         caption = "What channel estimation, equalisation and distortion cost. Below zero: the noise of the two SNR estimates."
         pair.append(figure(_svg(figures.receiver_loss(view), "loss", "Receiver loss in dB against SNR"), caption))
@@ -210,14 +216,17 @@ def _energy(view: View) -> list[Html]:
     found = orders(view)
     if len(view.schemes) < 2 or not found:
         return []
+    place = {"per_use": 0, "per_task": 1}
+    rules = sorted(view.energies, key=lambda rule: place.get(rule, 2))
     drawn = [
         figure(_svg(figures.energy(view, rule), f"en{index}", f"Top-1 against SNR under {rule} energy"))
-        for index, rule in enumerate(sorted(view.energies, key=lambda rule: ("per_use", "per_task").index(rule) if rule in ("per_use", "per_task") else 2))
+        for index, rule in enumerate(rules)
     ]
     parts = [
         paragraph(
-            "Markers: over the air. Lines: simulated at the effective SNR. Under per_use energy NOMA's two transmitters together spend "
-            "twice what OMA and a single transmitter spend on a task (3 dB); under per_task energy all spend the same.",
+            "Markers: over the air. Lines: simulated at the effective SNR. Under per_use energy NOMA's two transmitters "
+            "together spend twice what OMA and a single transmitter spend on a task (3 dB); under per_task "
+            "energy all spend the same.",
             "note",
         ),
         plots(drawn, "two"),
@@ -225,11 +234,9 @@ def _energy(view: View) -> list[Html]:
         element("ul", join(element("li", text(order.sentence())) for order in found if order.sentence())),
     ]
     targets = sorted({float(item["snr_db_target"]) for order in found for item in order.items})
-    rows = []
-    for order in found:
-        ranks = {float(item["snr_db_target"]): order.ranking(item) for item in order.items}
-        rows.append([cell(order.title, kind="text"), *(cell(ranks.get(target, "–")) for target in targets)])
-    parts += [table(["best first, by point estimate", *(snr_list([target]) for target in targets)], rows)]
+    ranks = [{float(item["snr_db_target"]): order.ranking(item) for item in order.items} for order in found]
+    rows = [[cell(number(target, 0)), *(cell(rank.get(target, "–"), kind="text") for rank in ranks)] for target in targets]
+    parts += [table(["SNR target dB", *(f"best first: {order.title}" for order in found)], rows, left=1 + len(found))]
     return parts
 
 
@@ -240,7 +247,11 @@ def _signals(view: View, evidence: Evidence | None) -> list[Html]:
     if evidence.clouds:
         drawn = [
             figure(
-                _svg(captured.constellation(view, cloud), f"con{index}", f"Received symbols of {cloud.scheme} at {cloud.target:g} dB")
+                _svg(
+                    captured.constellation(view, cloud),
+                    f"con{index}",
+                    f"Received symbols of {cloud.scheme} at {cloud.target:g} dB",
+                )
             )
             for index, cloud in enumerate(evidence.clouds)
             if cloud.scheme in view.schemes
@@ -248,8 +259,8 @@ def _signals(view: View, evidence: Evidence | None) -> list[Html]:
         parts += [
             element("h3", text("Received symbols against sent")),
             paragraph(
-                "Coloured: received symbols y/Ḡ as the decoder gets them. Black: what was sent (in NOMA the sum). Lines join 40 of them. "
-                "The circle has the radius of the rms error.",
+                "Coloured: received symbols y/Ḡ as the decoder gets them. Black (white in the dark): what was sent, in "
+                "NOMA the sum. Lines join 40 of them. The circle has the radius of the rms error.",
                 "note",
             ),
             plots(drawn, "small three"),
@@ -266,8 +277,8 @@ def _signals(view: View, evidence: Evidence | None) -> list[Html]:
         parts += [
             element("h3", text("Spectrum and level of a received burst")),
             paragraph(
-                "Welch, Hann, 256 bins, the whole frame, as the converter gave it; noise floor from the silence before the frames. "
-                "Below: the level of the same burst (mean over 16 samples): silent symbol, preamble, sounding, header, payload.",
+                "Welch, Hann, 256 bins, the whole frame as the converter gave it; noise floor from the silence before frames. "
+                "Below: level of the same burst (mean over 16 samples): silent symbol, preamble, sounding, header, payload.",
                 "note",
             ),
             plots(drawn, "three"),
@@ -283,8 +294,3 @@ def _ledger(view: View, evidence: Evidence | None) -> list[Html]:
         drawn = _svg(captured.ledger_snr(view, evidence), "led", "Measured SNR of every frame, in the order sent")
         parts.append(figure(drawn, "Each frame's measured SNR on each link, from the ledger; the step is the target.", "wide"))
     return parts
-
-
-def now() -> str:
-    """Now, in UTC, to the minute."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

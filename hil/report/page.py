@@ -68,7 +68,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Html]], *, left: int = 1,
         groups: for each row whether a group begins with it.
     """
     starts = list(groups)
-    titles = join(element("th", text(name), scope="col", **({"class_": "text"} if i < left else {})) for i, name in enumerate(head))
+    titles = join(
+        element("th", text(name), scope="col", **({"class_": "text"} if i < left else {})) for i, name in enumerate(head)
+    )
     body = []
     for index, cells in enumerate(rows):
         first = index < len(starts) and starts[index]

@@ -1,4 +1,4 @@
-"""Where a result comes from: what, when, on which bench, with which seeds and checksums, and the command that makes it again."""
+"""Where a result comes from: what, when, on which bench, with which seeds and checksums, the command that makes it again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def facts(view: View, evidence: Evidence | None) -> dict[str, Any]:
     targets = sorted({point.target for point in main})
     parts = []
     if tasks:
-        parts.append(f"{_range(tasks)} tasks a scheme and SNR ({_range(distinct)} distinct, of {_range(identities)} identities)")
+        parts.append(
+            f"{_range(tasks)} tasks a scheme and SNR ({_range(distinct)} distinct, of {_range(identities)} identities)"
+        )
     if targets:
         span = f"{targets[0]:g}…{targets[-1]:g} dB" if len(targets) > 1 else f"{targets[0]:g} dB"
         parts.append(f"{len(targets)} SNR{'s' if len(targets) > 1 else ''}, {span}".replace("-", "−"))
@@ -54,9 +56,9 @@ def _range(values: list[int]) -> str:
 
 def when(view: View, evidence: Evidence | None) -> str:
     """When it was measured: as the results say, else the time of the capture file."""
-    for key in ("started_utc", "started", "created_utc", "created"):
+    for key in ("started", "finished"):
         if view.results.get(key):
-            return str(view.results[key])
+            return f"{key} {view.results[key]}"
     if evidence is not None and evidence.path.exists():
         stamp = datetime.datetime.fromtimestamp(evidence.path.stat().st_mtime, datetime.UTC)
         return f"capture of {stamp:%Y-%m-%d %H:%M} UTC"
@@ -82,15 +84,17 @@ def references(view: View) -> list[Html]:
             ]
         )
     if (chance := view.chance()) is not None:
-        rows.append([cell("chance", kind="text"), cell("–", kind="text"), cell(percent(chance, 2)), *(cell("–") for _ in range(5))])
+        rows.append(
+            [cell("chance", kind="text"), cell("–", kind="text"), cell(percent(chance, 2)), *(cell("–") for _ in range(5))]
+        )
     if not rows:
         return []
     head = ["noiseless", "gallery", "top-1 %", "95 %", "mAP %", "tasks", "trained at", "training seed"]
     return [
         table(head, rows, left=2),
         paragraph(
-            "Gallery reconstructed: gallery images pass the branch's encoder and autoencoder without noise; raw: the encoder's feature. "
-            "Baselines send nothing over a channel. One training seed each unless named otherwise.",
+            "Gallery reconstructed: gallery images pass the branch's encoder and autoencoder without noise; raw: the encoder's "
+            "feature. Baselines send nothing over a channel. One training seed each unless named otherwise.",
             "note",
         ),
     ]
@@ -107,12 +111,16 @@ def ledger_tables(evidence: Evidence) -> list[Html]:
         counts = [int(np.count_nonzero(own["status"] == status)) for status in FrameStatus]
         clipped = int(own["clipped"].sum())
         rows.append(
-            [cell(kind.name.lower(), kind="text"), cell(f"{len(own):,}"), *(cell(f"{count:,}" if count else "·") for count in counts)]
-            + [cell(f"{clipped:,}", kind="bad" if clipped else "")]
+            [
+                cell(kind.name.lower(), kind="text"),
+                cell(f"{len(own):,}"),
+                *(cell(f"{count:,}" if count else "·") for count in counts),
+                cell(f"{clipped:,}", kind="bad" if clipped else ""),
+            ]
         )
     head = ["frames", "all", *(status.name.lower() for status in FrameStatus), "samples at full scale"]
-    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in evidence.counts.items())
-    parts = [paragraph(f"Every frame ever sent has its row; nothing is dropped silently. Committed: {counts}.", "note")]
+    committed = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in evidence.counts.items())
+    parts = [paragraph(f"Every frame ever sent has its row; nothing is dropped silently. Committed: {committed}.", "note")]
     if rows:
         parts.append(table(head, rows))
     kinds, tally = np.unique(events["kind"], return_counts=True)
@@ -122,7 +130,9 @@ def ledger_tables(evidence: Evidence) -> list[Html]:
             own = events[events["kind"] == name]
             radios = ", ".join(sorted({bytes(radio).decode("utf-8", "replace") for radio in own["radio"]}))
             label = bytes(name).decode("utf-8", "replace")
-            body.append([cell(label, kind="text"), cell(radios, kind="text"), cell(f"{count:,}"), cell(f"{int(own['count'].sum()):,}")])
+            body.append(
+                [cell(label, kind="text"), cell(radios, kind="text"), cell(f"{count:,}"), cell(f"{int(own['count'].sum()):,}")]
+            )
         parts.append(table(["stream events", "radio", "events", "samples"], body, left=2))
     else:
         parts.append(paragraph("No stream events: no overflow, underflow, late burst or gap was reported."))
@@ -140,11 +150,18 @@ def reproduce(view: View) -> str:
         words.append(str(experiment.get("bench") or view.results.get("bench") or "builtin"))
     else:
         words.append("--simulate=awgn")
-    names = {"dataset": "--dataset", "schemes": "--schemes", "snr_db": "--snr", "tasks": "--tasks", "energy": "--energy", "seed": "--seed"}
+    keys = ("dataset", "schemes", "snr_db", "tasks", "distinct_tasks", "tasks_per_frame", "energy", "gallery", "seed", "draws")
+    names = {key: "--" + key.removesuffix("_db").replace("_", "-") for key in keys}
+    if experiment.get("interleave") is False:
+        words.append("--no-interleave")
     for key, option in names.items():
         value = experiment.get(key)
         if value is not None:
-            given = ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value) if isinstance(value, list) else value
+            given = (
+                ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value)
+                if isinstance(value, list)
+                else value
+            )
             words.append(f"{option}={given}" if str(given).startswith("-") else f"{option} {shlex.quote(str(given))}")
     return " ".join(words)
 
@@ -160,14 +177,20 @@ def provenance(view: View, evidence: Evidence | None) -> list[Html]:
     rows += [(f"experiment.{key}", _plain(value)) for key, value in experiment.items()]
     dataset = results.get("dataset") or {}
     rows += [(f"dataset.{key}", value) for key, value in dataset.items()]
-    seeds = sorted({(str(row["scheme"]), str(row["training_seed"])) for row in view.rows if row.get("training_seed") is not None})
+    seeds = sorted(
+        {(str(row["scheme"]), str(row["training_seed"])) for row in view.rows if row.get("training_seed") is not None}
+    )
     rows += [(f"training seed of {name}", seed) for name, seed in seeds]
     rows.append(("SHA-256 of all received symbols", results.get("received_sha256") or "nothing was received"))
     if evidence is not None:
         rows += [(f"SHA-256 of weights {name}", digest) for name, digest in evidence.models.items()]
         bench = evidence.config.get("bench") or {}
         rows += [(f"bench.{key}", _plain(bench[key])) for key in bench if not isinstance(bench[key], dict | list)]
-        rows += [("capture", evidence.path), ("capture version", evidence.version), ("capture complete", "yes" if evidence.complete else "no")]
+        rows += [
+            ("capture", evidence.path),
+            ("capture version", evidence.version),
+            ("capture complete", "yes" if evidence.complete else "no"),
+        ]
     elif results.get("capture"):
         rows.append(("capture", f"{results['capture']} (not read for this page)"))
     links = results.get("links") or []
@@ -186,7 +209,15 @@ def provenance(view: View, evidence: Evidence | None) -> list[Html]:
         parts.append(element("h3", text("First calibration of each link")))
         parts.append(table(["link", "transmit gain dB", "SNR dB (± 2 σ)", "CFO Hz", "noise dBFS", "frames"], body))
     cells = [[cell(key, kind="text"), cell(value, kind="text wrap")] for key, value in rows]
-    parts.append(element("details", Html(element("summary", text("Versions, seeds, configuration, checksums")) + table(["key", "value"], cells, left=2)), open="open"))
+    parts.append(
+        element(
+            "details",
+            Html(
+                element("summary", text("Versions, seeds, configuration, checksums")) + table(["key", "value"], cells, left=2)
+            ),
+            open="open",
+        )
+    )
     return parts
 
 

@@ -49,7 +49,7 @@ _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
 
 @contextmanager
 def figure_style(**more: Any) -> Iterator[None]:
-    """matplotlib's settings for our figures, put back at the end; nothing of pyplot is used."""
+    """Matplotlib's settings for our figures, put back at the end; nothing of pyplot is used."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE | more):
@@ -78,7 +78,9 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
     buffer = io.StringIO()
     with figure_style(**{"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style type=\"text/css\">.*?</style>", "", text, flags=re.DOTALL)

@@ -28,15 +28,20 @@ def results_table(results: Mapping[str, Any]) -> Table:
     Raises:
         ConfigError: they are not results of hil.
     """
+    from rich.box import HORIZONTALS
     from rich.table import Table
     from rich.text import Text
 
     view = View(results)
     rows = view.main_points()
-    columns = _columns(view)
-    table = Table(title=f"Top-1 (%), energy {view.energy}", title_justify="left", pad_edge=False)
+    tasks = {int((point.best or {}).get("tasks", 0)) for point in rows}
+    columns = _columns(view, same_tasks=len(tasks) == 1)
+    title = f"Top-1 (%) with 95 % interval, energy {view.energy}"
+    if len(tasks) == 1 and view.measured:
+        title += f", {tasks.pop():,} tasks a point"
+    table = Table(title=title, title_justify="left", box=HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="left" if name == "scheme" else "right", no_wrap=name != "top-1 air")
+        table.add_column(name, justify="left" if name == "scheme" else "right", no_wrap=True)
     for index, point in enumerate(rows):
         cells = _cells(view, point)
         last = index + 1 == len(rows) or rows[index + 1].target != point.target
@@ -44,15 +49,17 @@ def results_table(results: Mapping[str, Any]) -> Table:
     return table
 
 
-def _columns(view: View) -> list[str]:
+def _columns(view: View, *, same_tasks: bool) -> list[str]:
     if not view.measured:
-        return ["scheme", "SNR dB", "top-1 simulated", "draws"]
-    names = ["scheme", "target dB", "SNR dB", "eff. dB", "loss dB", "top-1 air", "tasks"]
+        return ["scheme", "SNR\ndB", "top-1\nsimulated", "draws ×\ntasks"]
+    names = ["scheme", "target\ndB", "SNR\ndB", "eff.\ndB", "loss\ndB", "top-1\nover the air"]
+    if not same_tasks:
+        names.append("tasks")
     if any(point.effective for point in view.points):
-        names.append("sim. at eff.")
+        names.append("simul.\nat eff.")
     if any(point.channel for point in view.points):
-        names.append("sim. channel")
-    return [*names, "air − sim."] if any(point.agreement for point in view.points) else names
+        names.append("simul.\nchannel")
+    return [*names, "air −\nsimul."] if any(point.agreement for point in view.points) else names
 
 
 def _cells(view: View, point: Point) -> dict[str, str]:
@@ -61,15 +68,15 @@ def _cells(view: View, point: Point) -> dict[str, str]:
     agreement = point.agreement or {}
     return {
         "scheme": view.label(point.scheme),
-        "target dB": f"{point.target:g}".replace("-", "−"),
-        "SNR dB": " / ".join(number(value) for value in air.get("snr_db") or [mean_snr_db([point.target])]),
-        "eff. dB": number(air.get("snr_eff_db")),
-        "loss dB": number(air.get("receiver_loss_db"), 2),
-        "top-1 air": f"{percent(air.get('top1'))} {interval_text(air.get('top1_ci'))}".strip(),
+        "target\ndB": f"{point.target:g}".replace("-", "−"),
+        "SNR\ndB": "/".join(number(value) for value in air.get("snr_db") or [mean_snr_db([point.target])]),
+        "eff.\ndB": number(air.get("snr_eff_db")),
+        "loss\ndB": number(air.get("receiver_loss_db"), 2),
+        "top-1\nover the air": f"{percent(air.get('top1'))} {interval_text(air.get('top1_ci'))}".strip(),
         "tasks": f"{air['tasks']:,}" if "tasks" in air else "–",
-        "sim. at eff.": percent((point.effective or {}).get("top1")),
-        "sim. channel": percent((point.channel or {}).get("top1")),
-        "air − sim.": points(agreement.get("difference")) + (" !" if agreement.get("outside_3_points") else ""),
-        "top-1 simulated": f"{percent(simulated.get('top1'))} {interval_text(simulated.get('top1_ci'))}".strip(),
-        "draws": f"{simulated.get('draws', '–')} × {simulated.get('distinct_tasks', '–')}",
+        "simul.\nat eff.": percent((point.effective or {}).get("top1")),
+        "simul.\nchannel": percent((point.channel or {}).get("top1")),
+        "air −\nsimul.": points(agreement.get("difference")) + (" !" if agreement.get("outside_3_points") else ""),
+        "top-1\nsimulated": f"{percent(simulated.get('top1'))} {interval_text(simulated.get('top1_ci'))}".strip(),
+        "draws ×\ntasks": f"{simulated.get('draws', '–')} × {simulated.get('distinct_tasks', '–')}",
     }

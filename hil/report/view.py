@@ -72,7 +72,9 @@ class View:
     def __post_init__(self) -> None:
         rows = self.results.get("points") if isinstance(self.results, Mapping) else None
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-            raise ConfigError("results need a list 'points' of rows, as hil run writes them; make them again with: hil replay CAPTURE")
+            raise ConfigError(
+                "results need a list 'points' of rows, as hil run writes them; make them again with: hil replay CAPTURE"
+            )
         for index, row in enumerate(rows):
             missing = [key for key in _NEEDED if key not in row]
             if missing:
