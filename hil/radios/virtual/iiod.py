@@ -85,10 +85,11 @@ class IiodServer(ProtocolServer):
 
     def open_stream(self, device: str, samples: int, columns: tuple[int, ...], cyclic: bool, owner: Connection) -> int:
         """Open a device's buffer for a connection; 0 or a negative errno (−16: another one has it)."""
-        if self.owner.get(device, owner) is not owner or device in self.owner:
+        if self.owner.get(device, owner) is not owner:
             return -16
         if samples * 2 * len(columns) * self.buffers[device] > 1 << 28:
             return -12
+        self.close_stream(device)  # the same connection opens it anew
         if device == RX:
             self.rx = RxStream(self.radio, self.state, self.loop, samples, columns, self.buffers[RX])
         else:

@@ -19,6 +19,8 @@ __all__ = ["Commands"]
 EBADF, EBUSY, EINVAL, ETIMEDOUT, EIO = 9, 16, 22, 110, 5
 _LARGEST_VALUE = 1 << 16
 _RETRY_S = 0.05
+_BARE = ("HELP", "VERSION", "PRINT", "EXIT")
+_HELP = b"IIOD of a virtual ADALM-Pluto: READ WRITE OPEN CLOSE READBUF WRITEBUF SET PRINT VERSION TIMEOUT HELP EXIT\n"
 _MOST_SAMPLES = 1 << 26
 
 
@@ -37,22 +39,27 @@ class Commands:
 
     def execute(self, line: bytes) -> None:
         """One line without its newline."""
-        text = line.rstrip(b"\r").decode("latin-1").strip(" \t")
+        text = line.rstrip(b"\r").decode("latin-1")
         if not text:
             return
-        words = text.split()
+        words = text.split(" ")
+        if words[-1] == "" and len(words) > 1:
+            words.pop()
         handler = {
-            "VERSION": self._version, "PRINT": self._print, "TIMEOUT": self._timeout, "EXIT": self._exit,
+            "HELP": self._help, "VERSION": self._version, "PRINT": self._print, "TIMEOUT": self._timeout, "EXIT": self._exit,
             "READ": self._read, "WRITE": self._write, "OPEN": self._open, "CLOSE": self._close, "READBUF": self._read_buffer,
-            "WRITEBUF": self._write_buffer, "SET": self._set, "GETTRIG": self._trigger, "SETTRIG": self._trigger,
+            "WRITEBUF": self._write_buffer, "SET": self._set, "GETTRIG": self._get_trigger, "SETTRIG": self._set_trigger,
         }.get(words[0].upper())  # fmt: skip
-        if handler is None:
+        if handler is None or (len(words) > 1 and words[0].upper() in _BARE):
             self._code(-EINVAL)
         else:
             handler(words[1:])
 
     def _code(self, value: int) -> None:
         self._connection.reply(b"%d\n" % value)
+
+    def _help(self, words: list[str]) -> None:
+        self._connection.reply(_HELP)
 
     def _version(self, words: list[str]) -> None:
         self._connection.reply(b"0.24.v0.24  \n")
@@ -64,15 +71,22 @@ class Commands:
         self._connection.end()
 
     def _timeout(self, words: list[str]) -> None:
-        value = _integer(words[0]) if len(words) == 1 else None
-        if value is None:
+        if len(words) != 1:
             self._code(-EINVAL)
             return
-        self._connection.timeout_s = value / 1000 or None
+        self._connection.timeout_s = (_integer(words[0]) or 0) / 1000 or None  # what is no number is 0: none
         self._code(0)
 
-    def _trigger(self, words: list[str]) -> None:
-        self._code(-ENODEV)
+    def _get_trigger(self, words: list[str]) -> None:
+        self._code(-ENODEV if words else -EINVAL)
+
+    def _set_trigger(self, words: list[str]) -> None:
+        if not words:
+            self._code(-EINVAL)
+        elif self._server.state.device(words[0]) is None or len(words) == 1:
+            self._code(-ENODEV)
+        else:
+            self._code(-ENOENT)  # a Pluto has no triggers
 
     def _set(self, words: list[str]) -> None:
         if len(words) != 3 or words[1].upper() != "BUFFERS_COUNT" or (count := _integer(words[2])) is None:
@@ -165,17 +179,18 @@ class Commands:
         samples, mask = _integer(words[1]), _mask(words[2])
         if device is None:
             self._code(-ENODEV)
-        elif not samples or samples > _MOST_SAMPLES or not mask or mask >> len(device.scans):
+        elif not samples or samples > _MOST_SAMPLES or not mask or not mask & (1 << len(device.scans)) - 1:
             self._code(-EINVAL)
         else:
             self._start(device.name, samples, mask, len(words) == 4)
 
     def _start(self, name: str, samples: int, mask: int, cyclic: bool) -> None:
+        mask &= 3
         columns = tuple(k for k in range(2) if mask >> k & 1)
 
         def attempt() -> bool:
             code = self._server.open_stream(name, samples, columns, cyclic, self._connection)
-            if code == -EBUSY and name not in self._opened:
+            if code == -EBUSY:
                 return False
             if not code:
                 self._opened[name] = (mask, 2 * len(columns), samples * 2 * len(columns))
@@ -217,6 +232,8 @@ class Commands:
             return
         left, (mask, _, _) = found
         first = True
+        if not left:
+            self._code(0)
 
         def deliver() -> bool:
             nonlocal left, first
@@ -248,10 +265,8 @@ class Commands:
             self._code(found)
             return
         size, (_, sample, limit) = found
-        if size > limit or size % sample or not size:
-            self._code(-EINVAL)
-            return
         self._code(0)
+        left = size
 
         def store(data: bytes) -> None:
             stream = self._server.tx
@@ -261,17 +276,25 @@ class Commands:
                 self._connection.wait(lambda: put(data), lambda: self._code(-ETIMEDOUT))
 
         def put(data: bytes) -> bool:
+            nonlocal left
             stream = self._server.tx
             if stream is None or self._server.owner.get(TX) is not self._connection:
                 self._code(-EBADF)
                 return True
             if stream.full:
                 return False
-            stream.put(data)
-            self._code(size)
+            stream.put(data[: len(data) - len(data) % sample])
+            left -= len(data)
+            if left:  # more than a buffer: the next piece
+                self._connection.expect(min(left, limit), store)
+            else:
+                self._code(size)
             return True
 
-        self._connection.expect(size, store)
+        if size:
+            self._connection.expect(min(size, limit), store)
+        else:
+            self._code(0)
 
 
 def _integer(word: str) -> int | None:
@@ -280,7 +303,7 @@ def _integer(word: str) -> int | None:
 
 
 def _mask(word: str) -> int | None:
-    """A mask: 8 hexadecimal digits for every 32 channels."""
-    if len(word) % 8 or not word or len(word) > 64 or any(digit not in "0123456789abcdefABCDEF" for digit in word):
+    """A mask: 8 hexadecimal digits for the up to 32 channels that a Pluto's devices have."""
+    if len(word) != 8 or any(digit not in "0123456789abcdefABCDEF" for digit in word):
         return None
     return int(word, 16)

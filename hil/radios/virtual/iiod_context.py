@@ -106,7 +106,7 @@ def context_xml(devices: tuple[Device, ...], radio: VirtualRadio) -> str:
         "ad9361-phy,xo_correction": "40000000",
     }
     parts = [f'<?xml version="1.0" encoding="utf-8"?>{_DOCTYPE}']
-    parts.append('<context name="local" version-major="0" version-minor="24" version-git="v0.24" description="hil virtual" >')
+    parts.append('<context name="xml" version-major="0" version-minor="24" version-git="v0.24" description="hil virtual" >')
     parts += [f"<context-attribute name={quoteattr(key)} value={quoteattr(value)} />" for key, value in attributes.items()]
     for device in devices:
         parts.append(f'<device id="{device.id}" name="{device.name}" >')
@@ -121,8 +121,8 @@ def context_xml(devices: tuple[Device, ...], radio: VirtualRadio) -> str:
                 parts.append(f'<attribute name="{key}" filename="{attribute.filename or default}" />')
             parts.append("</channel>")
         parts += [f'<attribute name="{key}" />' for key in device.attributes]
-        parts += [f'<debug-attribute name="{key}" />' for key in device.debug]
         parts += [f'<buffer-attribute name="{key}" />' for key in device.buffer]
+        parts += [f'<debug-attribute name="{key}" />' for key in device.debug]
         parts.append("</device>")
     parts.append("</context>")
     return "".join(parts)

@@ -206,5 +206,5 @@ def dds_tones(state: PlutoState, start: int, n: int) -> NDArray[np.int16] | None
         if tone.on and tone.scale > 0:
             turns = math.fmod(tone.freq_hz / rate * start, 1.0) + tone.freq_hz / rate * index + tone.phase_mdeg / 360e3
             out[:, number // 2] += tone.scale * np.cos(2 * np.pi * turns)
-    limited = np.clip(np.rint(out * full_scale), -full_scale, full_scale - 1)
-    return limited.astype(np.int16)
+    limited: NDArray[np.int16] = np.clip(np.rint(out * full_scale), -full_scale, full_scale - 1).astype(np.int16)
+    return limited
