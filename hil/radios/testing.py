@@ -47,7 +47,7 @@ class Loop:
 
 def _soon(loop: Loop) -> int:
     """A transmit time that every driver can meet."""
-    ahead = 1000 if loop.tx.info.virtual else int(0.1 * loop.tx_settings.sample_rate_hz)
+    ahead = 1000 if loop.tx.info.driver == "sim" else int(0.1 * loop.tx_settings.sample_rate_hz)
     return max(loop.tx.now(), loop.rx.now()) + ahead
 
 
@@ -70,6 +70,22 @@ def _find(received: NDArray[np.int16], sent: NDArray[np.complex64], full_scale: 
         return float(peak), float(profile[peak] / profile.mean())
     left, mid, right = profile[peak - 1 : peak + 2]
     return peak + 0.5 * (right - left) / (2 * mid - left - right), float(mid / profile.mean())
+
+
+def _hear(loop: Loop, sent: NDArray[np.complex64]) -> NDArray[np.int16]:
+    """Send a burst alone and return what was heard from its first sample on, int16 [n, 2]; timed where there is time."""
+    n = sent.shape[1]
+    if loop.tx.info.timed_transmit and loop.rx.info.hardware_time:
+        at = _soon(loop)
+        assert loop.tx.transmit(sent, at=at) == []
+        return loop.rx.receive(n, at=at + round(loop.delay)).samples[0]
+    jitter = int(loop.tx.info.start_jitter_s * loop.rx_settings.sample_rate_hz)
+    begin = None if loop.rx.info.hardware_time else loop.rx.now()
+    assert loop.tx.transmit(sent) == []
+    heard = loop.rx.receive(2 * n + jitter, at=begin).samples[0]
+    loop.tx.stop()
+    start = round(_find(heard, sent[0], loop.rx.info.rx_full_scale)[0])
+    return heard[start : start + n]
 
 
 def _power(received: NDArray[np.int16]) -> float:
@@ -121,21 +137,19 @@ class RadioContract:
 
     def test_gain_steps_act(self, loop: Loop) -> None:
         """6 dB less transmit gain is 6 dB less received, within 1 dB."""
-        if not loop.tx.info.timed_transmit:
-            pytest.skip(f"{loop.tx.info.driver}: no timed transmission")
         powers = []
         for drop in (0.0, 6.0):
             gains = (loop.tx_settings.tx_gain_db[0] - drop, *loop.tx_settings.tx_gain_db[1:])
             loop.tx.configure(loop.tx_settings.replace(tx_gain_db=gains))
-            at = _soon(loop)
-            assert loop.tx.transmit(_burst(loop, 4000), at=at) == []
-            powers.append(_power(loop.rx.receive(3000, at=at + 500).samples[0]))
+            powers.append(_power(_hear(loop, _burst(loop, 4000))[500:3500]))
         assert 10 * np.log10(powers[0] / powers[1]) == pytest.approx(6.0, abs=1.0)
 
     def test_timed_burst_lands_on_its_sample(self, loop: Loop) -> None:
-        """The correlation peak is where the time says, to half a sample."""
+        """The correlation peak is where the time says, to half a sample; a radio without time refuses one."""
         if not loop.tx.info.timed_transmit:
-            pytest.skip(f"{loop.tx.info.driver}: no timed transmission")
+            with pytest.raises(RadioError, match="timed"):
+                loop.tx.transmit(_burst(loop), at=loop.tx.now() + 1000)
+            return
         for _ in range(3):
             at = _soon(loop)
             sent = _burst(loop)
@@ -148,10 +162,10 @@ class RadioContract:
     def test_immediate_burst_is_heard(self, loop: Loop) -> None:
         """Without a time it starts within the declared uncertainty."""
         sent = _burst(loop)
-        before = loop.rx.now()
+        loop.rx.receive(100)
         assert loop.tx.transmit(sent) == []
         n = len(sent[0]) + 2000 + int(loop.tx.info.start_jitter_s * loop.rx_settings.sample_rate_hz)
-        got = loop.rx.receive(n, at=before if loop.rx.info.hardware_time else None)
+        got = loop.rx.receive(n)
         assert _find(got.samples[0], sent[0], loop.rx.info.rx_full_scale)[1] > 8
 
     def test_cyclic_buffer_repeats_until_stopped(self, loop: Loop) -> None:
@@ -180,14 +194,10 @@ class RadioContract:
 
     def test_ramp_keeps_its_order(self, loop: Loop) -> None:
         """A slow ramp arrives monotonous: no sample repeated, lost or swapped, I and Q in their places."""
-        if not loop.tx.info.timed_transmit:
-            pytest.skip(f"{loop.tx.info.driver}: no timed transmission")
         n = 4000
         sent = np.zeros((len(loop.tx_settings.tx_channels), n), np.complex64)
         sent[0] = 0.7 * np.exp(2j * np.pi * np.arange(n) ** 2 / (20 * n))  # a chirp, up to a tenth of the rate
-        at = _soon(loop)
-        assert loop.tx.transmit(sent, at=at) == []
-        heard = from_int16(loop.rx.receive(n - 400, at=at + 200).samples[0], loop.rx.info.rx_full_scale)
+        heard = from_int16(_hear(loop, sent)[200 : n - 200], loop.rx.info.rx_full_scale)
         turns = np.unwrap(np.angle(heard)) / (2 * np.pi)
         slope = np.diff(turns.reshape(-1, 100).mean(axis=1)) / 100
         expected = 2 * np.arange(250, n - 250, 100)[: len(slope)] / (20 * n)
@@ -195,9 +205,11 @@ class RadioContract:
         assert np.ptp(offset) < 0.01  # a carrier offset is a constant here; swapped I and Q would turn the sign
 
     def test_late_transmission_is_reported_and_not_sent(self, loop: Loop) -> None:
-        """A time in the past gives one event per channel with its position."""
+        """A time in the past gives one event per channel with its position; a radio without time refuses any."""
         if not loop.tx.info.timed_transmit:
-            pytest.skip(f"{loop.tx.info.driver}: no timed transmission")
+            with pytest.raises(RadioError, match="timed"):
+                loop.tx.transmit(_burst(loop), at=loop.tx.now() + 1000)
+            return
         loop.rx.receive(5000)
         at = loop.tx.now() - 1000
         sent = _burst(loop)
