@@ -18,7 +18,7 @@ from hil.registry import RADIOS
 
 __all__ = ["Bench", "BurstReception"]
 
-_AHEAD_S = 0.05  # a timed burst on a real radio: the host's lead over the device
+_AHEAD_S = 0.05  # a timed burst where a device's clock runs: the host's lead over it
 _FADE_EDGE = 64  # samples of delay and filter that belong to a burst
 _MARGIN = 256  # samples between now and the earliest sample of a simulated exchange
 
@@ -90,6 +90,11 @@ class Bench:
     def virtual(self) -> bool:
         """Whether no radio of the bench has an antenna."""
         return all(radio.info.virtual for radio in self.radios.values())
+
+    @property
+    def _unpaced(self) -> bool:
+        """Whether time stands still between calls: no device's clock runs on its own."""
+        return all(radio.info.driver == "sim" for radio in self.radios.values())
 
     @property
     def _receiver(self) -> Radio:
@@ -294,7 +299,7 @@ class Bench:
         self, per_radio: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
     ) -> BurstReception:
         rate, gap = self.sample_rate_hz, self.config.gap_s
-        ahead = _MARGIN if self.virtual else int(_AHEAD_S * rate)
+        ahead = _MARGIN if self._unpaced else int(_AHEAD_S * rate)
         wait = ahead + lead + int(draw.uniform(gap[0], gap[1]) * rate)
         before = int(draw.integers(lead // 2, lead + 1))
         wait += self._into_one_fade(self._receiver.now() + wait, n, draw)
