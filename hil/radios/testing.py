@@ -78,11 +78,12 @@ def _hear(loop: Loop, sent: NDArray[np.complex64]) -> NDArray[np.int16]:
     if loop.tx.info.timed_transmit and loop.rx.info.hardware_time:
         at = _soon(loop)
         assert loop.tx.transmit(sent, at=at) == []
-        return loop.rx.receive(n, at=at + round(loop.delay)).samples[0]
+        timed: NDArray[np.int16] = loop.rx.receive(n, at=at + round(loop.delay)).samples[0]
+        return timed
     jitter = int(loop.tx.info.start_jitter_s * loop.rx_settings.sample_rate_hz)
     begin = None if loop.rx.info.hardware_time else loop.rx.now()
     assert loop.tx.transmit(sent) == []
-    heard = loop.rx.receive(2 * n + jitter, at=begin).samples[0]
+    heard: NDArray[np.int16] = loop.rx.receive(2 * n + jitter, at=begin).samples[0]
     loop.tx.stop()
     start = round(_find(heard, sent[0], loop.rx.info.rx_full_scale)[0])
     return heard[start : start + n]

@@ -23,7 +23,8 @@ from typing import Any
 
 from hil.errors import HilError, RadioError
 from hil.radios.bench import BenchConfig
-from hil.radios.virtual.control import Control, ask
+from hil.radios.virtual.client import ask
+from hil.radios.virtual.control import Control
 from hil.radios.virtual.world import World, protocol
 
 __all__ = ["Served", "main", "relocated", "run_air", "serve"]
