@@ -279,6 +279,10 @@ class Radio(abc.ABC):
         """
         raise RadioError(f"radio '{self.info.name}' cannot stream; see RadioInfo.stream_transmit")
 
+    def settle(self) -> list[StreamEvent]:
+        """Wait for the device's word on every burst sent, and return what went wrong with them; [] where it gives none."""
+        return []
+
     @abc.abstractmethod
     def stop(self) -> None:
         """Silence the transmitter: what has not left the antenna does not leave it."""
