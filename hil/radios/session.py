@@ -327,6 +327,8 @@ class Bench:
             events += self.radios[name].transmit(block, at=times[name])
         length = lead + n + tail
         got = self._receiver.receive(length, at=base + wait - before, timeout_s=self._deadline(length + wait))
+        for name in per_radio:
+            events += self.radios[name].settle()
         sent_at = tuple(times.get(tx.radio) for tx in self.config.transmitters)
         return self._burst(got.samples, got.start, [*events, *got.events], sent_at)
 
