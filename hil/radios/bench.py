@@ -64,12 +64,25 @@ class RadioConfig(Config):
 
 
 class TransmitterConfig(Config):
-    """One transmitter: a channel of a radio, and the gain it starts with."""
+    """One transmitter: a channel of a radio, the gain it starts with, and limits of its own.
+
+    Attributes:
+        radio: its name.
+        channel: of the radio.
+        gain_db: to start with.
+        antenna: port; None = the driver's default.
+        max_tx_gain_db: in place of the bench's `limits.max_tx_gain_db`.
+        max_tx_dbm: in place of the bench's `limits.max_tx_dbm`.
+        min_path_loss_db: surely between it and the receiver, in place of the bench's `limits.min_path_loss_db`.
+    """
 
     radio: str
     channel: int = Field(default=0, ge=0)
     gain_db: float = -30.0
     antenna: str | None = None
+    max_tx_gain_db: float | None = None
+    max_tx_dbm: float | None = None
+    min_path_loss_db: float | None = None
 
 
 class ReceiverConfig(Config):
@@ -130,9 +143,10 @@ class BenchConfig(Config):
         ends = [link.transmitter for link in self.links]
         if any(end >= len(self.transmitters) for end in ends) or len(set(ends)) != len(ends):
             raise ValueError(f"'links' must name each transmitter 0…{len(self.transmitters) - 1} at most once, not {ends}")
-        most = self.limits.max_tx_gain_db
-        if most is not None and any(tx.gain_db > most for tx in self.transmitters):
-            raise ValueError(f"a transmitter's gain_db is above limits.max_tx_gain_db = {most:g}")
+        for tx, end in enumerate(self.transmitters):
+            most = self.max_tx_gain_db(tx)
+            if most is not None and end.gain_db > most:
+                raise ValueError(f"transmitter {tx}: gain_db = {end.gain_db:g} is above limits.max_tx_gain_db = {most:g}")
         if not 0 <= self.gap_s[0] <= self.gap_s[1]:
             raise ValueError(f"'gap_s' must be [shortest, longest], not {list(self.gap_s)}")
         simulated = {name: radio.model for name, radio in self.radios.items() if radio.model is not None}
@@ -146,6 +160,11 @@ class BenchConfig(Config):
         if strangers:
             raise ValueError(f"'air.faults' names '{strangers[0]}', which is no virtual radio of this bench")
         return self
+
+    def max_tx_gain_db(self, tx: int) -> float | None:
+        """The highest gain allowed for a transmitter; None = not limited."""
+        own = self.transmitters[tx].max_tx_gain_db
+        return own if own is not None else self.limits.max_tx_gain_db
 
     @property
     def virtual_radios(self) -> dict[str, VirtualConfig]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from hil.config import Config
 from hil.errors import TransmitRefusedError
-from hil.radios.contract import RadioInfo
+from hil.radios.contract import RadioInfo, RadioSettings
 
 if TYPE_CHECKING:
     from hil.radios.bench import BenchConfig
 
-__all__ = ["LimitsConfig", "check_transmit"]
+__all__ = ["HEADROOM_DB", "LimitsConfig", "Permit", "check_transmit"]
+
+HEADROOM_DB = 10.0
+"""What must lie between the strongest possible input and what the receiver survives."""
 
 
 class LimitsConfig(Config):
-    """What the operator allows real transmitters. Virtual radios need none of it.
+    """What the operator allows real transmitters; virtual radios need none of it.
+
+    Which band and power are legal is the operator's to know.
 
     Attributes:
         freq_ranges_hz: bands, lowest and highest frequency; the whole occupied band must lie in one.
@@ -41,6 +47,9 @@ class LimitsConfig(Config):
 def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool) -> None:
     """Refuse to drive a real transmitter without the operator's limits and consent.
 
+    Checked for every transmitter of the radio: the band, and that its power less the attenuation to the receiver stays 10 dB
+    below what the receiver survives.
+
     Raises:
         TransmitRefusedError: naming what is missing or exceeded, and where to set it.
     """
@@ -49,10 +58,9 @@ def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool) -> None:
     limits = bench.limits
     if not consent:
         raise TransmitRefusedError(f"radio '{info.name}' would transmit: give --transmit to allow it")
-    if not limits.freq_ranges_hz or limits.max_tx_gain_db is None or limits.max_tx_dbm is None:
+    if not limits.freq_ranges_hz:
         raise TransmitRefusedError(
-            f"bench '{bench.name}' must set freq_ranges_hz, max_tx_gain_db and max_tx_dbm under [limits] before "
-            f"radio '{info.name}' may transmit"
+            f"bench '{bench.name}' must set freq_ranges_hz under [limits] before radio '{info.name}' may transmit"
         )
     low, high = bench.center_freq_hz - bench.sample_rate_hz / 2, bench.center_freq_hz + bench.sample_rate_hz / 2
     if not any(start <= low and high <= end for start, end in limits.freq_ranges_hz):
@@ -60,10 +68,58 @@ def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool) -> None:
             f"bench '{bench.name}': the band {low:.6g} … {high:.6g} Hz is outside limits.freq_ranges_hz "
             f"{[list(pair) for pair in limits.freq_ranges_hz]}"
         )
-    if limits.max_rx_dbm is None or limits.min_path_loss_db is None:
-        raise TransmitRefusedError(f"bench '{bench.name}' must set max_rx_dbm and min_path_loss_db under [limits]")
-    if limits.max_tx_dbm - limits.min_path_loss_db > limits.max_rx_dbm - 10:
+    own = [tx for tx, end in enumerate(bench.transmitters) if end.radio == info.name]
+    if not own:
+        raise TransmitRefusedError(f"bench '{bench.name}': radio '{info.name}' has no entry in 'transmitters'")
+    for tx in own:
+        _check_levels(bench, tx)
+
+
+def _check_levels(bench: BenchConfig, tx: int) -> None:
+    limits, end = bench.limits, bench.transmitters[tx]
+    power = end.max_tx_dbm if end.max_tx_dbm is not None else limits.max_tx_dbm
+    loss = end.min_path_loss_db if end.min_path_loss_db is not None else limits.min_path_loss_db
+    where = f"bench '{bench.name}', transmitter {tx}"
+    if power is None or bench.max_tx_gain_db(tx) is None:
+        raise TransmitRefusedError(f"{where}: set max_tx_gain_db and max_tx_dbm, under [limits] or for this transmitter")
+    if loss is None or limits.max_rx_dbm is None:
         raise TransmitRefusedError(
-            f"bench '{bench.name}': max_tx_dbm {limits.max_tx_dbm:g} − min_path_loss_db {limits.min_path_loss_db:g} comes "
-            f"within 10 dB of max_rx_dbm {limits.max_rx_dbm:g}; add attenuation"
+            f"{where}: set min_path_loss_db, under [limits] or for this transmitter, and max_rx_dbm under [limits]"
         )
+    if power - loss > limits.max_rx_dbm - HEADROOM_DB:
+        raise TransmitRefusedError(
+            f"{where}: max_tx_dbm {power:g} − min_path_loss_db {loss:g} comes within {HEADROOM_DB:g} dB of max_rx_dbm "
+            f"{limits.max_rx_dbm:g}; add attenuation"
+        )
+
+
+class Permit:
+    """What a driver asks before it lets a sample out, however it was reached.
+
+    Args:
+        bench: with the operator's limits.
+        shared: of `Radio.open`; "consent" is true where the command was given --transmit.
+    """
+
+    def __init__(self, bench: BenchConfig, shared: Mapping[str, Any]) -> None:
+        self._bench, self._consent = bench, bool(shared.get("consent", False))
+
+    def check(self, info: RadioInfo, settings: RadioSettings) -> None:
+        """Refuse what the limits forbid, the gains now set included.
+
+        Raises:
+            TransmitRefusedError: see `check_transmit`.
+        """
+        check_transmit(self._bench, info, self._consent)
+        if info.virtual:
+            return
+        for tx, end in enumerate(self._bench.transmitters):
+            most = self._bench.max_tx_gain_db(tx)
+            if end.radio == info.name and most is not None and end.channel in settings.tx_channels:
+                gain_db = settings.tx_gain_db[settings.tx_channels.index(end.channel)]
+                if gain_db > most + 1e-9:
+                    raise TransmitRefusedError(f"transmitter {tx}: a gain of {gain_db:g} dB is above max_tx_gain_db = {most:g}")
+        known = {end.channel for end in self._bench.transmitters if end.radio == info.name}
+        strangers = [channel for channel in settings.tx_channels if channel not in known]
+        if strangers:
+            raise TransmitRefusedError(f"radio '{info.name}': the bench has no transmitter on channel {strangers[0]}")

@@ -26,6 +26,7 @@ from hil.radios.contract import (
     TransmitStream,
     check_settings,
 )  # fmt: skip
+from hil.radios.limits import Permit
 from hil.radios.pluto_device import PlutoDevice, RxBuffers, TxBuffers
 from hil.radios.pluto_receive import Gap, Receiver
 from hil.radios.pluto_transmit import HostFedStream
@@ -59,8 +60,8 @@ class PlutoOptions(Config):
 class PlutoRadio(Radio):
     """One Pluto. Receiving runs from the first use until a setting of the receiver changes; then old samples are gone."""
 
-    def __init__(self, name: str, device: PlutoDevice, options: PlutoOptions, *, virtual: bool) -> None:
-        self._name, self._device, self._options = name, device, options
+    def __init__(self, name: str, device: PlutoDevice, options: PlutoOptions, permit: Permit, *, virtual: bool) -> None:
+        self._name, self._device, self._options, self._permit = name, device, options, permit
         self._settings: RadioSettings | None = None
         self._closed = False
         self._lock = threading.RLock()
@@ -84,7 +85,8 @@ class PlutoRadio(Radio):
         options = validate(PlutoOptions, config.options, f"bench '{bench.name}': radios.{name}")
         device = PlutoDevice.connect(name, options.uri)
         host = options.uri.removeprefix("ip:").split(":")[0] if options.uri.startswith("ip:") else ""
-        radio = cls(name, device, options, virtual=proven_virtual(name, config, host, device.serial))
+        virtual = proven_virtual(name, config, host, device.serial)
+        radio = cls(name, device, options, Permit(bench, shared), virtual=virtual)
         try:
             device.silence()
         except RadioError:
@@ -140,6 +142,7 @@ class PlutoRadio(Radio):
             )
         if at is not None:
             raise RadioError(f"radio '{self._name}' has no timed transmission; leave out 'at'")
+        self._permit.check(self._info, settings)
         with self._lock:
             self.stop()
             block = codes[0] if cyclic else np.concatenate([codes[0], np.zeros((_PAD, 2), np.int16)])
@@ -152,6 +155,7 @@ class PlutoRadio(Radio):
         settings = self._configured()
         if not settings.tx_channels:
             raise RadioError(f"radio '{self._name}' has no transmit channel configured")
+        self._permit.check(self._info, settings)
         with self._lock:
             if self._stream is not None and self._stream.failure is not None:
                 failure = self._stream.failure

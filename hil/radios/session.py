@@ -67,7 +67,7 @@ class Bench:
         self._wanted_rx = float(config.receiver.gain_db)
         self._exchange: StreamExchange | None = None
         self._processes = ExitStack()
-        shared: dict[str, Any] = {}
+        shared: dict[str, Any] = {"consent": transmit}
         try:
             if config.virtual_radios:
                 config = self.config = self._processes.enter_context(ensure_air(config))
@@ -128,7 +128,7 @@ class Bench:
         radio = self._transmitter(tx)
         if gain_db not in radio.info.tx_gain_db:
             raise RadioError(f"transmitter {tx}: 'gain_db' must lie in {radio.info.tx_gain_db}, not {gain_db:g}")
-        most = self.config.limits.max_tx_gain_db
+        most = self.config.max_tx_gain_db(tx)
         if most is not None and gain_db > most:
             raise TransmitRefusedError(f"transmitter {tx}: {gain_db:g} dB is above limits.max_tx_gain_db = {most:g}")
         self._wanted_tx[tx] = float(gain_db)
@@ -145,7 +145,7 @@ class Bench:
     def tx_gain_range(self, tx: int) -> Range:
         """The gains that one transmitter takes, the bench's limit included."""
         allowed = self._transmitter(tx).info.tx_gain_db
-        most = self.config.limits.max_tx_gain_db
+        most = self.config.max_tx_gain_db(tx)
         high = allowed.high if most is None else min(allowed.high, most)
         return Range(low=allowed.low, high=high, step=allowed.step)
 
