@@ -108,7 +108,7 @@ class N210Server(ProtocolServer):
                 break
             self._pending.popleft()
             self._execute(command, peer)
-        self.tx.advance(self.radio.played, final=True)
+        self.tx.advance(self.radio.world.clock.now, final=True)
         if not self._slow:
             self.tx.report(force=True)
         self._seen = self.registers.counter
@@ -116,7 +116,7 @@ class N210Server(ProtocolServer):
     def capture(self) -> None:
         """Samples before `radio.receivable` can be received."""
         for receiver in self.rx:
-            receiver.capture(self.radio.receivable, writable=not self._slow)
+            receiver.capture(writable=not self._slow)
 
     def waiting(self) -> bool:
         """Whether a finite reception or a complete burst is under way, and no endless stream."""
@@ -212,8 +212,9 @@ class N210Server(ProtocolServer):
     def _write(self, register: int, value: int, time: int | None = None) -> None:
         """A settings register, at a time or now."""
         if self.registers.touches_rf(register) and not self.tx.idle:
-            now = self.registers.counter if time is None else min(time - self.registers.offset, self.registers.counter)
-            self.tx.advance(min(now // self.registers.decimation("tx"), self.radio.tick()), final=False)
+            reading = self.radio.world.clock.reading()
+            due = reading if time is None else min(self.registers.air_at(time - self.registers.offset), reading)
+            self.tx.advance(due, final=False)
         self.registers.write(register, value)
         if 144 <= register < 152:
             self.tx.write(register, value)

@@ -77,6 +77,10 @@ class N210Registers:
         """The counter at an air sample."""
         return int(air * CLOCK_HZ / self.radio.world.sample_rate_hz * (1 + ppm(self.radio.config.ppm)))
 
+    def air_at(self, counter: int) -> float:
+        """The air sample at a reading of the counter."""
+        return counter * self.radio.world.sample_rate_hz / CLOCK_HZ / (1 + ppm(self.radio.config.ppm))
+
     @property
     def offset(self) -> int:
         """Device time minus `counter`."""
@@ -143,6 +147,11 @@ class N210Registers:
         register = _TX_DSP + 2 if side == "tx" else _RX_DSP + 48 * dsp + 2
         value = self.settings[register]
         return max(1, (value & 0xFF) << ((value >> 8 & 1) + (value >> 9 & 1)))
+
+    def tick_at(self, side: Side, air: float, dsp: int = 0) -> float:
+        """Samples of one direction since the air began, at an air sample; they are the radio's ticks once applied."""
+        scale = CLOCK_HZ / self.decimation(side, dsp) / self.radio.world.sample_rate_hz
+        return air * scale * (1 + ppm(self.radio.config.ppm))
 
     def carrier_hz(self, side: Side) -> float:
         """Synthesiser and digital mixer together."""

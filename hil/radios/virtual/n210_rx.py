@@ -21,11 +21,13 @@ _MOST = 2000  # samples in a packet: what fits a frame of 8000 bytes
 
 @dataclass
 class _Reception:
-    """Samples under way: next tick, how many more (None = until stopped), and whether another command must follow."""
+    """Samples under way: next tick, how many more (None = until stopped), whether another command must
+    follow, and clock ticks of a sample."""
 
     position: int
     left: int | None
     chained: bool
+    step: int
 
 
 class N210Receiver:
@@ -65,6 +67,10 @@ class N210Receiver:
         return self._registers.settings[self._control + 5] or 3 + self._index
 
     @property
+    def _step(self) -> int:
+        return self._registers.decimation("rx", self._index)
+
+    @property
     def _per_packet(self) -> int:
         return min(max(1, self._registers.settings[self._control + 7]), _MOST)
 
@@ -96,10 +102,9 @@ class N210Receiver:
         if not self._commands:
             return
         word, time = self._commands.popleft()
-        self._count_error = False
         if not self._registers.apply("rx", self._index):
             return
-        step = self._registers.decimation("rx", self._index)
+        step = self._step
         counter = self._registers.counter
         at = counter + step if word & _NOW else time - self._registers.offset
         if not word & _NOW and (at < counter or self._radio.faults.take("late") is not None):
@@ -108,17 +113,21 @@ class N210Receiver:
             self._commands.clear()
             return
         left = None if word & _RELOAD else word & 0xFFFFFFF
-        self._now = _Reception((at + step // 2) // step, left, bool(word & _CHAIN and not word & _RELOAD))
+        self._now = _Reception((at + step // 2) // step, left, bool(word & _CHAIN and not word & _RELOAD), self._step)
         self._registers.active.add("rx")
 
-    def capture(self, receivable: int, *, writable: bool) -> None:
+    def capture(self, *, writable: bool) -> None:
         """Send what has become receivable; `writable` = False: the link is stuck, and samples are lost."""
         while self._now is not None:
             now = self._now
             if now.left == 0:
                 self._next()
                 continue
-            ready = receivable - now.position
+            if not self._registers.apply("rx", self._index) or now.step != self._step:
+                self._error(now.position * now.step, RX_BROKEN_CHAIN)  # the rate was changed under way
+                self._finish()
+                return
+            ready = self._radio.receivable - now.position
             if ready <= 0:
                 return
             if not writable:
@@ -147,13 +156,11 @@ class N210Receiver:
         """Send up to `ready` samples; False: nothing more to do now."""
         size = self._per_packet
         n = ready - ready % size if now.left is None or now.left > ready else now.left
-        if not n or not self._registers.apply("rx", self._index):
+        if not n:
             return False
-        step = self._registers.decimation("rx", self._index)
-        if self._radio.ports["rx"]:
-            codes = self._radio.receive(0, now.position, n)
-        else:
-            codes = np.zeros((n, 2), np.int16)
+        step = now.step
+        heard = bool(self._radio.ports["rx"]) and now.position >= 0
+        codes = self._radio.receive(0, now.position, n) if heard else np.zeros((n, 2), np.int16)
         bits = self._radio.config.adc_bits
         if bits < 16:
             codes = codes << (16 - bits)
@@ -188,9 +195,9 @@ class N210Receiver:
             word, _ = self._commands[0]
             self._commands.popleft()
             left = None if word & _RELOAD else word & 0xFFFFFFF
-            self._now = _Reception(position, left, bool(word & _CHAIN and not word & _RELOAD))
+            self._now = _Reception(position, left, bool(word & _CHAIN and not word & _RELOAD), self._step)
         elif chained:
-            self._error(position * self._registers.decimation("rx", self._index), RX_BROKEN_CHAIN)
+            self._error(position * self._step, RX_BROKEN_CHAIN)
             self._finish()
         else:
             self._finish()
@@ -200,7 +207,7 @@ class N210Receiver:
         """Say that samples from `start` on are lost, and stop, as the device does until it is told to start again."""
         self._lost_from = None
         self._radio.count("lost", start, now.position - start)
-        self._error(start * self._registers.decimation("rx", self._index), RX_OVERFLOW)
+        self._error(start * self._step, RX_OVERFLOW)
         self._commands.clear()
         self._finish()
 

@@ -108,8 +108,9 @@ class N210Transmitter:
         self._dropping = not packet.last
         self._count(packet.sequence)
 
-    def advance(self, until: int, *, final: bool) -> None:
-        """Play every sample before tick `until`; `final`: the DAC has really come there, so a dry queue is an underflow."""
+    def advance(self, air: float, *, final: bool) -> None:
+        """Play every sample before an air sample; `final`: the DAC has really come there, so a dry queue is an underflow."""
+        until = math.ceil(self._registers.tick_at("tx", air) - 1e-6)
         while True:
             if self._position is None and not self._start(until):
                 break
@@ -140,7 +141,7 @@ class N210Transmitter:
     @property
     def _floor(self) -> int:
         """First tick that can still be handed over."""
-        return math.ceil(self._radio.tick_at(self._radio.world.played) - 1e-6)
+        return math.ceil(self._registers.tick_at("tx", self._radio.world.played) - 1e-6)
 
     def _ticks(self, counter: int) -> int:
         step = self._registers.decimation("tx")
@@ -167,7 +168,7 @@ class N210Transmitter:
                 self._count(dropped.sequence)
             self._dropping = self._dropping and not self._queue
             return True
-        self._heard = self._registers.apply("tx") and bool(self._radio.ports["tx"])
+        self._heard = self._registers.apply("tx")
         self._registers.active.add("tx")
         self._position = start
         return True
@@ -183,9 +184,11 @@ class N210Transmitter:
             return
         self._in_burst = True
         take = min(until - position, len(head.packet.codes) - head.done)
-        if self._heard and take:
+        if self._heard and take and position >= self._floor:
             for channel in range(len(self._radio.ports["tx"])):
                 self._radio.transmit(channel, position, head.packet.codes[head.done : head.done + take])
+        else:
+            self._radio.counters["unheard"] += take
         head.done += take
         self._position = position + take
         if head.done < len(head.packet.codes):
