@@ -45,6 +45,7 @@ class UhdRadio(Radio):
         self._transmitter: UhdTransmitter | None = None
         self._cursor: int | None = None
         self._time_source: str | None = None
+        self._asked: RadioSettings | None = None
         self._closed = False
         self._lock = threading.RLock()
         self._info = device.describe(virtual=virtual)

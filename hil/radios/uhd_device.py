@@ -7,6 +7,7 @@ then crashes the process when it receives. So the binding's file is examined bef
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -216,8 +217,8 @@ class UhdDevice:
                 for channel in channels:
                     got = float(getattr(usrp, f"get_{side}_freq")(channel))
                     if "lo_locked" in getattr(usrp, f"get_{side}_sensor_names")(channel):
-                        read = getattr(usrp, f"get_{side}_sensor")
-                        self._await(lambda read=read, channel=channel: read("lo_locked", channel).to_bool(), "lock the LO")
+                        read = functools.partial(getattr(usrp, f"get_{side}_sensor"), "lo_locked", channel)
+                        self._await(lambda: read().to_bool(), "lock the LO")  # noqa: B023 (called at once)
         return got
 
     def set_gain(self, side: str, gain_db: float, channel: int) -> float:
@@ -302,7 +303,7 @@ class UhdDevice:
                 time.sleep(0.01)
                 now = self.usrp.get_time_last_pps(0)
                 if now.get_real_secs() != before:
-                    return int(round(now.get_real_secs()))
+                    return round(float(now.get_real_secs()))
         raise RadioError(f"radio '{self.name}': no pulse per second in {timeout_s:g} s; connect one or set time_source")
 
     def set_time_at_pulse(self, seconds: int) -> None:

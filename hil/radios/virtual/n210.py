@@ -89,7 +89,7 @@ class N210Server(ProtocolServer):
                 sock.close()
                 raise
             self._ports[number] = sock
-            self.sockets.add(sock, lambda _mask, number=number: self._read(number, self.registers.counter))
+            self.sockets.add(sock, self._reader(number))
 
     def close(self) -> None:
         """Nothing is kept beyond the sockets."""
@@ -176,6 +176,9 @@ class N210Server(ProtocolServer):
                     self._learn(number, peer)
                     self.tx.arrive(packet, earliest)
         self._seen = self.registers.counter
+
+    def _reader(self, number: int) -> Callable[[int], None]:
+        return lambda _mask: self._read(number, self.registers.counter)
 
     def _control(self, data: bytes, peer: Address) -> None:
         reply = self._memory.answer(data)

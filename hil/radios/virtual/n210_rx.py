@@ -21,8 +21,7 @@ _MOST = 2000  # samples in a packet: what fits a frame of 8000 bytes
 
 @dataclass
 class _Reception:
-    """Samples under way: next tick, how many more (None = until stopped), whether another command must
-    follow, and clock ticks of a sample."""
+    """Samples under way: next tick, how many (None = endless), whether a command must follow, clock ticks a sample."""
 
     position: int
     left: int | None

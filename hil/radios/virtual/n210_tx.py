@@ -40,8 +40,8 @@ class N210Transmitter:
     """Queue, bursts and messages of the transmit chain. Positions are ticks of the radio's samples.
 
     A burst starts at the sample nearest to its time; in a burst samples follow one another until its last packet. A queue that
-    runs dry in a burst is an underflow; what comes later goes on as soon as it comes (or is dropped up to the next burst, if the
-    host chose so).
+    runs dry in a burst is an underflow; what comes later goes on as soon as it comes (or, if the host chose so, is dropped up
+    to the next burst).
 
     Args:
         registers: of the device.

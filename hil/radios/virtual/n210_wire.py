@@ -178,7 +178,7 @@ def send_packets(sock: socket.socket, peer: tuple[str, int], packets: NDArray[np
         part = packets[sent : sent + batch]
         try:
             extra = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", size))] if len(part) > 1 else []
-            sock.sendmsg([memoryview(np.ascontiguousarray(part)).cast("B")], extra, 0, peer)
+            sock.sendmsg([part.tobytes()], extra, 0, peer)
             sent += len(part)
         except BlockingIOError:
             return sent
