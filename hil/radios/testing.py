@@ -7,7 +7,7 @@
                 yield Loop(tx=bench.radios["tx"], rx=bench.radios["rx"], ...)
 
 A loop is a transmitting and a receiving radio (they may be one), configured, joined by a cable or an air. What a driver says
-that it cannot do (`RadioInfo`) is skipped with that reason; everything else must hold.
+that it cannot do (`RadioInfo`) it must refuse; nothing is skipped.
 """
 
 from __future__ import annotations
@@ -170,9 +170,11 @@ class RadioContract:
         assert _find(got.samples[0], sent[0], loop.rx.info.rx_full_scale)[1] > 8
 
     def test_cyclic_buffer_repeats_until_stopped(self, loop: Loop) -> None:
-        """Every repetition is heard; after `stop` there is silence."""
+        """Every repetition is heard; after `stop` there is silence. A radio that cannot repeat refuses to."""
         if not loop.tx.info.cyclic_transmit:
-            pytest.skip(f"{loop.tx.info.driver}: no cyclic buffer")
+            with pytest.raises(RadioError, match="cyclic"):
+                loop.tx.transmit(_burst(loop), cyclic=True)
+            return
         sent = _burst(loop, 1000)
         quiet = _power(loop.rx.receive(4000).samples[0])
         assert loop.tx.transmit(sent, cyclic=True) == []
