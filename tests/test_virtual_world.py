@@ -228,6 +228,25 @@ def test_sockets_set_aside_are_not_called():
     theirs.close()
 
 
+def test_sockets_removed_by_a_callback_before_them_are_not_called():
+    sockets = Sockets()
+    pairs, calls = [socket.socketpair() for _ in range(2)], []
+
+    def end_all(_mask):
+        calls.append(1)
+        for ours, _ in pairs:
+            sockets.remove(ours)
+
+    for ours, theirs in pairs:
+        sockets.add(ours, end_all)
+        theirs.send(b"x")
+    assert sockets.serve(0) == 2
+    assert calls == [1]
+    sockets.close()
+    for _, theirs in pairs:
+        theirs.close()
+
+
 def test_nobody_answers_on_a_free_port():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

@@ -59,7 +59,8 @@ class Sockets:
         """Call back what is ready, waiting at most so long; how many were."""
         ready = self._selector.select(timeout_s)
         for key, mask in ready:
-            current = self._selector.get_map().get(key.fileobj)
+            open_still = isinstance(key.fileobj, socket.socket) and key.fileobj.fileno() >= 0
+            current = self._selector.get_map().get(key.fileobj) if open_still else None
             if current is not None and current.data is key.data:  # else removed by a callback before it
                 key.data(mask)
         return len(ready)
