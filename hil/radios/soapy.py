@@ -1,4 +1,4 @@
-"""Driver of everything that SoapySDR drives: LimeSDR, BladeRF, HackRF, USRPs, SoapyRemote, virtual devices, …
+"""Driver of everything that SoapySDR drives: LimeSDR, BladeRF, HackRF, USRPs, SoapyRemote, virtual devices.
 
 Options and quirks: `hil.radios.soapy_options`, `hil.radios.soapy_quirks`. All calls run on one thread per device with a
 deadline each, because the library's streams are not thread-safe and a lost connection can block one for ever.
@@ -17,6 +17,7 @@ from hil.config import validate
 from hil.errors import RadioError, ShapeError
 from hil.radios.bench import BenchConfig
 from hil.radios.contract import EventKind, Radio, RadioInfo, RadioSettings, Reception, StreamEvent, check_settings
+from hil.radios.limits import Permit
 from hil.radios.scaling import to_int16
 from hil.radios.soapy_device import SoapyDevice
 from hil.radios.soapy_options import SoapyOptions
@@ -36,8 +37,8 @@ class SoapyRadio(Radio):
     is finite; one without reads on from an endless one. A hole ends a reception early, and its event says where and how long.
     """
 
-    def __init__(self, name: str, device: SoapyDevice, *, virtual: bool) -> None:
-        self._name, self._device = name, device
+    def __init__(self, name: str, device: SoapyDevice, permit: Permit, *, virtual: bool) -> None:
+        self._name, self._device, self._permit = name, device, permit
         self._settings: RadioSettings | None = None
         self._asked: RadioSettings | None = None
         self._closed = False
@@ -60,7 +61,7 @@ class SoapyRadio(Radio):
         url = options.args.get("remote", "") if options.remote else ""
         host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
         try:
-            return cls(name, device, virtual=proven_virtual(name, config, host, device.serial))
+            return cls(name, device, Permit(bench, shared), virtual=proven_virtual(name, config, host, device.serial))
         except BaseException:
             device.close()
             raise
@@ -92,7 +93,7 @@ class SoapyRadio(Radio):
         return self._rx.position if self._rx is not None else 0
 
     def transmit(self, samples: NDArray[Any], *, at: int | None = None, cyclic: bool = False) -> list[StreamEvent]:
-        """Send one burst; what the device says of it later comes with the next `transmit` or `receive`."""
+        """Send one burst; what the device says of it later comes with `settle`, or the next `transmit` or `receive`."""
         settings = self._configured()
         codes, clipped = to_int16(np.asarray(samples), self._info.tx_full_scale)
         if codes.ndim != 3 or codes.shape[0] != len(settings.tx_channels) or codes.shape[1] == 0:
@@ -103,6 +104,7 @@ class SoapyRadio(Radio):
             raise RadioError(f"radio '{self._name}' has no cyclic buffer; leave out 'cyclic'")
         if at is not None and not self._info.timed_transmit:
             raise RadioError(f"radio '{self._name}' has no timed transmission; leave out 'at'")
+        self._permit.check(self._info, settings)
         n = codes.shape[1]
         now = self._device.now() if self._info.hardware_time else 0
         if at is not None and at < now:
@@ -110,10 +112,11 @@ class SoapyRadio(Radio):
         if self._device.quirks.half_duplex and self._rx is not None:
             receiver = self._rx
             self._device.call("stopping the reception", lambda _: receiver.stop())
-        wait_s = n / settings.sample_rate_hz + _PATIENCE_S + (0.0 if at is None else (at - now) / settings.sample_rate_hz)
         transmitter = self._transmitter(settings)
-        deadline = time.monotonic() + wait_s
-        self._device.call("transmitting", lambda _: transmitter.send(codes, at, deadline), wait_s)
+        lasts_s = (n + (0 if at is None else at - now)) / settings.sample_rate_hz
+        wait_s = lasts_s + _PATIENCE_S
+        over = time.monotonic() + lasts_s
+        self._device.call("transmitting", lambda _: transmitter.send(codes, at, over, over + _PATIENCE_S), wait_s)
         events = [
             self._event("clip", channel, now if at is None else at, int(count))
             for channel, count in zip(settings.tx_channels, clipped, strict=True)
@@ -145,6 +148,12 @@ class SoapyRadio(Radio):
         events += self._clips(got)
         self._check_locks(settings)
         return Reception(samples=got.samples, start=got.start, events=(*events, *self._reported()))
+
+    def settle(self) -> list[StreamEvent]:
+        """Wait for the device's word on every burst; see the contract."""
+        if self._tx is not None:
+            self._tx.settle()
+        return self._reported()
 
     def stop(self) -> None:
         """Silence the transmitter."""

@@ -22,7 +22,7 @@ __all__ = ["SoapyDevice", "load_soapy"]
 INSTALL = (
     "Debian, Ubuntu: apt install python3-soapysdr and the module of the device (soapysdr-module-all; soapysdr0.8-module-remote "
     "for virtual ones), in a venv of the distribution's Python with SoapySDR.py and _SoapySDR*.so linked from "
-    "/usr/lib/python3/dist-packages; conda: conda install -c conda-forge soapysdr soapysdr-module-…; hil doctor shows what is there"
+    "/usr/lib/python3/dist-packages; conda: conda install -c conda-forge soapysdr and soapysdr-module-…; see: hil doctor"
 )
 _LEVELS = {1: logging.CRITICAL, 2: logging.CRITICAL, 3: logging.ERROR, 4: logging.WARNING, 5: logging.INFO, 6: logging.INFO}
 _LOG = logging.getLogger("hil.radios.soapy")
@@ -97,7 +97,11 @@ class SoapyDevice:
             raise RadioNotFoundError(
                 f"radio '{name}': no SoapySDR device at {options.text()}: {err}; see: SoapySDRUtil --find={options.text()}"
             ) from err
-        driver, hardware = self.call("reading what it is", lambda h: (h.getDriverKey(), dict(h.getHardwareInfo())))
+        try:
+            driver, hardware = self.call("reading what it is", lambda h: (h.getDriverKey(), dict(h.getHardwareInfo())))
+        except BaseException:
+            self.close()
+            raise
         self.serial = str(hardware.get("serial", "")) or str(options.args.get("serial", "")) or "unknown"
         self.quirks: Quirks = quirks_of(str(driver))
         self.rate_hz = 0.0
@@ -325,13 +329,14 @@ class SoapyDevice:
         return round(sample * 1_000_000_000 / Fraction(self.rate_hz))
 
     def close(self) -> None:
-        """Let go of the device; one whose library hangs is left as it is."""
+        """Let go of the device; one whose library hangs is left as it is.
+
+        Raises:
+            RadioError: the library could not; it is not used again all the same.
+        """
         if not self.worker.stuck:
-            handle, self.handle = self.handle, None
-
-            def release() -> None:
-                nonlocal handle
-                handle = None
-
-            self.worker.call("closing the device", release)
-        self.worker.end()
+            # explicitly: as long as somebody keeps a reference, the library gives the same device out again
+            try:
+                self.call("closing the device", lambda h: h.close())
+            finally:
+                self.worker.end()

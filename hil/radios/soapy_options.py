@@ -31,12 +31,12 @@ class SoapyOptions(Config):
     """
 
     args: dict[str, str]
-    stream_args: dict[str, str] = {}
-    settings: dict[str, str] = {}
+    stream_args: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, str] = Field(default_factory=dict)
     tx_gain_element: str | None = None
     rx_gain_element: str | None = None
-    tx_gains: dict[str, float] = {}
-    rx_gains: dict[str, float] = {}
+    tx_gains: dict[str, float] = Field(default_factory=dict)
+    rx_gains: dict[str, float] = Field(default_factory=dict)
     full_scale: float | None = Field(default=None, gt=1, le=32768)
     stale_s: float = Field(default=0.25, gt=0)
 

@@ -21,6 +21,7 @@ class Quirks:
         whole_buffers: a burst is padded with zeros to whole transfer buffers, else its end stays in the driver.
         burst_flags: END_BURST means something to it.
         status: `readStreamStatus` may be polled, beside writes.
+        acknowledges: it says there when a burst has been played.
         half_duplex: transmitting and receiving exclude each other.
         start_jitter_s: an untimed burst starts at most so late.
         full_scale: int16 value of amplitude 1.0 in CS16 streams, where neither the binding nor SoapyRemote tells it.
@@ -34,6 +35,7 @@ class Quirks:
     whole_buffers: bool = False
     burst_flags: bool = True
     status: bool = True
+    acknowledges: bool = False
     half_duplex: bool = False
     start_jitter_s: float = 0.1
     full_scale: float = 32768.0
@@ -42,7 +44,7 @@ class Quirks:
 _UNTIMED = Quirks(rx_time=False, tx_time=False, timed_activation=False)
 
 QUIRKS: dict[str, Quirks] = {
-    "uhd": Quirks(),
+    "uhd": Quirks(acknowledges=True),
     "lime": Quirks(time_error="loss", zeros_after_burst=256, timed_activation=False),
     "bladerf": Quirks(zeros_after_burst=64, timed_activation=False, full_scale=2048.0),
     "plutosdr": Quirks(
@@ -56,7 +58,7 @@ QUIRKS: dict[str, Quirks] = {
     "rtlsdr": _UNTIMED,
     "airspy": _UNTIMED,
     "sdrplay": _UNTIMED,
-    "hil": Quirks(),
+    "hil": Quirks(acknowledges=True),
 }  # fmt: skip
 """By `getDriverKey`, in lower case; through SoapyRemote it is the far device's."""
 

@@ -167,10 +167,12 @@ class SoapyReceiver:
         """Stop, and give the stream back."""
         if self._stream is not None:
             stream, self._stream = self._stream, None
-            if self._running:
-                self._running = False
-                self._device.handle.deactivateStream(stream)
-            self._device.handle.closeStream(stream)
+            try:
+                if self._running:
+                    self._running = False
+                    self._device.handle.deactivateStream(stream)
+            finally:
+                self._device.handle.closeStream(stream)
 
     def _activate(self, at: int, n: int) -> None:
         flags = int(self._device.soapy.SOAPY_SDR_HAS_TIME) | int(self._device.soapy.SOAPY_SDR_END_BURST)

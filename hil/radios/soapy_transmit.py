@@ -21,6 +21,7 @@ __all__ = ["SoapyTransmitter"]
 
 _POLL_S = 0.05
 _BURSTS = 64
+_SETTLE_S = 0.5
 _MOST_EVENTS = 10_000
 
 
@@ -44,18 +45,22 @@ class SoapyTransmitter:
         self._bursts: deque[tuple[int, int]] = deque(maxlen=_BURSTS)  # timed ones: start, length
         self._events: deque[Loss] = deque(maxlen=_MOST_EVENTS)
         self._ending = threading.Event()
+        self._heard = threading.Condition()
+        self._unheard = 0  # bursts that the device has not spoken of
+        self._over = 0.0  # by the host's clock, when the last of them is over
         self._asker: threading.Thread | None = None
         if device.quirks.status:
             self._asker = threading.Thread(target=self._ask, name=f"{self._name}-status", daemon=True)
             self._asker.start()
 
-    def send(self, codes: NDArray[np.int16], at: int | None, deadline: float) -> None:
+    def send(self, codes: NDArray[np.int16], at: int | None, over: float, deadline: float) -> None:
         """Write one burst.
 
         Args:
             codes: int16 [channel, n, 2].
             at: device sample of the first; None = at once.
-            deadline: by `time.monotonic`.
+            over: when it has been played, about, by `time.monotonic`.
+            deadline: when it must have been taken, by `time.monotonic`.
 
         Raises:
             RadioTimeoutError: the device did not take it in time.
@@ -72,6 +77,9 @@ class SoapyTransmitter:
         time_ns = 0 if at is None else self._device.time_of(at)
         if at is not None:
             self._bursts.append((at, codes.shape[1]))
+        if self._asker is not None and quirks.acknowledges:
+            with self._heard:
+                self._unheard, self._over = self._unheard + 1, max(over, self._over)
         while done < n:
             if time.monotonic() > deadline:
                 raise RadioTimeoutError(f"radio '{self._name}': the device took {done} of {n} samples before the deadline")
@@ -93,6 +101,12 @@ class SoapyTransmitter:
                 self._active = False
                 raise RadioError(f"radio '{self._name}': the transmit stream broke: {soapy.errToStr(got.ret)}")
 
+    def settle(self) -> None:
+        """Wait until the device has spoken of every burst, as long as it may need to."""
+        with self._heard:
+            self._heard.wait_for(lambda: self._unheard == 0, max(0.0, self._over + _SETTLE_S - time.monotonic()))
+            self._unheard = 0
+
     def events(self) -> list[Loss]:
         """What was reported since the last call."""
         out = []
@@ -105,6 +119,8 @@ class SoapyTransmitter:
         if self._active:
             self._active = False
             self._device.handle.deactivateStream(self._stream)
+            with self._heard:
+                self._unheard = 0
 
     def close(self) -> None:
         """Silence, and give the stream back."""
@@ -148,11 +164,18 @@ class SoapyTransmitter:
             soapy.SOAPY_SDR_UNDERFLOW: "underflow",
             soapy.SOAPY_SDR_TIME_ERROR: "late" if self._device.quirks.time_error == "late" else "gap",
         }
-        if code not in kinds:
-            return
+        if code in kinds:
+            self._keep(kinds[code], code, flags, time_ns)
+        if code == soapy.SOAPY_SDR_TIME_ERROR or (code == 0 and flags & soapy.SOAPY_SDR_END_BURST):
+            with self._heard:
+                self._unheard = max(self._unheard - 1, 0)
+                self._heard.notify_all()
+
+    def _keep(self, kind: EventKind, code: int, flags: int, time_ns: int) -> None:
+        soapy = self._device.soapy
         position = self._device.sample_at(time_ns) if flags & soapy.SOAPY_SDR_HAS_TIME else -1
         count = 1  # at least: nobody says how many
         for start, n in list(self._bursts):
             if code == soapy.SOAPY_SDR_TIME_ERROR and start == position:
                 count = n
-        self._events.append(Loss(kind=kinds[code], position=position, count=count))
+        self._events.append(Loss(kind=kind, position=position, count=count))

@@ -11,7 +11,21 @@ from hil import __version__
 from hil.radios.virtual.radio import Side
 from hil.radios.virtual.soapy_device import ANTENNAS, CLOCK_SOURCES, FORMATS, TIME_SOURCES, DeviceError, SoapyDevice
 from hil.radios.virtual.soapy_wire import (
-    Arg, Reader, arg_info, arg_infos, boolean, f64, f64s, i32, i64, kwargs, ranges, span, strings, text, void,
+    Arg,
+    Reader,
+    arg_info,
+    arg_infos,
+    boolean,
+    f64,
+    f64s,
+    i32,
+    i64,
+    kwargs,
+    ranges,
+    span,
+    strings,
+    text,
+    void,
 )  # fmt: skip
 
 __all__ = ["CALLS", "DRIVER_KEY", "HARDWARE_KEY", "Handler"]
@@ -36,8 +50,14 @@ def _seat(device: SoapyDevice, reader: Reader) -> tuple[Side, int]:
     return device.check(_side(reader), reader.i32())
 
 
-def _done(_result: None) -> bytes:
-    return void()
+def _set(action: Callable[[SoapyDevice, Reader], None]) -> Handler:
+    """A call that changes a setting and answers nothing."""
+
+    def handle(device: SoapyDevice, reader: Reader) -> bytes:
+        action(device, reader)
+        return void()
+
+    return handle
 
 
 def _hardware(device: SoapyDevice, _reader: Reader) -> bytes:
@@ -110,7 +130,7 @@ CALLS: dict[int, Handler] = {
     306: _empty_args,
     # antennas
     500: _seated(lambda device, side, channel: strings(ANTENNAS[side])),
-    501: lambda device, reader: _done(device.set_antenna(*_seat(device, reader), reader.text())),
+    501: _set(lambda device, reader: device.set_antenna(*_seat(device, reader), reader.text())),
     502: _seated(lambda device, side, channel: text(device.antenna(side, channel))),
     # corrections: none
     503: _absent, 600: _absent, 603: _absent, 606: _absent,
@@ -120,18 +140,18 @@ CALLS: dict[int, Handler] = {
     607: _nothing("I/Q correction"), 608: _nothing("I/Q correction"),
     # gains
     700: _seated(lambda device, side, channel: strings(device.elements(side))),
-    701: lambda device, reader: _done(device.set_automatic(*_seat(device, reader), reader.boolean())),
+    701: _set(lambda device, reader: device.set_automatic(*_seat(device, reader), reader.boolean())),
     702: _seated(lambda device, side, channel: boolean(device.automatic(side, channel))),
-    703: lambda device, reader: _done(device.set_gain(*_seat(device, reader), reader.f64())),
-    704: lambda device, reader: _set_element(device, reader),
+    703: _set(lambda device, reader: device.set_gain(*_seat(device, reader), reader.f64())),
+    704: _set(lambda device, reader: _set_element(device, reader)),
     705: _seated(lambda device, side, channel: f64(device.gain(side, channel))),
     706: lambda device, reader: f64(device.gain(*_seat(device, reader), reader.text())),
     707: _seated(lambda device, side, channel: span(device.gain_range(side))),
     708: lambda device, reader: span(device.element_range(_seat(device, reader)[0], reader.text())),
     709: _seated(lambda device, side, channel: boolean(side == "rx")),
     # carriers
-    800: lambda device, reader: _done(device.set_frequency(_seat(device, reader)[0], reader.f64())),
-    801: lambda device, reader: _done(device.set_frequency(_component(device, reader), reader.f64())),
+    800: _set(lambda device, reader: device.set_frequency(_seat(device, reader)[0], reader.f64())),
+    801: _set(lambda device, reader: device.set_frequency(_component(device, reader), reader.f64())),
     802: _seated(lambda device, side, channel: f64(device.frequency(side))),
     803: lambda device, reader: f64(device.frequency(_component(device, reader))),
     804: _seated(lambda device, side, channel: strings(("RF",))),
@@ -142,7 +162,7 @@ CALLS: dict[int, Handler] = {
     901: _seated(lambda device, side, channel: f64(device.radio.sample_rate_hz)),
     902: _seated(lambda device, side, channel: f64s((device.radio.world.sample_rate_hz,))),
     907: _seated(lambda device, side, channel: ranges(device.rate_ranges())),
-    903: lambda device, reader: _done(device.set_width(*_seat(device, reader), reader.f64())),
+    903: _set(lambda device, reader: device.set_width(*_seat(device, reader), reader.f64())),
     904: _seated(lambda device, side, channel: f64(device.width(side, channel))),
     905: _seated(lambda device, side, channel: f64s(tuple(end for r in device.width_ranges() for end in (r.low, r.high)))),
     906: _seated(lambda device, side, channel: ranges(device.width_ranges())),
@@ -151,14 +171,14 @@ CALLS: dict[int, Handler] = {
     1001: lambda device, reader: f64(device.radio.sample_rate_hz),
     1008: lambda device, reader: ranges(()),
     1002: lambda device, reader: strings(CLOCK_SOURCES),
-    1003: lambda device, reader: _done(device.set_source("clock", reader.text())),
+    1003: _set(lambda device, reader: device.set_source("clock", reader.text())),
     1004: lambda device, reader: text(device.clock_source),
     1005: lambda device, reader: strings(TIME_SOURCES),
-    1006: lambda device, reader: _done(device.set_source("time", reader.text())),
+    1006: _set(lambda device, reader: device.set_source("time", reader.text())),
     1007: lambda device, reader: text(device.time_source),
     1100: lambda device, reader: boolean(reader.text() in ("", "PPS")),
     1101: lambda device, reader: i64(device.read_time(reader.text())),
-    1102: lambda device, reader: _done(device.set_time(reader.i64(), reader.text())),
+    1102: _set(lambda device, reader: device.set_time(reader.i64(), reader.text())),
     1103: _nothing("timed commands"),
     # sensors
     1200: lambda device, reader: strings(tuple(_SENSORS)),
@@ -173,7 +193,7 @@ CALLS: dict[int, Handler] = {
 """Everything that needs the device alone; anything else is answered with an error."""
 
 
-def _set_element(device: SoapyDevice, reader: Reader) -> bytes:
+def _set_element(device: SoapyDevice, reader: Reader) -> None:
     side, channel = _seat(device, reader)
     name = reader.text()
-    return _done(device.set_gain(side, channel, reader.f64(), name))
+    device.set_gain(side, channel, reader.f64(), name)

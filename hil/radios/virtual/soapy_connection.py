@@ -15,7 +15,16 @@ from hil.radios.virtual.soapy_rx import RxStream
 from hil.radios.virtual.soapy_stream import Outbox, Shape
 from hil.radios.virtual.soapy_tx import TxStream
 from hil.radios.virtual.soapy_wire import (
-    HEADER_BYTES, Reader, WireError, exception, i32, kwargs_list, message, message_length, text, void,
+    HEADER_BYTES,
+    Reader,
+    WireError,
+    exception,
+    i32,
+    kwargs_list,
+    message,
+    message_length,
+    text,
+    void,
 )  # fmt: skip
 
 __all__ = ["Connection"]

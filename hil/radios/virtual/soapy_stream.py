@@ -14,7 +14,8 @@ from hil.radios.virtual.soapy_device import FORMATS, DeviceError
 from hil.radios.virtual.soapy_wire import PACKET_BYTES, PacketHeader
 
 __all__ = [
-    "END_BURST", "HAS_TIME", "OVERFLOW", "TIME_ERROR", "UNDERFLOW", "Outbox", "Shape", "acknowledgement", "from_wire", "to_wire",
+    "END_BURST", "HAS_TIME", "OVERFLOW", "TIME_ERROR", "UNDERFLOW", "Outbox", "Shape", "acknowledgement", "from_wire",
+    "to_wire",
 ]  # fmt: skip
 
 END_BURST, HAS_TIME = 1 << 1, 1 << 2

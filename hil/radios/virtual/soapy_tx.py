@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from hil.radios.virtual.server import Sockets
 from hil.radios.virtual.soapy_device import SoapyDevice
 from hil.radios.virtual.soapy_stream import (
-    END_BURST, HAS_TIME, TIME_ERROR, UNDERFLOW, Outbox, Shape, acknowledgement, from_wire,
+    END_BURST,
+    HAS_TIME,
+    TIME_ERROR,
+    UNDERFLOW,
+    Outbox,
+    Shape,
+    acknowledgement,
+    from_wire,
 )  # fmt: skip
 from hil.radios.virtual.soapy_wire import PACKET_BYTES, PacketHeader, WireError
 
