@@ -104,8 +104,12 @@ class SoapyTransmitter:
     def settle(self) -> None:
         """Wait until the device has spoken of every burst, as long as it may need to."""
         with self._heard:
-            self._heard.wait_for(lambda: self._unheard == 0, max(0.0, self._over + _SETTLE_S - time.monotonic()))
+            self._heard.wait_for(lambda: self._unheard == 0 or self._deaf, max(0.0, self._over + _SETTLE_S - time.monotonic()))
             self._unheard = 0
+
+    @property
+    def _deaf(self) -> bool:
+        return self._asker is None or not self._asker.is_alive()
 
     def events(self) -> list[Loss]:
         """What was reported since the last call."""

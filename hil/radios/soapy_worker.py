@@ -12,7 +12,7 @@ from hil.errors import RadioError, RadioTimeoutError
 __all__ = ["Worker"]
 
 T = TypeVar("T")
-_GRACE_S = 1.0
+_GRACE_S = 0.5
 
 
 class Worker:
@@ -46,7 +46,7 @@ class Worker:
         Args:
             what: for messages.
             function: to be run.
-            timeout_s: it should end by itself in this time; it is given up one second later.
+            timeout_s: it should end by itself in this time; it is given up half a second later.
 
         Raises:
             RadioTimeoutError: it did not.
