@@ -27,7 +27,7 @@ from hil.radios.contract import (
     check_settings,
 )  # fmt: skip
 from hil.radios.limits import Permit
-from hil.radios.pluto_device import PlutoDevice, RxBuffers, TxBuffers
+from hil.radios.pluto_device import PlutoDevice, RxBuffers, TxBuffers, destroy
 from hil.radios.pluto_receive import Gap, Receiver
 from hil.radios.pluto_transmit import HostFedStream
 from hil.radios.scaling import to_int16
@@ -194,7 +194,7 @@ class PlutoRadio(Radio):
             if stream is not None:
                 stream.close()
             burst, self._burst = self._burst, None
-            del burst  # the last reference destroys the buffer
+            destroy(burst)
 
     def close(self) -> None:
         """Stop everything, attenuation to its highest, and let go."""

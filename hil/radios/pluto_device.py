@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hil.errors import DriverMissingError, RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range
 
-__all__ = ["INSTALL", "PlutoDevice", "RxBuffers", "TxBuffers", "load_adi"]
+__all__ = ["INSTALL", "PlutoDevice", "RxBuffers", "TxBuffers", "destroy", "load_adi"]
 
 INSTALL = "apt install libiio0 (conda: conda install -c conda-forge libiio), then pip install 'pyadi-iio>=0.0.21' 'pylibiio<1'"
 _STATUS, _CLEAR = 0x80000088, 0x6
@@ -170,7 +170,7 @@ class PlutoDevice:
             sdr._ctx.set_timeout(round(seconds * 1000))
 
     def push(self, codes: NDArray[np.int16], *, cyclic: bool) -> Any:
-        """Send a buffer once or cyclically; it plays as long as the returned object lives."""
+        """Send a buffer once or cyclically; it plays until `destroy`."""
         with self._asking("transmit") as sdr:
             sdr._txdac.set_kernel_buffers_count(2)
             return self._push(sdr, codes, cyclic)
@@ -179,8 +179,12 @@ class PlutoDevice:
         import iio
 
         buffer = iio.Buffer(sdr._txdac, len(codes), cyclic)
-        buffer.write(bytearray(np.ascontiguousarray(codes).tobytes()))
-        buffer.push()
+        try:
+            buffer.write(bytearray(np.ascontiguousarray(codes).tobytes()))
+            buffer.push()
+        except OSError:
+            destroy(buffer)
+            raise
         return buffer
 
     def make_buffer(self, *, output: bool, samples: int, count: int) -> Any:
@@ -204,9 +208,23 @@ class PlutoDevice:
             (sdr._txdac if output else sdr._rxadc).reg_write(_STATUS, _CLEAR | 1)
 
     def release(self) -> None:
-        """Let go of the context; buffers must be gone by now."""
+        """Let go of the context, at once: the garbage collector could come to it before a buffer's last reference is gone."""
         with self._lock:
-            self._sdr = None
+            sdr, self._sdr = self._sdr, None
+            if sdr is not None:
+                import iio
+
+                context, sdr._ctx._context = sdr._ctx._context, None
+                iio._destroy(context)
+
+
+def destroy(buffer: Any) -> None:
+    """Destroy a libiio buffer now, whoever still refers to it: it must be gone before its context."""
+    if buffer is not None and buffer._buffer is not None:
+        import iio
+
+        pointer, buffer._buffer = buffer._buffer, None
+        iio._buffer_destroy(pointer)
 
 
 class RxBuffers:
@@ -232,7 +250,8 @@ class RxBuffers:
 
     def stop(self) -> None:
         """Destroy the buffer."""
-        self._buffer = None
+        buffer, self._buffer = self._buffer, None
+        destroy(buffer)
 
 
 class TxBuffers:
@@ -262,7 +281,8 @@ class TxBuffers:
 
     def stop(self) -> None:
         """Destroy the buffer."""
-        self._buffer = None
+        buffer, self._buffer = self._buffer, None
+        destroy(buffer)
 
 
 def _range(text: str) -> Range:

@@ -73,6 +73,7 @@ class Receiver:
         self._changed = threading.Condition()
         self._blocks: deque[tuple[int, NDArray[np.int16]]] = deque()
         self._gaps: deque[Gap] = deque(maxlen=10_000)
+        self._untold: list[Gap] = []
         self._end = 0
         self._failure: Exception | None = None
         self._stopping = False
@@ -87,9 +88,10 @@ class Receiver:
             return self._end
 
     def read(self, start: int, n: int, timeout_s: float) -> tuple[NDArray[np.int16], int, list[Gap]]:
-        """Up to n samples from `start` on: int16 [m, 2], the position of the first, and the gaps met.
+        """Up to n samples from `start` on: int16 [m, 2], the position of the first, and the gaps so far, each told once.
 
-        A gap at the start is skipped; a gap inside ends the reception before n.
+        A gap at the start is skipped; a gap inside ends the reception before n. Gaps before the start are told as well: whoever
+        counts on positions must know that they are estimates from there on.
 
         Raises:
             RadioTimeoutError: they did not come in time.
@@ -97,10 +99,8 @@ class Receiver:
         """
         deadline = self._clock() + timeout_s
         with self._changed:
-            gaps: list[Gap] = []
             for gap in self._gaps:
                 if gap.position <= start < gap.position + gap.count:
-                    gaps.append(gap)
                     start = gap.position + gap.count
             while True:
                 inside = next((gap for gap in self._gaps if start < gap.position < start + n), None)
@@ -116,8 +116,8 @@ class Receiver:
                         f"radio '{self._name}': {n} samples did not arrive in {timeout_s:.3g} s ({arrived} did)"
                     )
                 self._changed.wait(left)
-            if inside is not None:
-                gaps.append(inside)
+            gaps = [gap for gap in self._untold if gap.position <= until]
+            self._untold = self._untold[len(gaps) :]
             oldest = self._blocks[0][0] if self._blocks else self._end
             if start < oldest and until > start:
                 lost = Gap(position=start, count=min(oldest, until) - start)  # the host came too late for them
@@ -166,12 +166,10 @@ class Receiver:
         with self._changed:
             if fresh and self._reference is not None:
                 lost = round((arrived - self._reference[0]) * self._rate) - len(block) - self._end
-                if lost > 0:
-                    self._gaps.append(Gap(position=self._end, count=lost))
-                    self._end += lost
-                else:
-                    self._gaps.append(Gap(position=self._end, count=1))  # at least one: the device said so
-                    self._end += 1
+                gap = Gap(position=self._end, count=max(lost, 1))  # at least one: the device said so
+                self._gaps.append(gap)
+                self._untold.append(gap)
+                self._end += gap.count
             self._blocks.append((self._end, block))
             self._end += len(block)
             origin = arrived - self._end / self._rate

@@ -104,6 +104,7 @@ class StreamExchange:
         self._rate, self._center = sample_rate_hz, center_freq_hz
         self._max_cfo = 0.0 if shared_clock else 50e-6 * center_freq_hz
         self._ties: dict[str, _Tie] = {}
+        self._probes = 0
 
     def forget(self) -> None:
         """Every tie is void: the receiver or a transmitter was set anew."""
@@ -156,12 +157,13 @@ class StreamExchange:
         slots = {name: begin + _GUARD + k * (PROBE_SAMPLES + 2 * _GUARD) for k, name in enumerate(streams)}
         start = begin + len(streams) * (PROBE_SAMPLES + 2 * _GUARD) + before
         probes = {name: ties[name].clock.to_transmitter(slots[name]) for name in streams}
+        numbers = {name: self._number() for name in streams}
         late = False
         for name, stream in streams.items():
             frame_at = ties[name].clock.to_transmitter(start)
             sent = np.zeros((len(blocks[name]), frame_at - probes[name] + blocks[name].shape[1]), np.complex64)
             loud = int(np.argmax(np.abs(blocks[name]).max(axis=1)))
-            sent[loud, :PROBE_SAMPLES] = make_probe()
+            sent[loud, :PROBE_SAMPLES] = make_probe(numbers[name])
             sent[:, frame_at - probes[name] :] = blocks[name]
             said = stream.write(sent, probes[name])
             events += said
@@ -176,7 +178,11 @@ class StreamExchange:
         for name, stream in streams.items():
             low = slots[name] - got.start - _SEARCH
             found = find_probe(
-                heard[low : low + PROBE_SAMPLES + 2 * _SEARCH], self._rate, self._max_cfo, near_cfo_hz=ties[name].cfo_hz
+                heard[low : low + PROBE_SAMPLES + 2 * _SEARCH],
+                numbers[name],
+                self._rate,
+                self._max_cfo,
+                near_cfo_hz=ties[name].cfo_hz,
             )
             if stream.epoch != ties[name].epoch:
                 self._ties.pop(name, None)
@@ -214,7 +220,8 @@ class StreamExchange:
         epoch, cursor = stream.epoch, self._receiver.now()
         at = stream.position + int(_SLACK_S * self._rate)
         sent = np.zeros((self._rows(name), PROBE_SAMPLES), np.complex64)
-        sent[0] = make_probe()
+        number = self._number()
+        sent[0] = make_probe(number)
         if any(event.kind == "late" for event in stream.write(sent, at)):
             return False
         window = int(0.1 * self._rate)
@@ -224,12 +231,16 @@ class StreamExchange:
             events += [event for event in got.events if event.kind != "clip"]
             heard = from_int16(got.samples[self._row], self._receiver.info.rx_full_scale)
             kept = heard if got.start != cursor else np.concatenate([kept[-2 * PROBE_SAMPLES :], heard])
-            found = find_probe(kept, self._rate, self._max_cfo)
+            found = find_probe(kept, number, self._rate, self._max_cfo)
             cursor = got.start + len(heard)
             if found is not None and found.position + PROBE_SAMPLES + _GUARD < len(kept) and stream.epoch == epoch:
                 self._ties[name] = self._tie(stream, at, cursor - len(kept) + found.position, found.cfo_hz)
                 return True
         return False
+
+    def _number(self) -> int:
+        self._probes += 1
+        return self._probes
 
     def _tie(self, stream: TransmitStream, at: int, place: float, cfo_hz: float) -> _Tie:
         ratio = 1.0 - cfo_hz / self._center  # a fast transmitter's samples come closer together
