@@ -183,7 +183,7 @@ def make(monkeypatch):
         bench = bench.model_copy(update={"limits": type(bench.limits)(freq_ranges_hz=((9e8, 1.1e9),), max_tx_gain_db=70.0,
             max_tx_dbm=0.0, max_rx_dbm=0.0, min_path_loss_db=30.0)})  # fmt: skip
         opened_device = SoapyDevice("sdr", SoapyOptions(args={"driver": key}))
-        radio = SoapyRadio("sdr", opened_device, Permit(bench, {"consent": True}), virtual=False)
+        radio = SoapyRadio("sdr", opened_device, Permit(bench, {"consent": True}), {}, virtual=False)
         radio.configure(SETTINGS)
         opened.append(radio)
         return radio, device

@@ -22,6 +22,7 @@ from hil.radios.scaling import to_int16
 from hil.radios.soapy_device import SoapyDevice
 from hil.radios.soapy_options import SoapyOptions
 from hil.radios.soapy_receive import Received, SoapyReceiver
+from hil.radios.soapy_time import synchronise
 from hil.radios.soapy_transmit import SoapyTransmitter
 from hil.radios.virtual.address import proven_virtual
 
@@ -37,8 +38,8 @@ class SoapyRadio(Radio):
     is finite; one without reads on from an endless one. A hole ends a reception early, and its event says where and how long.
     """
 
-    def __init__(self, name: str, device: SoapyDevice, permit: Permit, *, virtual: bool) -> None:
-        self._name, self._device, self._permit = name, device, permit
+    def __init__(self, name: str, device: SoapyDevice, permit: Permit, timed: dict[str, Any], *, virtual: bool) -> None:
+        self._name, self._device, self._permit, self._timed = name, device, permit, timed
         self._settings: RadioSettings | None = None
         self._asked: RadioSettings | None = None
         self._closed = False
@@ -60,8 +61,9 @@ class SoapyRadio(Radio):
         device = SoapyDevice(name, options)
         url = options.args.get("remote", "") if options.remote else ""
         host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
+        timed = shared.setdefault("uhd_timed", {})  # USRPs too: all drivers set their time at one pulse
         try:
-            return cls(name, device, Permit(bench, shared), virtual=proven_virtual(name, config, host, device.serial))
+            return cls(name, device, Permit(bench, shared), timed, virtual=proven_virtual(name, config, host, device.serial))
         except BaseException:
             device.close()
             raise
@@ -82,6 +84,8 @@ class SoapyRadio(Radio):
         elif self._asked is not None and self._asked.rx_gain_db != settings.rx_gain_db and self._rx is not None:
             self._device.call("stopping the reception", lambda _: self._rx.stop() if self._rx is not None else None)
         applied = self._device.apply(settings, tune=tune)
+        if settings.time_source not in (None, "none", "internal", "") and self._name not in self._timed:
+            synchronise(self._device, self._timed)
         self._asked, self._settings = settings, applied
         return applied
 
@@ -166,6 +170,7 @@ class SoapyRadio(Radio):
         if self._closed:
             return
         self._closed = True
+        self._timed.pop(self._name, None)
         try:
             self._end_streams()
         finally:
