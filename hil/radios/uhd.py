@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import re
 import threading
 import weakref
@@ -177,7 +176,7 @@ class UhdRadio(Radio):
         if timeout_s is None:
             lead = max(0, start - self._device.now())
             timeout_s = (lead + n) / settings.sample_rate_hz + 2.0
-        samples, begin, gaps = self._receiver.read(start, n, timeout_s)
+        samples, begin, gaps = self._receiver.read(start, n, timeout_s, start if self._cursor is None else self._cursor)
         met = [self._event(gap.kind, channel, gap.position, gap.count) for gap in gaps for channel in settings.rx_channels]
         end = begin + samples.shape[1]
         self._cursor = max([end, *(gap.position + gap.count for gap in gaps)])
@@ -203,9 +202,7 @@ class UhdRadio(Radio):
             with self._lock:
                 self._end_streams()
         finally:
-            if self._device.broken:  # its destructor would end the process: let it outlive everything
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._device.usrp))
-            self._device.usrp = None
+            self._device.release()
 
     def _end_streams(self) -> None:
         transmitter, self._transmitter = self._transmitter, None

@@ -7,10 +7,14 @@ then crashes the process when it receives. So the binding's file is examined bef
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import importlib
 import importlib.util
 import os
+import re
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,11 +26,13 @@ from pydantic import Field
 from hil.config import Config
 from hil.errors import DriverMissingError, RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.virtual.address import is_loopback
 
 __all__ = ["FULL_SCALE", "INSTALL", "UhdDevice", "UhdOptions", "load_uhd"]
 
 INSTALL = "apt install python3-uhd uhd-host (Debian, Ubuntu), or conda install -c conda-forge uhd"
 FULL_SCALE = 32768.0
+_CONTROL_PORT, _HELLO = 49152, struct.pack(">III24x", 12, ord("a"), 1)  # of USRP2 and N-series
 _RECEIVE_BUFFER = "recv_buff_size=2e6"  # what a kernel without settings of its own nearly gives
 
 
@@ -96,7 +102,7 @@ class UhdDevice:
     def __init__(self, name: str, uhd: Any, usrp: Any, options: UhdOptions) -> None:
         self.name, self.uhd, self.usrp, self.options = name, uhd, usrp, options
         self.sample_rate_hz = 0.0
-        self.broken = False
+        self._watches = self._watch()
         with self.wrapped("describe"):
             if options.tx_subdev:
                 usrp.set_tx_subdev_spec(uhd.usrp.SubdevSpec(options.tx_subdev))
@@ -131,15 +137,53 @@ class UhdDevice:
 
     @contextlib.contextmanager
     def wrapped(self, what: str) -> Iterator[None]:
-        """Turn what UHD raises into RadioError."""
+        """Turn what UHD raises into RadioError; where nobody listens any more, before UHD ends the process over it."""
+        if self.usrp is None or self._deserted():
+            raise RadioError(f"radio '{self.name}': cannot {what}: nobody listens at '{self.options.args}' any more")
         try:
             yield
         except RadioError:
             raise
         except (RuntimeError, IndexError, KeyError, ValueError) as err:
-            text = _first_line(err)
-            self.broken = self.broken or "timed out" in text or "no control response" in text or "send error" in text
-            raise RadioError(f"radio '{self.name}': cannot {what}: {text}") from err
+            raise RadioError(f"radio '{self.name}': cannot {what}: {_first_line(err)}") from err
+
+    def release(self) -> None:
+        """Let go of the device.
+
+        UHD's destructor, too, ends the process where nobody listens any more. Such an object must outlive everything; as UHD
+        gives it back to whoever opens that address again in this process, others are destroyed.
+        """
+        usrp, self.usrp = self.usrp, None
+        if usrp is not None and self._deserted():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(usrp))
+        for sock in self._watches:
+            sock.close()
+        self._watches = []
+
+    def _watch(self) -> list[socket.socket]:
+        """Sockets to the control ports of virtual devices: only a host of its own says that nobody listens."""
+        watches = []
+        for host in re.findall(r"addr\d*=([^,]+)", self.options.args):
+            if is_loopback(host.strip()):
+                sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                sock.setblocking(False)
+                sock.connect((host.strip(), _CONTROL_PORT))
+                watches.append(sock)
+        return watches
+
+    def _deserted(self) -> bool:
+        """Whether a virtual device's process is gone: on loopback the kernel says so at once."""
+        for sock in self._watches:
+            try:
+                sock.send(_HELLO)
+                if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    return True
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        sock.recv(64)
+            except OSError:
+                return True
+        return False
 
     def describe(self, *, virtual: bool) -> RadioInfo:
         """What the device can do, as it says."""

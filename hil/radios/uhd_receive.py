@@ -77,8 +77,8 @@ class UhdReceiver:
                 raise RadioTimeoutError(f"radio '{self._device.name}': no sample arrived in {timeout_s:g} s")
             return self._blocks[0][0] if self._blocks else self._end
 
-    def read(self, start: int, n: int, timeout_s: float) -> tuple[NDArray[np.int16], int, list[Gap]]:
-        """Up to n samples from `start` on.
+    def read(self, start: int, n: int, timeout_s: float, since: int) -> tuple[NDArray[np.int16], int, list[Gap]]:
+        """Up to n samples from `start` on; gaps from position `since` on are told of too.
 
         Returns:
             int16 [channel, m, 2], the position of the first, and the gaps met. A gap at the start is skipped; one inside
@@ -91,7 +91,7 @@ class UhdReceiver:
         deadline, asked = time.monotonic() + timeout_s, start
         with self._changed:
             while True:
-                met, start, until = self._lay_out(asked, n)
+                met, start, until = self._lay_out(asked, n, since)
                 if self._end is not None and self._end >= until:
                     break
                 self._check()
@@ -114,13 +114,15 @@ class UhdReceiver:
         self._stopping = True
         self._thread.join(timeout=5)
 
-    def _lay_out(self, start: int, n: int) -> tuple[list[Gap], int, int]:
+    def _lay_out(self, start: int, n: int, since: int) -> tuple[list[Gap], int, int]:
         """The gaps met, the first position that can be had, and where the reception ends."""
         until, met = start + n, []
         for gap in self._gaps:
-            if gap.position + gap.count <= start or gap.position >= until:
+            if gap.position + gap.count <= min(start, since) or gap.position >= until:
                 continue
             met.append(gap)
+            if gap.position + gap.count <= start:
+                continue
             if gap.position > start:
                 until = gap.position
                 break

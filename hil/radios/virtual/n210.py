@@ -22,6 +22,7 @@ from hil.radios.virtual.n210_wire import (
     FifoCommand,
     async_message,
     fifo_ack,
+    gone_peers,
     parse_fifo,
     parse_tx,
     report_errors,
@@ -158,8 +159,8 @@ class N210Server(ProtocolServer):
             except BlockingIOError:
                 break
             except OSError:
-                self._lost(number)
-                break
+                self._find_gone(number)
+                continue
             if (number, peer) in self._banned:
                 continue
             if number == CONTROL_PORT:
@@ -185,7 +186,8 @@ class N210Server(ProtocolServer):
         if reply is None:
             self.radio.counters["malformed"] += 1
             return
-        self._learn(CONTROL_PORT, peer)
+        if reply[7] != ord("A"):  # who only says hello is no client
+            self._learn(CONTROL_PORT, peer)
         self._send(CONTROL_PORT, reply, peer)
 
     def _fifo(self, data: bytes, peer: Address) -> None:
@@ -238,11 +240,14 @@ class N210Server(ProtocolServer):
             peer = self._peers.get(number)
             if peer is None:
                 return 0
-            try:
-                return send_packets(self._ports[number], peer, packets)
-            except OSError:
-                self._lost(number)
-                return 0
+            for _ in range(2):
+                try:
+                    return send_packets(self._ports[number], peer, packets)
+                except OSError:
+                    self._find_gone(number)
+                if self._peers.get(number) != peer:
+                    break
+            return 0
 
         return send
 
@@ -254,12 +259,15 @@ class N210Server(ProtocolServer):
         self._send(TX_PORT, async_message(self._asynchronous, counter + self.registers.offset, code, sequence), peer)
 
     def _send(self, number: int, data: bytes, peer: Address) -> None:
-        try:
-            self._ports[number].sendto(data, peer)
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._lost(number)
+        for _ in range(3):
+            try:
+                self._ports[number].sendto(data, peer)
+            except BlockingIOError:
+                return
+            except OSError:  # about an earlier datagram, perhaps to another peer
+                self._find_gone(number)
+            else:
+                return
 
     def _learn(self, number: int, peer: Address) -> None:
         if self._peers.get(number) == peer:
@@ -270,6 +278,10 @@ class N210Server(ProtocolServer):
         self.radio.clients[:] = [known for known in self.radio.clients if not known.endswith(f" on {number}")] + [client]
         if number == CONTROL_PORT:
             self.radio.count("connect", self.radio.played, 1)
+
+    def _find_gone(self, number: int) -> None:
+        if self._peers.get(number) in gone_peers(self._ports[number]):
+            self._lost(number)
 
     def _lost(self, number: int) -> None:
         """Nobody listens at the other end of a port any more."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 __all__ = [
     "ASYNC_ACK", "ASYNC_FLOW", "ASYNC_LATE", "ASYNC_SEQUENCE", "ASYNC_SEQUENCE_IN_BURST", "ASYNC_UNDERFLOW", "CLOCK_HZ",
     "CONTROL_PORT", "FIFO_PORT", "RX_BROKEN_CHAIN", "RX_LATE", "RX_OVERFLOW", "RX_PORTS", "TX_PORT", "FifoCommand", "TxPacket",
-    "async_message", "fifo_ack", "parse_fifo", "parse_tx", "rx_error", "rx_packets", "send_packets",
+    "async_message", "fifo_ack", "gone_peers", "parse_fifo", "parse_tx", "report_errors", "rx_error", "rx_packets",
+    "send_packets",
 ]  # fmt: skip
 
 CLOCK_HZ = 100_000_000
@@ -169,7 +170,7 @@ def send_packets(sock: socket.socket, peer: tuple[str, int], packets: NDArray[np
     """Send packets of equal size, uint8 [n, bytes], many at a time where the kernel can; how many it took.
 
     Raises:
-        ConnectionError: nobody listens at the peer any more.
+        ConnectionError: nobody listens at this peer, or at an earlier one, any more; see `gone_peers`.
     """
     size = packets.shape[1]
     batch = max(1, min(_GSO_SEGMENTS, _GSO_BYTES // size))
@@ -192,6 +193,15 @@ def send_packets(sock: socket.socket, peer: tuple[str, int], packets: NDArray[np
 
 
 def report_errors(sock: socket.socket) -> None:
-    """Have the kernel report that a peer is gone, as ConnectionError of a later call (Linux)."""
+    """Have the kernel report that a peer is gone: ConnectionError of any later call, then `gone_peers` says which (Linux)."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+
+
+def gone_peers(sock: socket.socket) -> set[tuple[str, int]]:
+    """Where the kernel found nobody listening since the last call."""
+    found: set[tuple[str, int]] = set()
+    with contextlib.suppress(OSError):
+        while True:
+            found.add(sock.recvmsg(0, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)[3])
+    return found
