@@ -75,7 +75,8 @@ RADIOS = Registry(
         ),
         "soapy": Entry(
             target="hil.radios.soapy:SoapyRadio",
-            install="apt install python3-soapysdr (conda: conda install -c conda-forge soapysdr); see: hil doctor",
+            install="apt install python3-soapysdr and the device's module, soapysdr-module-… (conda: conda install -c conda-forge "
+            "soapysdr soapysdr-module-…); see: hil doctor",
         ),
     },
 )
