@@ -236,9 +236,9 @@ def test_underflow_is_reported(air, radio, turn):
 def test_a_late_burst_is_reported_and_silent(air, radio, turn):
     at = radio.now() + AHEAD
     air.fault("sdr", "late")
-    assert radio.transmit(burst(5000), at=at) == []
+    events = radio.transmit(burst(5000), at=at)
     got = radio.receive(5000, at=at)
-    events = [*got.events, *radio.settle()]
+    events += [*got.events, *radio.settle()]
     assert [(e.kind, e.position, e.count) for e in events] == [("late", at, 5000)] * 2
     quiet = radio.receive(5000, at=radio.now() + AHEAD)
     assert power(got.samples[0]) < 2 * power(quiet.samples[0])
@@ -271,6 +271,35 @@ def test_a_lost_connection_is_an_error_and_not_a_hang(air, turn):
     assert time.monotonic() - began < 15
     with Bench(air.bench) as again:
         assert again.radios["sdr"].receive(100).samples.shape == (1, 100, 2)
+
+
+def test_an_air_that_dies_is_an_error_by_the_deadline():
+    with serve(make_bench()) as served:
+        with contextlib.suppress(RadioError), Bench(served.bench) as bench:
+            radio = bench.radios["sdr"]
+            radio.receive(100_000)
+            os.kill(served.pid, signal.SIGKILL)
+            began = time.monotonic()
+            with pytest.raises(RadioError):
+                radio.receive(1_000_000)
+            assert time.monotonic() - began < 1 + 2 + 0.6
+        assert time.monotonic() - began < 5
+
+
+def test_two_devices_set_their_time_at_one_pulse():
+    data = make_bench().model_dump()
+    data |= {"clock_source": "external", "time_source": "external"}
+    data["radios"]["other"] = {**data["radios"]["sdr"], "virtual": {"tx_channels": 0}}
+    data["receiver"]["radio"] = "other"
+    with serve(type(make_bench()).model_validate(data)) as served, Bench(served.bench) as bench:
+        first, second = bench.radios["sdr"], bench.radios["other"]
+        assert abs(first.now() - second.now()) < 50_000
+        at = first.now() + AHEAD
+        sent = burst()
+        assert first.transmit(sent, at=at) == []
+        heard = from_int16(second.receive(3000, at=at - 500).samples[0], 2048)
+        peak = np.abs(np.correlate(heard, sent[0], "valid")).argmax()
+        assert peak in (501, 502)  # 1.3 µs
 
 
 CHILD = """

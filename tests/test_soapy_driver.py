@@ -1,6 +1,6 @@
 """The Soapy driver against a made-up SoapySDR: partial writes, fragments, holes, quirks, hangs. Needs no library."""
 
-# ruff: noqa: N802
+# ruff: noqa: N802, N815
 import sys
 import threading
 import time

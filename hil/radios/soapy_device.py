@@ -45,10 +45,16 @@ def load_soapy() -> Any:
     except ImportError as err:
         raise DriverMissingError(f"radio driver 'soapy' needs the module 'SoapySDR' ({err}). {INSTALL}") from err
     if not getattr(module, "_hil_logs", False):
-        module.registerLogHandler(lambda level, message: _LOG.log(_LEVELS.get(level, logging.DEBUG), "%s", message))
+        module.registerLogHandler(_log)
         module._hil_logs = True
         atexit.register(module.registerLogHandler, None)  # no Python may run in the library's threads after the end
     return module
+
+
+def _log(level: int, message: str) -> None:
+    """A message of the library; that a kernel gives smaller buffers than SoapyRemote's 42 MiB is no warning."""
+    usual = "resize socket buffer" in message
+    _LOG.log(logging.INFO if usual else _LEVELS.get(level, logging.DEBUG), "%s", message)
 
 
 def _range(values: Any) -> Range:
