@@ -21,6 +21,7 @@ from hil.config import validate
 from hil.errors import RadioError, ShapeError
 from hil.radios.bench import BenchConfig
 from hil.radios.contract import Radio, RadioInfo, RadioSettings, Reception, StreamEvent, check_settings
+from hil.radios.limits import Permit
 from hil.radios.scaling import to_int16
 from hil.radios.uhd_device import UhdDevice, UhdOptions
 from hil.radios.uhd_receive import UhdReceiver
@@ -36,8 +37,8 @@ _RAIL = 32767  # a sample at the converter's end
 class UhdRadio(Radio):
     """One USRP, or several that UHD joins to one."""
 
-    def __init__(self, name: str, device: UhdDevice, *, virtual: bool, shared: dict[str, Any]) -> None:
-        self._name, self._device = name, device
+    def __init__(self, name: str, device: UhdDevice, permit: Permit, *, virtual: bool, shared: dict[str, Any]) -> None:
+        self._name, self._device, self._permit = name, device, permit
         self._timed: dict[str, UhdDevice] = shared.setdefault("uhd_timed", {})
         self._settings: RadioSettings | None = None
         self._receiver: UhdReceiver | None = None
@@ -64,7 +65,8 @@ class UhdRadio(Radio):
         device = UhdDevice.connect(name, options)
         found = re.findall(r"addr\d*=([^,]+)", options.args)
         host = found[0].strip() if len(found) == 1 else ""
-        return cls(name, device, virtual=proven_virtual(name, config, host, device.serial), shared=shared)
+        virtual = proven_virtual(name, config, host, device.serial)
+        return cls(name, device, Permit(bench, shared), virtual=virtual, shared=shared)
 
     @property
     def info(self) -> RadioInfo:
@@ -124,9 +126,11 @@ class UhdRadio(Radio):
 
         Raises:
             ShapeError: wrong shape or type, or no samples.
+            TransmitRefusedError: the bench's limits, or the missing consent, forbid it.
             RadioError: not configured, the reference is not locked, or the connection is lost.
         """
         settings = self._configured()
+        self._permit.check(self._info, settings)
         codes, clipped = to_int16(samples, self._info.tx_full_scale)
         if codes.ndim != 3 or codes.shape[0] != len(settings.tx_channels) or codes.shape[1] == 0:
             raise ShapeError(
