@@ -59,12 +59,12 @@ VERSION = b"0.24.v0.24  \n"
 
 def talk(port, data, quiet_s=0.3):
     """Everything that is answered to `data` and a VERSION after it; after `quiet_s` of silence no more is expected."""
-    out = b""
+    out, ambiguous = b"", b"version" in data.lower()
     with socket.create_connection(("127.0.0.1", port)) as sock:
         sock.settimeout(quiet_s)
         sock.sendall(data + b"VERSION\r\n")
         try:
-            while not out.endswith(VERSION) and (piece := sock.recv(65536)):
+            while (ambiguous or not out.endswith(VERSION)) and (piece := sock.recv(65536)):
                 out += piece
         except (TimeoutError, ConnectionResetError):
             pass

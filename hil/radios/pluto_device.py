@@ -101,7 +101,7 @@ class PlutoDevice:
             rx_full_scale=rx_full_scale,
             cyclic_transmit=True,
             stream_transmit=True,
-            start_jitter_s=0.1,
+            start_jitter_s=0.25,  # after what has been received: the queues of both directions and the host
             virtual=virtual,
         )
 

@@ -129,7 +129,7 @@ class StreamExchange:
             RadioTimeoutError: the receiver's samples did not come in time.
         """
         events: list[StreamEvent] = []
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             streams = {name: self._stream(name) for name in blocks}
             for name, stream in streams.items():
                 self._ensure(name, stream, events)
@@ -137,7 +137,9 @@ class StreamExchange:
             for stream in streams.values():
                 events += stream.events()
             if complete:
-                return got, events
+                break
+            if attempt < _TRIES - 1:
+                events += got.events
         return got, events
 
     def _send(

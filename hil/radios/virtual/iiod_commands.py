@@ -149,6 +149,9 @@ class Commands:
             self._code(-EINVAL)
             return
         found = self._find(words[:-1])
+        if found == -ENODEV:
+            self._code(-ENODEV)  # iiod reads no payload for a device that it does not know
+            return
         keep = size <= _LARGEST_VALUE
 
         def store(data: bytes) -> None:
