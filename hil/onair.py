@@ -135,7 +135,9 @@ class AirRun:
             }
             for event in reception.events
         ]
-        return reception.samples, reception.start, events
+        # a capture has no empty bursts: where nothing came (an event says why) it keeps one sample of silence
+        samples = reception.samples if len(reception.samples) else np.zeros((1, 2), np.int16)
+        return samples, reception.start, events
 
     def exchange(self, waveforms: Tensor, number: int) -> Tensor:
         """A sounding burst: kept in the capture, its samples given back as complex64."""
