@@ -65,6 +65,7 @@ def synchronise(device: SoapyDevice, timed: dict[str, Any]) -> None:
         seconds, mine = other.pulse(), round(own.last() / _SECOND)
         if mine != seconds:
             raise RadioError(
-                f"radio '{device.name}' has {mine} s where radio '{other.name}' has {seconds} s: do they share one pulse per second?"
+                f"radio '{device.name}' has {mine} s where radio '{other.name}' has {seconds} s: "
+                "do they share one pulse per second?"
             )
     timed[device.name] = own
