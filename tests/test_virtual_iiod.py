@@ -15,7 +15,7 @@ from hil.radios.bench import BenchConfig
 from hil.radios.virtual.process import serve
 from hil.radios.virtual.ramp import ramp_positions
 
-IIOD = shutil.which("iiod", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/tmp/iiod/usr/sbin")
+IIOD = shutil.which("iiod", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 RX, TX = "cf-ad9361-lpc", "cf-ad9361-dds-core-lpc"
 
 
