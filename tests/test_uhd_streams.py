@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from hil.errors import DriverMissingError, RadioError, RadioNotFoundError, TransmitRefusedError
+from hil.radios.contract import RadioSettings
 from hil.radios.scaling import from_int16
 from hil.radios.session import Bench
 from hil.radios.uhd import UhdRadio
@@ -317,6 +318,51 @@ def test_dead_air_is_an_error():
         time.sleep(0.2)
         with pytest.raises(RadioError, match="nobody listens"):
             bench.burst(noise(1000))
+
+
+def test_two_boards_are_one_radio_with_two_channels():
+    """Two N210 joined by UHD: rows go to their channels, at one time, and both receivers' samples start together."""
+    with serve(make_bench(clock="external", time="external")) as air:
+        hosts = [air.bench.radios[name].virtual.host for name in ("tx", "rx")]
+        data = air.bench.model_dump() | {"links": []}
+        args = f"type=usrp2,addr0={hosts[0]},addr1={hosts[1]}"
+        data |= {
+            "radios": {"pair": {"driver": "uhd", "args": args}},
+            "transmitters": [{"radio": "pair", "channel": channel, "gain_db": 20} for channel in (0, 1)],
+            "receiver": {"radio": "pair", "channel": 1, "gain_db": 25},
+            "limits": {
+                "freq_ranges_hz": [(0.9e9, 1.1e9)], "max_tx_gain_db": 31.5, "max_tx_dbm": 17,
+                "max_rx_dbm": 0, "min_path_loss_db": 60,
+            },
+        }  # fmt: skip
+        bench = type(air.bench).model_validate(data)
+        settings = RadioSettings(
+            sample_rate_hz=1e6,
+            center_freq_hz=1e9,
+            tx_channels=(0, 1),
+            rx_channels=(0, 1),
+            tx_gain_db=(20.0, 0.0),
+            rx_gain_db=(0.0, 25.0),
+            clock_source="external",
+            time_source="external",
+        )
+        with UhdRadio.open("pair", bench, {"consent": True}) as radio:
+            assert (radio.info.tx_channels, radio.info.rx_channels, radio.info.virtual) == (2, 2, False)
+            radio.configure(settings)
+            sent = np.concatenate([noise(5000), np.zeros((1, 5000), np.complex64)])
+            for at in (radio.now() + 150_000, None):
+                before = radio.receive(100)
+                assert radio.transmit(sent, at=at) == []
+                begin = at - 500 if at is not None else before.start + 100
+                got = radio.receive(8000 if at is not None else 200_000, at=begin)
+                assert got.samples.shape[0] == 2
+                assert got.events == ()
+                position, quality = heard_at(got.samples[1], sent[0])
+                assert quality > 8
+                assert at is None or got.start + position == at + 1
+                assert heard_at(got.samples[0], sent[0])[1] < 8
+                assert radio.settle() == []
+            assert [event.channel for event in radio.transmit(sent, at=radio.now() - 500)] == [0, 1]
 
 
 def test_real_transmitter_needs_limits_and_consent(air):

@@ -231,6 +231,7 @@ class UhdRadio(Radio):
                 device.pulse()
                 device.set_time_at_pulse(1)
                 device.pulse()
+                device.check_same_time()
             else:
                 device.set_time_at_pulse(first.pulse() + 1)
                 seconds = first.pulse()

@@ -110,6 +110,7 @@ class UhdDevice:
                 usrp.set_rx_subdev_spec(uhd.usrp.SubdevSpec(options.rx_subdev))
             self.tx_channels: int = usrp.get_tx_num_channels()
             self.rx_channels: int = usrp.get_rx_num_channels()
+            self.boards: int = usrp.get_num_mboards()
             about = usrp.get_usrp_rx_info(0) if self.rx_channels else usrp.get_usrp_tx_info(0)
             self.serial: str = dict(about).get("mboard_serial", "")
 
@@ -330,9 +331,8 @@ class UhdDevice:
     def locked(self) -> bool:
         """Whether the device follows its reference; True where it cannot say."""
         with self.wrapped("read the reference's sensor"):
-            if "ref_locked" not in self.usrp.get_mboard_sensor_names(0):
-                return True
-            return bool(self.usrp.get_mboard_sensor("ref_locked", 0).to_bool())
+            boards = [board for board in range(self.boards) if "ref_locked" in self.usrp.get_mboard_sensor_names(board)]
+            return all(self.usrp.get_mboard_sensor("ref_locked", board).to_bool() for board in boards)
 
     def pulse(self, timeout_s: float = 5.0) -> int:
         """Wait for a pulse of the time source, and return the device's full seconds at it.
@@ -355,8 +355,19 @@ class UhdDevice:
         with self.wrapped("set the time"):
             self.usrp.set_time_next_pps(self.uhd.types.TimeSpec(seconds, 0.0))
 
+    def check_same_time(self) -> None:
+        """See that the boards of one device had the last pulse at the same time.
+
+        Raises:
+            RadioError: they had not.
+        """
+        with self.wrapped("read the time of the last pulse"):
+            times = [self.usrp.get_time_last_pps(board).get_real_secs() for board in range(self.boards)]
+        if max(times) - min(times) > 1e-9:
+            raise RadioError(f"radio '{self.name}': its boards' times at the last pulse differ: {times}; do they share one?")
+
     def now(self) -> int:
-        """Device time, in samples."""
+        """Device time, in samples; of several boards the first one's."""
         with self.wrapped("read the time"):
             return self.samples_of(self.usrp.get_time_now(0))
 

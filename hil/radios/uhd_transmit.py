@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,14 @@ _NEAR_S = 0.02  # a start closer than this is confirmed before `send` returns
 _GRACE_S = 1.0  # from the end of a burst to the device's word on it
 
 
-@dataclass
+@dataclass(eq=False)
 class _Burst:
-    """Under way: device sample of the first one (None = untimed), length, and when the word on it is overdue."""
+    """Under way: device sample of the first one (None = untimed), length, when the word on it is overdue, rows without it."""
 
     at: int | None
     n: int
     due: float
+    waiting: set[int]
 
 
 class UhdTransmitter:
@@ -73,7 +74,7 @@ class UhdTransmitter:
         metadata.start_of_burst, metadata.has_time_spec = True, at is not None
         if at is not None:
             metadata.time_spec = device.time_of(at)
-        burst = _Burst(at, n, limit - 2.0 + _GRACE_S)
+        burst = _Burst(at, n, limit - 2.0 + _GRACE_S, set(range(len(self._channels))))
         self._under_way.append(burst)
         done = 0
         while done < n:
@@ -99,7 +100,8 @@ class UhdTransmitter:
                 break
             if time.monotonic() > self._under_way[0].due:
                 burst = self._under_way.popleft()  # never acknowledged: nothing is known of its samples
-                self._note("underflow", burst.at or 0, burst.n)
+                for row in sorted(burst.waiting):
+                    self._note("underflow", row, burst.at or 0, burst.n)
                 continue
             time.sleep(0.002)
         events, self._events = self._events, []
@@ -138,40 +140,42 @@ class UhdTransmitter:
             if not self._streamer.recv_async_msg(message, timeout_s):
                 return False
         codes = self._device.uhd.types.TXMetadataEventCode
-        burst = self._under_way[0] if self._under_way else None
+        row = min(int(message.channel), len(self._channels) - 1)
         when = self._device.samples_of(message.time_spec) if message.has_time_spec else 0
         code = message.event_code
-        if code == codes.burst_ack:
-            if burst is not None:
-                self._under_way.popleft()
-                self._judge(burst, when)
-        elif code == codes.time_error:
-            if burst is not None:
-                self._under_way.popleft()
-                self._events += self._late(when if burst.at is None else burst.at, burst.n)
+        if code in (codes.burst_ack, codes.time_error):
+            burst = next((burst for burst in self._under_way if row in burst.waiting), None)
+            if burst is None:
+                return True
+            burst.waiting.discard(row)
+            if not burst.waiting:
+                self._under_way.remove(burst)
+            if code == codes.burst_ack:
+                self._judge(burst, row, when)
+            else:
+                self._note("late", row, when if burst.at is None else burst.at, burst.n)
         elif code in (codes.underflow, codes.underflow_in_packet):
-            self._note("underflow", when, 0)
+            self._note("underflow", row, when, 0)
         elif code in (codes.seq_error, codes.seq_error_in_packet):
-            self._note("gap", when, 0)
+            self._note("gap", row, when, 0)
         return True
 
-    def _judge(self, burst: _Burst, end: int) -> None:
-        """A burst is over: by how much its end is off tells how many samples were late or missing."""
+    def _judge(self, burst: _Burst, row: int, end: int) -> None:
+        """A burst is over on one channel: by how much its end is off tells how many samples were late or missing."""
         off = abs(end - (burst.at + burst.n)) if burst.at is not None and end else 0
         for index, event in enumerate(self._events):
-            if event.count == 0:
-                self._events[index] = StreamEvent(
-                    kind=event.kind, radio=event.radio, channel=event.channel, position=event.position, count=max(off, 1)
-                )
+            if event.count == 0 and event.channel == self._channels[row]:
+                self._events[index] = replace(event, count=max(off, 1))
                 return
         if off > 1:
-            self._note("gap", burst.at or 0, off)
+            self._note("gap", row, burst.at or 0, off)
 
     def _late(self, at: int, n: int) -> list[StreamEvent]:
-        return [self._event("late", channel, at, n) for channel in self._channels]
+        return [self._event("late", row, at, n) for row in range(len(self._channels))]
 
-    def _note(self, kind: EventKind, position: int, count: int) -> None:
-        self._events += [self._event(kind, channel, position, count) for channel in self._channels]
+    def _note(self, kind: EventKind, row: int, position: int, count: int) -> None:
+        self._events.append(self._event(kind, row, position, count))
 
-    def _event(self, kind: EventKind, channel: int, position: int, count: int) -> StreamEvent:
+    def _event(self, kind: EventKind, row: int, position: int, count: int) -> StreamEvent:
+        channel = self._channels[row]
         return StreamEvent(kind=kind, radio=self._device.name, channel=channel, position=position, count=count)
