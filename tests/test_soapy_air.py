@@ -216,6 +216,14 @@ def test_a_slow_host_overflows_and_every_sample_is_accounted_for(counter, ramp):
     assert sum(piece.samples.shape[1] for piece in pieces) + lost == end - first.start
 
 
+def test_a_slow_host_loses_nothing_of_a_finite_reception(counter, ramp):
+    at = ramp.now() + 50_000
+    counter.fault("sdr", "slow", duration_s=0.7, at_s=(at + 5000) / 1e6)
+    got = ramp.receive(20_000, at=at)
+    assert told(got) == []
+    assert in_order(got)
+
+
 @pytest.mark.parametrize("turn", range(3))
 def test_underflow_is_reported(air, radio, turn):
     air.fault("sdr", "underflow", samples=700)

@@ -6,6 +6,7 @@ deadline each, because the library's streams are not thread-safe and a lost conn
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from hil.radios.virtual.address import proven_virtual
 __all__ = ["SoapyRadio"]
 
 _PATIENCE_S = 2.0
+_LOG = logging.getLogger("hil.radios.soapy")
 
 
 class SoapyRadio(Radio):
@@ -171,10 +173,16 @@ class SoapyRadio(Radio):
             return
         self._closed = True
         self._timed.pop(self._name, None)
+        failed = self._device.failed or self._device.worker.stuck
         try:
-            self._end_streams()
-        finally:
-            self._device.close()
+            try:
+                self._end_streams()
+            finally:
+                self._device.close()
+        except RadioError as err:
+            if not failed:
+                raise
+            _LOG.warning("radio '%s' had failed, and could not be closed: %s", self._name, err)  # the first error says it
 
     def _receiver(self, settings: RadioSettings) -> SoapyReceiver:
         if self._rx is None:

@@ -80,6 +80,7 @@ class SoapyDevice:
         quirks: of its driver.
         serial: as the device says.
         rate_hz: applied last.
+        failed: the library has raised, or a stream broke: the connection is probably lost.
 
     Raises:
         DriverMissingError: no SoapySDR.
@@ -88,6 +89,7 @@ class SoapyDevice:
 
     def __init__(self, name: str, options: SoapyOptions) -> None:
         self.name, self.options = name, options
+        self.rate_hz, self.failed = 0.0, False
         self.soapy = load_soapy()
         self.worker = Worker(name)
         args = options.device_args()
@@ -110,7 +112,6 @@ class SoapyDevice:
             raise
         self.serial = str(hardware.get("serial", "")) or str(options.args.get("serial", "")) or "unknown"
         self.quirks: Quirks = quirks_of(str(driver))
-        self.rate_hz = 0.0
 
     def call(self, what: str, function: Callable[[Any], T], timeout_s: float = 10.0) -> T:
         """Run a function of the handle on the worker.
@@ -122,6 +123,7 @@ class SoapyDevice:
         try:
             return self.worker.call(what, lambda: function(self.handle), timeout_s)
         except RuntimeError as err:
+            self.failed = True
             raise RadioError(f"radio '{self.name}': {what} failed: {err}") from err
 
     def direction(self, side: Side) -> int:

@@ -195,6 +195,7 @@ class SoapyReceiver:
             block, self._waiting = self._waiting, None
             return block
         soapy, h = self._device.soapy, self._device.handle
+        over = False
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -210,14 +211,16 @@ class SoapyReceiver:
                 if ends:
                     return _Block(self._position, self._samples(0), True)
             elif got.ret == soapy.SOAPY_SDR_TIMEOUT:
-                if until is not None and self._past(until):
+                if over:
                     return _Block(self._position, self._samples(0), True)  # its last packet was lost
+                over = until is not None and self._past(until)  # one look more: the answer may have been slow to come
             elif got.ret == soapy.SOAPY_SDR_TIME_ERROR and self._device.quirks.time_error == "late":
                 return None
             elif got.ret in (soapy.SOAPY_SDR_OVERFLOW, soapy.SOAPY_SDR_CORRUPTION, soapy.SOAPY_SDR_TIME_ERROR):
                 self._told = True
             else:
                 self._running = False
+                self._device.failed = True
                 raise RadioError(f"radio '{self._name}': the receive stream broke: {soapy.errToStr(got.ret)}")
 
     def _block(self, got: Any, ends: bool) -> _Block:

@@ -99,6 +99,7 @@ class SoapyTransmitter:
                     return
             elif got.ret not in (0, soapy.SOAPY_SDR_TIMEOUT):
                 self._active = False
+                self._device.failed = True
                 raise RadioError(f"radio '{self._name}': the transmit stream broke: {soapy.errToStr(got.ret)}")
 
     def settle(self) -> None:
