@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hil.errors import ConfigError, DriverMissingError
-from hil.radios import uhd_device
+from hil.radios import uhd_device, uhd_module
 from hil.radios.uhd import UhdRadio
 from hil.registry import RADIOS
 from tests.n210_bench import make_bench
@@ -27,14 +27,14 @@ def install(tmp_path, monkeypatch, binding: bytes):
 def test_missing_module_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DriverMissingError, match=r"apt install python3-uhd.*conda install.*hil doctor"):
-        uhd_device.load_uhd()
+        uhd_module.load_uhd()
 
 
 def test_binding_for_another_numpy_is_never_imported(tmp_path, monkeypatch):
     install(tmp_path, monkeypatch, b"..numpy.core._multiarray_umath..")
     monkeypatch.setattr(np, "__version__", "2.3.1")
     with pytest.raises(DriverMissingError, match="built for numpy 1"):
-        uhd_device.load_uhd()
+        uhd_module.load_uhd()
     assert "uhd" not in sys.modules
 
 
@@ -43,7 +43,7 @@ def test_binding_that_fits_is_imported(tmp_path, monkeypatch, binding, version):
     install(tmp_path, monkeypatch, binding)
     monkeypatch.setattr(np, "__version__", version)
     with pytest.raises(DriverMissingError, match=r"cannot be loaded.*libuhd.*apt install"):
-        uhd_device.load_uhd()
+        uhd_module.load_uhd()
 
 
 def test_options_are_checked_before_anything_is_opened():

@@ -5,7 +5,7 @@ import pytest
 from hil.errors import DriverMissingError
 from hil.radios.session import Bench
 from hil.radios.testing import Loop, RadioContract
-from hil.radios.uhd_device import load_uhd
+from hil.radios.uhd_module import load_uhd
 from hil.radios.virtual.process import serve
 from tests.n210_bench import make_bench
 

@@ -19,7 +19,7 @@ from hil.radios.contract import RadioSettings
 from hil.radios.scaling import from_int16
 from hil.radios.session import Bench
 from hil.radios.uhd import UhdRadio
-from hil.radios.uhd_device import load_uhd
+from hil.radios.uhd_module import load_uhd
 from hil.radios.virtual.process import serve
 from hil.radios.virtual.ramp import ramp_positions
 from tests.n210_bench import make_bench
@@ -95,6 +95,23 @@ def test_bursts_queued_ahead_land_on_their_samples(bench):
         assert got.start + position == at + 1
         assert quality > 8
     assert tx.settle() == []
+
+
+@pytest.mark.parametrize("ahead", [50, 400, 1500, 4000, 12_000])
+def test_short_notice_is_kept_or_reported_late(bench, ahead):
+    """Never anything in between: on its sample without an event, or late and not heard."""
+    tx, rx = bench.radios["tx"], bench.radios["rx"]
+    sent = noise(3000)
+    at = tx.now() + ahead
+    events = tx.transmit(sent, at=at) + tx.settle()
+    got = rx.receive(8000, at=at - 1000)
+    position, quality = heard_at(got.samples[0], sent[0])
+    if events:
+        assert [(event.kind, event.position, event.count) for event in events] == [("late", at, 3000)]
+        assert quality < 8
+    else:
+        assert quality > 8
+        assert got.start + position == at + 1
 
 
 def test_dry_transmitter_says_where(bench):

@@ -1,36 +1,27 @@
-"""One USRP through the vendor's `uhd` module: opening, settings with read-back, clock, time. All calls of `uhd` but streaming.
-
-UHD's Python binding is made for one generation of numpy: one built against numpy 1 imports under numpy 2 with a warning, and
-then crashes the process when it receives. So the binding's file is examined before it is imported.
-"""
+"""One USRP through the vendor's `uhd` module: opening, settings with read-back, clock, time. All but streaming."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import functools
-import importlib
-import importlib.util
-import os
 import re
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from hil.config import Config
-from hil.errors import DriverMissingError, RadioError, RadioNotFoundError
+from hil.errors import RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.uhd_module import load_uhd
 from hil.radios.virtual.address import is_loopback
 
-__all__ = ["FULL_SCALE", "INSTALL", "UhdDevice", "UhdOptions", "load_uhd"]
+__all__ = ["FULL_SCALE", "UhdDevice", "UhdOptions"]
 
-INSTALL = "apt install python3-uhd uhd-host (Debian, Ubuntu), or conda install -c conda-forge uhd"
 FULL_SCALE = 32768.0
 _CONTROL_PORT, _HELLO = 49152, struct.pack(">III24x", 12, ord("a"), 1)  # of USRP2 and N-series
 _RECEIVE_BUFFER = "recv_buff_size=2e6"  # what a kernel without settings of its own nearly gives
@@ -60,40 +51,6 @@ class UhdOptions(Config):
     master_clock_rate_hz: float | None = Field(default=None, gt=0)
     lock_s: float = Field(default=2.0, gt=0, le=60)
     history_s: float = Field(default=2.0, ge=0.1, le=30)
-
-
-def _numpy_generation(package: Path) -> int | None:
-    """The generation of numpy that a binding was built against: 2 runs under both, 1 only under 1. None = cannot tell."""
-    for library in package.glob("libpyuhd*"):
-        data = library.read_bytes()
-        if b"numpy._core" in data:
-            return 2
-        if b"numpy.core" in data:
-            return 1
-    return None
-
-
-def load_uhd() -> Any:
-    """Import `uhd`, if that is safe.
-
-    Raises:
-        DriverMissingError: it is not installed, or made for another numpy.
-    """
-    spec = importlib.util.find_spec("uhd")
-    if spec is None or spec.origin is None:
-        raise DriverMissingError(f"the 'uhd' driver needs the module 'uhd'; install it with: {INSTALL}; see: hil doctor")
-    if int(np.__version__.split(".")[0]) >= 2 and _numpy_generation(Path(spec.origin).parent) == 1:
-        raise DriverMissingError(
-            f"the module 'uhd' in {Path(spec.origin).parent} is built for numpy 1 and would crash under numpy "
-            f"{np.__version__}; install numpy 1.26 in this environment (pip install 'numpy<2'), or a newer UHD "
-            "(conda install -c conda-forge uhd)"
-        )
-    os.environ.setdefault("UHD_LOG_CONSOLE_LEVEL", "error")
-    os.environ.setdefault("UHD_LOG_FASTPATH_DISABLE", "1")  # events are in the ledger, not letters on a console
-    try:
-        return importlib.import_module("uhd")
-    except ImportError as err:
-        raise DriverMissingError(f"the module 'uhd' cannot be loaded ({err}); install it with: {INSTALL}") from err
 
 
 class UhdDevice:
