@@ -164,8 +164,15 @@ class SoapyRadio(Radio):
     def stop(self) -> None:
         """Silence the transmitter."""
         transmitter = self._tx
-        if transmitter is not None and not self._closed:
+        if transmitter is None or self._closed:
+            return
+        failed = self._device.failed
+        try:
             self._device.call("silencing", lambda _: transmitter.stop())
+        except RadioError as err:
+            if not failed:
+                raise
+            _LOG.warning("radio '%s' had failed, and could not be silenced: %s", self._name, err)  # the first error says it
 
     def close(self) -> None:
         """Silence the transmitter and let go of the device."""
