@@ -265,14 +265,14 @@ def test_faults_are_events_within_the_deadline(air, kind):
         assert heard_at(got.samples, noise(3000)[0])[1] > 8
 
 
-def test_lost_reference_refuses_to_transmit():
+def test_lost_reference_is_an_error():
     with serve(make_bench(clock="external")) as air, Bench(air.bench) as bench:
-        for _ in range(3):
-            air.fault("tx", "unlock", duration_s=0.2)
+        for radio in ("tx", "rx", "tx", "rx", "rx"):
+            air.fault(radio, "unlock", duration_s=0.4)
             with pytest.raises(RadioError, match="reference"):
                 bench.burst(noise(3000))
             assert quiet(air)
-            time.sleep(0.4)
+            time.sleep(0.6)
             bench.burst(noise(3000))
 
 

@@ -140,8 +140,7 @@ class UhdRadio(Radio):
             raise RadioError(f"radio '{self._name}' has no cyclic buffer; leave out 'cyclic'")
         if self._transmitter is None:
             raise RadioError(f"radio '{self._name}' has no transmit channel configured")
-        if settings.clock_source not in (None, "internal") and not self._device.locked():
-            raise RadioError(f"radio '{self._name}' has lost its reference (clock source '{settings.clock_source}')")
+        self._check_reference(settings)
         with self._lock:
             events = self._transmitter.send(codes, at)
         if any(event.kind == "late" for event in events):
@@ -166,7 +165,7 @@ class UhdRadio(Radio):
 
         Raises:
             RadioTimeoutError: they did not arrive in `timeout_s`, or in samples/rate + lead + 2 s.
-            RadioError: not configured, or the connection is lost.
+            RadioError: not configured, the reference is not locked, or the connection is lost.
         """
         settings = self._configured()
         if n < 0 or self._receiver is None:
@@ -181,6 +180,7 @@ class UhdRadio(Radio):
             lead = max(0, start - self._device.now())
             timeout_s = (lead + n) / settings.sample_rate_hz + 2.0
         samples, begin, gaps = self._receiver.read(start, n, timeout_s, start if self._cursor is None else self._cursor)
+        self._check_reference(settings)  # after: it must have held up to the last sample
         met = [self._event(gap.kind, channel, gap.position, gap.count) for gap in gaps for channel in settings.rx_channels]
         end = begin + samples.shape[1]
         self._cursor = max([end, *(gap.position + gap.count for gap in gaps)])
@@ -245,6 +245,10 @@ class UhdRadio(Radio):
             self._timed[self._name] = device
         self._time_source = source
         return got
+
+    def _check_reference(self, settings: RadioSettings) -> None:
+        if settings.clock_source not in (None, "internal") and not self._device.locked():
+            raise RadioError(f"radio '{self._name}' has lost its reference (clock source '{settings.clock_source}')")
 
     def _event(self, kind: Any, channel: int, position: int, count: int) -> StreamEvent:
         return StreamEvent(kind=kind, radio=self._name, channel=channel, position=position, count=count)
