@@ -153,10 +153,12 @@ class N210Server(ProtocolServer):
     def _read(self, number: int, earliest: int) -> None:
         """Handle what has come to one port."""
         sock = self._ports[number]
-        for _ in range(_AT_ONCE):
+        for index in range(_AT_ONCE):
             try:
                 data, peer = sock.recvfrom(_LONGEST)
             except BlockingIOError:
+                if index == 0:  # woken by a report only: take it, or it wakes us for ever
+                    self._find_gone(number)
                 break
             except OSError:
                 self._find_gone(number)
