@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Row", "row", "table"]
+__all__ = ["Row", "row", "show", "table"]
 
 Row = dict[str, Any]
 
@@ -20,8 +21,12 @@ def row(
     target: float | None = None,
     peer: str | None = None,
     peer_value: float | None = None,
+    **more: Any,
 ) -> Row:
-    """One row; `met` is None without a target, False where there is no value; `ratio` = value/peer_value, not for dB."""
+    """One row; `met` is None without a target, False where there is no value; `ratio` = value/peer_value, not for dB.
+
+    Further keys are kept; `met` among them overrides what follows from value and target.
+    """
     known = value is not None and not math.isnan(value)
     met: bool | None = None
     if target is not None:
@@ -32,7 +37,12 @@ def row(
     return {
         "name": name, "value": value if known else None, "unit": unit, "target": target, "better": better, "met": met,
         "peer": peer, "peer_value": peer_value, "ratio": ratio,
-    }  # fmt: skip
+    } | more  # fmt: skip
+
+
+def show(rows: Sequence[Row], as_json: bool) -> None:
+    """Print rows as one JSON list, or as a table."""
+    print(json.dumps(list(rows)) if as_json else table(rows))
 
 
 def _number(value: Any) -> str:

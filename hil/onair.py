@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,20 @@ def versions() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "numba": _version_of("numba"),
         "platform": platform.platform(),
         "cpu": _cpu(),
         "torch_threads": torch.get_num_threads(),
         "torch_capability": torch.backends.cpu.get_cpu_capability(),
         "argv": sys.argv,
     }
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpu() -> str:
@@ -141,7 +150,9 @@ class AirRun:
             }
             for event in reception.events
         ]
-        return reception.samples, reception.start, events
+        # a capture has no empty bursts: where nothing came (an event says why) it keeps one sample of silence
+        samples = reception.samples if len(reception.samples) else np.zeros((1, 2), np.int16)
+        return samples, reception.start, events
 
     def exchange(
         self, waveforms: Tensor, number: int, receive: Callable[[Tensor], FrameReception | None]

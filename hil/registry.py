@@ -63,7 +63,22 @@ class Registry:
 RADIOS = Registry(
     what="radio driver",
     group="hil.radios",
-    builtin={"sim": Entry(target="hil.radios.sim:SimulatedRadio")},
+    builtin={
+        "sim": Entry(target="hil.radios.sim:SimulatedRadio"),
+        "uhd": Entry(
+            target="hil.radios.uhd:UhdRadio",
+            install="apt install python3-uhd uhd-host (conda: conda install -c conda-forge uhd); see: hil doctor",
+        ),
+        "pluto": Entry(
+            target="hil.radios.pluto:PlutoRadio",
+            install="apt install libiio0 (conda: conda install -c conda-forge libiio), then pip install 'hil[pluto]'",
+        ),
+        "soapy": Entry(
+            target="hil.radios.soapy:SoapyRadio",
+            install="apt install python3-soapysdr and the device's module, soapysdr-module-… (conda: "
+            "conda install -c conda-forge soapysdr soapysdr-module-…); see: hil doctor",
+        ),
+    },
 )
 SCHEMES = Registry(
     what="scheme",

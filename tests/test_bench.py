@@ -52,7 +52,7 @@ def test_wrong_benches_are_refused_by_name(key: str, value: Any, message: str) -
 
 
 REAL = RadioInfo(
-    driver="x", name="x", serial="1", tx_channels=1, rx_channels=1,
+    driver="x", name="tx", serial="1", tx_channels=1, rx_channels=1,
     sample_rate_hz=Range(low=1e5, high=1e7), center_freq_hz=Range(low=1e6, high=6e9),
     tx_gain_db=Range(low=0, high=60), rx_gain_db=Range(low=0, high=60), tx_full_scale=32768, rx_full_scale=32768,
 )  # fmt: skip

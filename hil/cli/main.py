@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -20,6 +21,9 @@ COMMANDS = {
     "train": ("hil.cli.train:train", "Train a recipe's networks."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),
     "figures": ("hil.cli.figures:figures", "Write the figures of runs as files for a paper."),
+    "air": ("hil.cli.air:air", "Serve a bench's virtual radios on loopback, in their vendors' protocols."),
+    "radios": ("hil.cli.radios:radios", "List, probe and test radios."),
+    "doctor": ("hil.cli.doctor:doctor", "What is usable here, and what to install for the rest."),
     "captures": ("hil.cli.captures:captures", "Check, describe and keep captures."),
     "schemes": ("hil.cli.schemes:schemes", "What can be put on the air."),
     "completion": ("hil.cli.completion:completion", "Tab completion for your shell."),
@@ -60,7 +64,11 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: a `HilError` becomes one clear line and exit code 1; a bug keeps its traceback."""
+    """Entry point: a `HilError` becomes one clear line and exit code 1; a bug keeps its traceback.
+
+    SIGTERM unwinds like Ctrl-C, so that transmitters are silenced on the way out.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         cli(prog_name="hil")
     except HilError as err:

@@ -2,7 +2,8 @@
 
 Three ways to put a burst on the air, by capability: **timed** (`transmit(..., at=t)`, needs `RadioInfo.timed_transmit`),
 **cyclic** (`transmit(..., cyclic=True)`, repeats until `stop`), and **immediate** (`transmit(...)`, starts within
-`RadioInfo.start_jitter_s`). A radio without hardware time counts the samples that it has received.
+`RadioInfo.start_jitter_s`). A radio without hardware time counts the samples that it has received. Where time is missing, a
+`TransmitStream` that never stops (`RadioInfo.stream_transmit`) keeps the transmitter's sample count against the receiver's.
 
 A driver honours one hard promise: `close` and `stop` silence the transmitter, on every path out.
 """
@@ -22,7 +23,10 @@ from hil.errors import RadioError
 if TYPE_CHECKING:
     from hil.radios.bench import BenchConfig
 
-__all__ = ["EventKind", "Radio", "RadioInfo", "RadioSettings", "Range", "Reception", "StreamEvent", "check_settings"]
+__all__ = [
+    "EventKind", "Radio", "RadioInfo", "RadioSettings", "Range", "Reception", "StreamEvent", "TransmitStream",
+    "check_settings",
+]  # fmt: skip
 
 EventKind = Literal["overflow", "underflow", "late", "gap", "clip"]
 
@@ -60,7 +64,7 @@ class StreamEvent:
         radio: name of the radio in its bench.
         channel: its channel.
         position: device sample of the first sample concerned.
-        count: how many samples.
+        count: how many samples. A radio without hardware time estimates lost samples from the host's clock.
     """
 
     kind: EventKind
@@ -89,6 +93,7 @@ class RadioInfo:
         hardware_time: `now` is the device's own clock, not a count of received samples.
         timed_transmit: `transmit(at=...)` works.
         cyclic_transmit: `transmit(cyclic=True)` works.
+        stream_transmit: `open_stream` works.
         start_jitter_s: an untimed burst starts at most this long after the call.
         clock_sources: what may drive the oscillator.
         time_sources: what may set the time.
@@ -110,6 +115,7 @@ class RadioInfo:
     hardware_time: bool = False
     timed_transmit: bool = False
     cyclic_transmit: bool = False
+    stream_transmit: bool = False
     start_jitter_s: float = 0.1
     clock_sources: tuple[str, ...] = ("internal",)
     time_sources: tuple[str, ...] = ("none",)
@@ -177,6 +183,32 @@ class Reception:
     events: tuple[StreamEvent, ...] = ()
 
 
+class TransmitStream(abc.ABC):
+    """A transmitter that is fed without end by a thread of its driver: silence wherever nothing was written.
+
+    Positions count the samples fed since the stream began. One that runs dry has lost its relation to time: `epoch` changes,
+    and every alignment must be measured again.
+    """
+
+    @property
+    @abc.abstractmethod
+    def position(self) -> int:
+        """First sample that can still be written."""
+
+    @property
+    @abc.abstractmethod
+    def epoch(self) -> int:
+        """Changes whenever the stream ran dry or was started anew."""
+
+    @abc.abstractmethod
+    def write(self, samples: NDArray[Any], at: int) -> list[StreamEvent]:
+        """Put samples, shaped as for `Radio.transmit`, at position `at`; events as there (`late`: nothing is sent)."""
+
+    @abc.abstractmethod
+    def events(self) -> list[StreamEvent]:
+        """What happened since the last call: underflows, with the position at which they were noticed."""
+
+
 class Radio(abc.ABC):
     """One device. A context manager: leaving it closes it, and closing it silences its transmitter."""
 
@@ -238,6 +270,18 @@ class Radio(abc.ABC):
             RadioTimeoutError: the deadline passed.
             RadioError: not configured.
         """
+
+    def open_stream(self) -> TransmitStream:
+        """Transmit without end from now on, until `stop`; the same stream when it already runs. Needs `stream_transmit`.
+
+        Raises:
+            RadioError: the device cannot do it.
+        """
+        raise RadioError(f"radio '{self.info.name}' cannot stream; see RadioInfo.stream_transmit")
+
+    def settle(self) -> list[StreamEvent]:
+        """Wait for the device's word on every burst sent, and return what went wrong with them; [] where it gives none."""
+        return []
 
     @abc.abstractmethod
     def stop(self) -> None:

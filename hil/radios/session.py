@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from hil.errors import RadioError, ShapeError, TransmitRefusedError
 from hil.radios.bench import BenchConfig, check_transmit
 from hil.radios.contract import Radio, RadioSettings, Range, StreamEvent
+from hil.radios.streams import StreamExchange, streamable
+from hil.radios.virtual.client import ensure_air
 from hil.registry import RADIOS
 
 __all__ = ["Bench", "BurstReception"]
 
-_AHEAD_S = 0.05  # a timed burst on a real radio: the host's lead over the device
+_AHEAD_S = 0.1  # a timed burst where a device's clock runs: the host's lead over it
 _FADE_EDGE = 64  # samples of delay and filter that belong to a burst
 _MARGIN = 256  # samples between now and the earliest sample of a simulated exchange
 
@@ -62,8 +65,12 @@ class Bench:
         self._applied: dict[str, RadioSettings] = {}
         self._wanted_tx = [float(tx.gain_db) for tx in config.transmitters]
         self._wanted_rx = float(config.receiver.gain_db)
-        shared: dict[str, Any] = {}
+        self._exchange: StreamExchange | None = None
+        self._processes = ExitStack()
+        shared: dict[str, Any] = {"consent": transmit}
         try:
+            if config.virtual_radios:
+                config = self.config = self._processes.enter_context(ensure_air(config))
             for name, radio in config.radios.items():
                 self.radios[name] = RADIOS.load(radio.driver).open(name, config, shared)
             self.configure()
@@ -92,11 +99,17 @@ class Bench:
         return all(radio.info.virtual for radio in self.radios.values())
 
     @property
+    def _unpaced(self) -> bool:
+        """Whether time stands still between calls: no device's clock runs on its own."""
+        return all(radio.info.driver == "sim" for radio in self.radios.values())
+
+    @property
     def _receiver(self) -> Radio:
         return self.radios[self.config.receiver.radio]
 
     def configure(self) -> dict[str, RadioSettings]:
         """Apply the bench's settings to every radio; per radio, what it read back."""
+        self._exchange = None
         for name in self.radios:
             self._apply(name)
         return dict(self._applied)
@@ -115,7 +128,7 @@ class Bench:
         radio = self._transmitter(tx)
         if gain_db not in radio.info.tx_gain_db:
             raise RadioError(f"transmitter {tx}: 'gain_db' must lie in {radio.info.tx_gain_db}, not {gain_db:g}")
-        most = self.config.limits.max_tx_gain_db
+        most = self.config.max_tx_gain_db(tx)
         if most is not None and gain_db > most:
             raise TransmitRefusedError(f"transmitter {tx}: {gain_db:g} dB is above limits.max_tx_gain_db = {most:g}")
         self._wanted_tx[tx] = float(gain_db)
@@ -132,7 +145,7 @@ class Bench:
     def tx_gain_range(self, tx: int) -> Range:
         """The gains that one transmitter takes, the bench's limit included."""
         allowed = self._transmitter(tx).info.tx_gain_db
-        most = self.config.limits.max_tx_gain_db
+        most = self.config.max_tx_gain_db(tx)
         high = allowed.high if most is None else min(allowed.high, most)
         return Range(low=allowed.low, high=high, step=allowed.step)
 
@@ -142,6 +155,7 @@ class Bench:
         if gain_db not in allowed:
             raise RadioError(f"receiver: 'gain_db' must lie in {allowed}, not {gain_db:g}")
         self._wanted_rx = float(gain_db)
+        self._exchange = None  # a receiver that is set anew counts its samples anew
         self._apply(self.config.receiver.radio)
         return self.rx_gain()
 
@@ -153,7 +167,8 @@ class Bench:
     def burst(self, waveforms: Any, *, lead: int = 512, tail: int = 512) -> BurstReception:
         """Send one waveform per transmitter at the same time, and receive around it.
 
-        Timed where every transmitting radio has time, else cyclic, else immediate. With time, the burst starts between
+        Timed where every transmitting radio and the receiver have time; else in continuous streams that are aligned by
+        measurement (`StreamExchange`); else cyclic; else immediate. With time, the burst starts between
         lead/2 and lead samples into the reception (drawn anew for each burst), and bursts are a random silence apart: the
         receiver must find them. Without time the reception is as much longer as the start is uncertain.
 
@@ -184,6 +199,8 @@ class Bench:
             infos = [self.radios[name].info for name in per_radio]
             if all(info.timed_transmit for info in infos) and self._receiver.info.hardware_time:
                 return self._timed(per_radio, rows.shape[1], lead, tail, draw)
+            if infos and streamable([self.radios[name] for name in per_radio]):
+                return self._streamed(per_radio, rows.shape[1], lead, tail, draw)
             if all(info.cyclic_transmit for info in infos):
                 return self._untimed(per_radio, lead + 2 * rows.shape[1] + tail, lead, cyclic=True)
             return self._untimed(per_radio, lead + rows.shape[1] + tail, lead, cyclic=False)
@@ -193,7 +210,8 @@ class Bench:
 
     def listen(self, n: int) -> BurstReception:
         """Receive n samples with nobody sending."""
-        got = self._receiver.receive(n, at=None, timeout_s=self._deadline(n))
+        receiver = self._receiver
+        got = receiver.receive(n, at=None if receiver.info.hardware_time else receiver.now(), timeout_s=self._deadline(n))
         return BurstReception(
             samples=got.samples[self._receiver_row], start=got.start, events=got.events, sent_at=(None,) * self.transmitters
         )
@@ -204,7 +222,10 @@ class Bench:
 
     def close(self) -> None:
         """Silence and close every radio."""
-        self._each(lambda radio: radio.close())
+        try:
+            self._each(lambda radio: radio.close())
+        finally:
+            self._processes.close()
 
     def describe(self) -> dict[str, Any]:
         """For a capture: per radio what it is and what it read back. JSON types only."""
@@ -294,7 +315,7 @@ class Bench:
         self, per_radio: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
     ) -> BurstReception:
         rate, gap = self.sample_rate_hz, self.config.gap_s
-        ahead = _MARGIN if self.virtual else int(_AHEAD_S * rate)
+        ahead = _MARGIN if self._unpaced else int(_AHEAD_S * rate)
         wait = ahead + lead + int(draw.uniform(gap[0], gap[1]) * rate)
         before = int(draw.integers(lead // 2, lead + 1))
         wait += self._into_one_fade(self._receiver.now() + wait, n, draw)
@@ -306,6 +327,8 @@ class Bench:
             events += self.radios[name].transmit(block, at=times[name])
         length = lead + n + tail
         got = self._receiver.receive(length, at=base + wait - before, timeout_s=self._deadline(length + wait))
+        for name in per_radio:
+            events += self.radios[name].settle()
         sent_at = tuple(times.get(tx.radio) for tx in self.config.transmitters)
         return self._burst(got.samples, got.start, [*events, *got.events], sent_at)
 
@@ -319,6 +342,39 @@ class Bench:
         if room <= 0 or start // block == (start + n + _FADE_EDGE) // block:
             return 0
         return (start // block + 1) * block + _FADE_EDGE + int(draw.integers(0, room)) - start
+
+    def _streamed(
+        self, per_radio: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
+    ) -> BurstReception:
+        wait = int(draw.uniform(*self.config.gap_s) * self.sample_rate_hz)
+        before = int(draw.integers(lead // 2, lead + 1))
+        if self._exchange is None:
+            self._exchange = StreamExchange(
+                self.radios,
+                lambda name: len(self._applied[name].tx_channels),
+                self.config.receiver.radio,
+                self._receiver_row,
+                self.sample_rate_hz,
+                self.config.center_freq_hz,
+                shared_clock=self.config.clock == "shared",
+                loud=self._loud,
+            )
+        got, events = self._exchange.burst(per_radio, before, lead + n + tail, wait)
+        return self._burst(got.samples, got.start, [*events, *got.events], (None,) * self.transmitters)
+
+    @contextmanager
+    def _loud(self, name: str) -> Iterator[None]:
+        """Hold a radio's gains at least where the bench file starts them."""
+        before = list(self._wanted_tx)
+        for tx, end in enumerate(self.config.transmitters):
+            if end.radio == name:
+                self._wanted_tx[tx] = max(self._wanted_tx[tx], end.gain_db)
+        try:
+            self._apply(name)
+            yield
+        finally:
+            self._wanted_tx[:] = before
+            self._apply(name)
 
     def _untimed(self, per_radio: dict[str, NDArray[np.complex64]], length: int, lead: int, *, cyclic: bool) -> BurstReception:
         jitter = max((self.radios[name].info.start_jitter_s for name in per_radio), default=0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from typing import Any
 
@@ -11,25 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.channel.frontend import add_dc, convert, iq_imbalance, quantisation_noise, rapp
+from hil.channel.frontend import quantisation_noise
 from hil.channel.noise import BLOCK, uniform
 from hil.channel.oscillator import PhaseNoise, tune_phase
 from hil.errors import ConfigError, RadioError, RadioNotFoundError, ShapeError
 from hil.radios.air import GUARD, Air, Port, Transmission
 from hil.radios.bench import BenchConfig, SimRadioConfig
 from hil.radios.contract import Radio, RadioInfo, RadioSettings, Range, Reception, StreamEvent, check_settings
+from hil.radios.converters import at_antenna, digitise, full_scale_power, thermal_noise_mw
 from hil.radios.scaling import to_int16
-from hil.units import db_to_amplitude, db_to_power
+from hil.units import db_to_power
 
 __all__ = ["SimulatedRadio", "thermal_noise_mw"]
 
 _FOREVER = 1 << 60
 _KEPT = 8  # finished blocks
-
-
-def thermal_noise_mw(bandwidth_hz: float, noise_figure_db: float) -> float:
-    """Thermal noise kTB at 290 K times the noise figure, in mW."""
-    return 1.380649e-23 * 290 * bandwidth_hz * 1e3 * float(db_to_power(noise_figure_db))
 
 
 class SimulatedRadio(Radio):
@@ -157,7 +152,7 @@ class SimulatedRadio(Radio):
                 Transmission(
                     port=port,
                     start=start,
-                    samples=self._antenna(codes[row], settings.tx_gain_db[row]),
+                    samples=at_antenna(codes[row], self._config, settings.tx_gain_db[row]),
                     end=_FOREVER if cyclic else start + n,
                     center_freq_hz=settings.center_freq_hz,
                     phase=port.phase,
@@ -210,7 +205,7 @@ class SimulatedRadio(Radio):
 
     def full_scale_power(self, tx_gain_db: float) -> float:
         """Power of a full-scale tone at the antenna (mW)."""
-        return float(db_to_power(self._config.tx_full_scale_dbm + tx_gain_db))
+        return full_scale_power(self._config, tx_gain_db)
 
     def _read(self, row: int, channel: int, start: int, n: int, out: NDArray[np.int16]) -> tuple[int, int]:
         """Fill out [n, 2]; the number of clipped samples and the first one's position."""
@@ -235,30 +230,12 @@ class SimulatedRadio(Radio):
         known = self._ready.get((channel, index))
         if known is not None and known[0] == state:
             return known[1], known[2]
-        config = self._config
         heard = self._air.block(self.rx_ports[channel], index, self.noise_power())
-        scaled = heard * float(db_to_amplitude(gain_db - config.rx_full_scale_dbm))
-        if config.iq_gain_db or config.iq_phase_deg:
-            scaled = iq_imbalance(scaled, config.iq_gain_db, config.iq_phase_deg)
-        if any(config.dc_offset):
-            scaled = add_dc(scaled, complex(*config.dc_offset))
-        codes, clipped = convert(scaled, config.adc_bits)
+        codes, clipped = digitise(heard, self._config, gain_db)
         self._ready[channel, index] = (state, codes, clipped)
         if len(self._ready) > _KEPT * len(self.rx_ports):
             self._ready.popitem(last=False)
         return codes, clipped
-
-    def _antenna(self, codes: NDArray[np.int16], gain_db: float) -> Tensor:
-        """DAC codes [n, 2] to complex64 [n] in √mW."""
-        config = self._config
-        out = torch.view_as_complex(torch.from_numpy(codes.astype(np.float32) / np.float32(self._info.tx_full_scale)))
-        if config.tx_iq_gain_db or config.tx_iq_phase_deg:
-            out = iq_imbalance(out, config.tx_iq_gain_db, config.tx_iq_phase_deg)
-        if any(config.tx_dc_offset):
-            out = add_dc(out, complex(*config.tx_dc_offset))
-        if config.pa_saturation_dbfs is not None:
-            out = rapp(out, float(db_to_amplitude(config.pa_saturation_dbfs)), config.pa_smoothness)
-        return out * math.sqrt(self.full_scale_power(gain_db))
 
     def _jitter(self) -> int:
         self._starts += 1

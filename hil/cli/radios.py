@@ -1,0 +1,106 @@
+"""`hil radios`: what is there, what it can do, and whether it does it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["radios"]
+
+HOME = click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with radios/, models/, ….")
+BENCH = click.option("--bench", default="builtin", show_default=True, help="Bench file that has the radio.")
+
+
+@click.group()
+def radios() -> None:
+    """List, probe and test radios."""
+
+
+@radios.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@HOME
+def list_radios(as_json: bool, home: Path | None) -> None:
+    """Drivers, the devices that they find, and the benches' radios; why something is not usable."""
+    from hil.doctor import find_devices, list_benches, vendor_libraries
+
+    drivers = [
+        {"driver": check.name, "usable": check.ok, "detail": check.detail, "fix": check.fix} for check in vendor_libraries()
+    ]
+    devices = find_devices()
+    benches = list_benches(home)
+    if as_json:
+        click.echo(json.dumps({"drivers": drivers, "devices": devices, "benches": benches}))
+        return
+    click.echo("drivers")
+    for driver in drivers:
+        click.echo(f"  {driver['driver']}: {driver['detail']}" + (f"; fix: {driver['fix']}" if driver["fix"] else ""))
+    click.echo("devices found")
+    for device in devices:
+        click.echo(f"  {device}")
+    if not devices:
+        click.echo("  none (network devices are not searched for: name their addresses in a bench file)")
+    click.echo("benches")
+    for bench in benches:
+        click.echo(f"  {bench['name']}: " + ", ".join(f"{name} ({what})" for name, what in bench["radios"].items()))
+
+
+@radios.command("probe")
+@click.argument("name")
+@BENCH
+@HOME
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def probe(name: str, bench: str, home: Path | None, as_json: bool) -> None:
+    """Open radio NAME of a bench, configure it, and show what it can do and what it read back. Transmits nothing."""
+    from hil.radios.bench import find_bench
+    from hil.radios.session import Bench
+
+    config = _with_radio(find_bench(bench, home), name)
+    with Bench(config) as session:
+        info, applied = session.radios[name].info, session.settings(name)
+    if as_json:
+        click.echo(json.dumps({"info": info.to_dict(), "applied": applied.to_dict()}))
+        return
+    for title, values in (("can", info), ("read back", applied)):
+        click.echo(title)
+        for key in values.to_dict():
+            value = getattr(values, key)
+            click.echo(f"  {key}: {value}")
+
+
+@radios.command("test")
+@click.argument("name")
+@BENCH
+@HOME
+@click.option("--transmit", is_flag=True, help="Allow a real transmitter to send, within the bench file's limits.")
+def test(name: str, bench: str, home: Path | None, transmit: bool) -> None:
+    """Run the conformance suite on radio NAME of a bench: it sends, the bench's receiver hears (by cable, or it is virtual).
+
+    NAME is a transmitting radio. Between it and the receiver must be a cable with the attenuation that the bench file states.
+    """
+    from hil.errors import DriverMissingError, RadioError
+    from hil.radios.bench import check_transmit, find_bench
+    from hil.radios.selftest import run_conformance
+    from hil.radios.session import Bench
+
+    config = _with_radio(find_bench(bench, home), name)
+    if all(end.radio != name for end in config.transmitters):
+        raise RadioError(f"radio '{name}' is no transmitter of bench '{config.name}'")
+    with Bench(config, transmit=transmit) as session:
+        check_transmit(config, session.radios[name].info, transmit)
+    try:
+        code = run_conformance(config, name, transmit=transmit)
+    except ModuleNotFoundError as err:
+        raise DriverMissingError(f"the conformance suite needs pytest ({err}); install it with: pip install pytest") from err
+    if code:
+        raise RadioError(f"radio '{name}' does not pass the conformance suite (see above)")
+
+
+def _with_radio(config: Any, name: str) -> Any:
+    from hil.errors import RadioNotFoundError
+
+    if name not in config.radios:
+        raise RadioNotFoundError(f"no radio named '{name}' in bench '{config.name}'; it has {', '.join(config.radios)}")
+    return config

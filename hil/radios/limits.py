@@ -1,0 +1,125 @@
+"""Safety: what the operator allows real transmitters, and the refusal of everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from hil.config import Config
+from hil.errors import TransmitRefusedError
+from hil.radios.contract import RadioInfo, RadioSettings
+
+if TYPE_CHECKING:
+    from hil.radios.bench import BenchConfig
+
+__all__ = ["HEADROOM_DB", "LimitsConfig", "Permit", "check_transmit"]
+
+HEADROOM_DB = 10.0
+"""What must lie between the strongest possible input and what the receiver survives."""
+
+
+class LimitsConfig(Config):
+    """What the operator allows real transmitters; virtual radios need none of it.
+
+    Which band and power are legal is the operator's to know.
+
+    Attributes:
+        freq_ranges_hz: bands, lowest and highest frequency; the whole occupied band must lie in one.
+        max_tx_gain_db: highest transmit gain; holds for virtual radios too.
+        max_tx_dbm: highest output power of the transmitters at that gain.
+        max_rx_dbm: highest input power that the receiver survives.
+        min_path_loss_db: attenuation that is surely between them; max_tx − loss must stay 10 dB below max_rx.
+        max_burst_s: longest burst.
+        max_duty: largest share of the time on the air; the session waits between bursts.
+    """
+
+    freq_ranges_hz: tuple[tuple[float, float], ...] = ()
+    max_tx_gain_db: float | None = None
+    max_tx_dbm: float | None = None
+    max_rx_dbm: float | None = None
+    min_path_loss_db: float | None = None
+    max_burst_s: float | None = Field(default=None, gt=0)
+    max_duty: float | None = Field(default=None, gt=0, le=1)
+
+
+def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool) -> None:
+    """Refuse to drive a real transmitter without the operator's limits and consent.
+
+    Checked for every transmitter of the radio: the band, and that its power less the attenuation to the receiver stays 10 dB
+    below what the receiver survives.
+
+    Raises:
+        TransmitRefusedError: naming what is missing or exceeded, and where to set it.
+    """
+    if info.virtual:
+        return
+    limits = bench.limits
+    if not consent:
+        raise TransmitRefusedError(f"radio '{info.name}' would transmit: give --transmit to allow it")
+    if not limits.freq_ranges_hz:
+        raise TransmitRefusedError(
+            f"bench '{bench.name}' must set freq_ranges_hz under [limits] before radio '{info.name}' may transmit"
+        )
+    low, high = bench.center_freq_hz - bench.sample_rate_hz / 2, bench.center_freq_hz + bench.sample_rate_hz / 2
+    if not any(start <= low and high <= end for start, end in limits.freq_ranges_hz):
+        raise TransmitRefusedError(
+            f"bench '{bench.name}': the band {low:.6g} … {high:.6g} Hz is outside limits.freq_ranges_hz "
+            f"{[list(pair) for pair in limits.freq_ranges_hz]}"
+        )
+    own = [tx for tx, end in enumerate(bench.transmitters) if end.radio == info.name]
+    if not own:
+        raise TransmitRefusedError(f"bench '{bench.name}': radio '{info.name}' has no entry in 'transmitters'")
+    for tx in own:
+        _check_levels(bench, tx)
+
+
+def _check_levels(bench: BenchConfig, tx: int) -> None:
+    limits, end = bench.limits, bench.transmitters[tx]
+    power = end.max_tx_dbm if end.max_tx_dbm is not None else limits.max_tx_dbm
+    loss = end.min_path_loss_db if end.min_path_loss_db is not None else limits.min_path_loss_db
+    where = f"bench '{bench.name}', transmitter {tx}"
+    if power is None or bench.max_tx_gain_db(tx) is None:
+        raise TransmitRefusedError(f"{where}: set max_tx_gain_db and max_tx_dbm, under [limits] or for this transmitter")
+    if loss is None or limits.max_rx_dbm is None:
+        raise TransmitRefusedError(
+            f"{where}: set min_path_loss_db, under [limits] or for this transmitter, and max_rx_dbm under [limits]"
+        )
+    if power - loss > limits.max_rx_dbm - HEADROOM_DB:
+        raise TransmitRefusedError(
+            f"{where}: max_tx_dbm {power:g} − min_path_loss_db {loss:g} comes within {HEADROOM_DB:g} dB of max_rx_dbm "
+            f"{limits.max_rx_dbm:g}; add attenuation"
+        )
+
+
+class Permit:
+    """What a driver asks before it lets a sample out, however it was reached.
+
+    Args:
+        bench: with the operator's limits.
+        shared: of `Radio.open`; "consent" is true where the command was given --transmit.
+    """
+
+    def __init__(self, bench: BenchConfig, shared: Mapping[str, Any]) -> None:
+        self._bench, self._consent = bench, bool(shared.get("consent", False))
+
+    def check(self, info: RadioInfo, settings: RadioSettings) -> None:
+        """Refuse what the limits forbid, the gains now set included.
+
+        Raises:
+            TransmitRefusedError: see `check_transmit`.
+        """
+        check_transmit(self._bench, info, self._consent)
+        if info.virtual:
+            return
+        for tx, end in enumerate(self._bench.transmitters):
+            most = self._bench.max_tx_gain_db(tx)
+            if end.radio == info.name and most is not None and end.channel in settings.tx_channels:
+                gain_db = settings.tx_gain_db[settings.tx_channels.index(end.channel)]
+                if gain_db > most + 1e-9:
+                    raise TransmitRefusedError(f"transmitter {tx}: a gain of {gain_db:g} dB is above max_tx_gain_db = {most:g}")
+        known = {end.channel for end in self._bench.transmitters if end.radio == info.name}
+        strangers = [channel for channel in settings.tx_channels if channel not in known]
+        if strangers:
+            raise TransmitRefusedError(f"radio '{info.name}': the bench has no transmitter on channel {strangers[0]}")

@@ -1,0 +1,166 @@
+"""The air process's world: the air, its radios and their servers, and the one thread that owns air time.
+
+A step of air time is QUANTUM samples: the clock moves on; every server plays; the radios put what was played on the air, cut
+on an absolute grid; every server captures what can be heard now. Between steps sockets are served. A receiver's samples are
+therefore pure functions of what was transmitted at which tick, however the host's packets arrived (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from hil.errors import ConfigError, RadioError
+from hil.radios.air import Air, Port
+from hil.radios.airconfig import FaultConfig, VirtualConfig
+from hil.radios.bench import BenchConfig
+from hil.radios.virtual.address import is_loopback
+from hil.radios.virtual.clock import AirClock
+from hil.radios.virtual.radio import Side, VirtualRadio
+from hil.radios.virtual.server import ProtocolServer, Sockets
+from hil.radios.virtual.truthlog import TruthLog
+
+__all__ = ["PROTOCOLS", "World", "protocol"]
+
+PROTOCOLS = {
+    "pluto": "hil.radios.virtual.iiod:IiodServer",
+    "uhd": "hil.radios.virtual.n210:N210Server",
+    "soapy": "hil.radios.virtual.soapyremote:SoapyRemoteServer",
+}
+"""Driver -> the server that stands in for its devices."""
+_MARGIN = 256  # air samples: interpolation kernels reach ahead, and clocks differ
+
+
+def protocol(driver: str) -> type[ProtocolServer]:
+    """The server class for a driver's devices.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if driver not in PROTOCOLS:
+        raise ConfigError(f"driver '{driver}' has no virtual device; there are: {', '.join(PROTOCOLS)}")
+    module, _, name = PROTOCOLS[driver].partition(":")
+    server: type[ProtocolServer] = getattr(importlib.import_module(module), name)
+    return server
+
+
+class World:
+    """Everything on one air.
+
+    Args:
+        bench: with at least one virtual radio.
+        truth: file of the truth log; None = memory only.
+        exposed: serve on other addresses than loopback too, because the operator said so.
+
+    Attributes:
+        air: the medium.
+        clock: its time.
+        played: air time up to which every DAC has been served.
+        ready: air time before which everything on the air is known.
+        radios: by name.
+        servers: by name.
+
+    Raises:
+        ConfigError: no virtual radio, an address that is not loopback, or a transmitter without such a channel.
+        RadioError: an address is taken.
+    """
+
+    def __init__(self, bench: BenchConfig, *, truth: Path | None = None, exposed: bool = False) -> None:
+        if not bench.virtual_radios:
+            raise ConfigError(f"bench '{bench.name}' has no virtual radio: give a radio a 'virtual' table")
+        self.bench = bench
+        self.sample_rate_hz = bench.sample_rate_hz
+        self.air = Air(sample_rate_hz=bench.sample_rate_hz, seed=bench.seed)
+        self.clock = AirClock(bench.sample_rate_hz, bench.air.pace)
+        self.truth = TruthLog(truth)
+        self.sockets = Sockets()
+        self.played = 0
+        self.ready = 0
+        self.steps = 0
+        self.radios: dict[str, VirtualRadio] = {}
+        self.servers: dict[str, ProtocolServer] = {}
+        try:
+            for name, config in bench.virtual_radios.items():
+                self._add(name, config, exposed)
+            self._lay_links()
+        except BaseException:
+            self.close()
+            raise
+        for fault in bench.air.faults:
+            self.arm(fault)
+
+    def arm(self, fault: FaultConfig) -> None:
+        """Arm a fault.
+
+        Raises:
+            RadioError: no such radio.
+        """
+        if fault.radio not in self.radios:
+            raise RadioError(f"no virtual radio named '{fault.radio}'; there are: {', '.join(self.radios)}")
+        self.radios[fault.radio].faults.arm(fault)
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Serve until `stopped` says so; it is asked several times a second."""
+        while not stopped():
+            waiting = any(server.waiting() for server in self.servers.values())
+            if self.clock.due(waiting):
+                self.step()
+                self.sockets.serve(0.0)
+            else:
+                self.sockets.serve(min(self.clock.wait_s(), 0.1))
+
+    def step(self) -> None:
+        """One quantum of air time."""
+        self.clock.step()
+        for server in self.servers.values():
+            server.play()
+        self.played = self.clock.now
+        for radio in self.radios.values():
+            radio.commit()
+        self.ready = max(self.ready, min(radio.air_at(radio.committed) for radio in self.radios.values()) - _MARGIN)
+        self.air.advance(0.0, self.ready)
+        for server in self.servers.values():
+            server.capture()
+        self.steps += 1
+        if self.steps % 64 == 0:
+            self.truth.flush()
+
+    def close(self) -> None:
+        """Drop every client and close every socket."""
+        for server in self.servers.values():
+            server.close()
+        self.sockets.close()
+        self.truth.close()
+
+    def _add(self, name: str, config: VirtualConfig, exposed: bool) -> None:
+        if not exposed and not is_loopback(config.host):
+            raise ConfigError(
+                f"radio '{name}': 'virtual.host' {config.host} is not loopback; give --expose to serve it to the network"
+            )
+        radio = self.radios[name] = VirtualRadio(name, config, self)
+        sides: tuple[Side, Side] = ("tx", "rx")
+        for side in sides:
+            radio.tune(side, self.bench.center_freq_hz)
+        server = protocol(self.bench.radios[name].driver)(radio, self.sockets)
+        try:
+            server.listen(config.host, config.port)
+        except OSError as err:
+            raise RadioError(f"radio '{name}': cannot serve on {config.host}:{config.port or ''}: {err.strerror}") from err
+        self.servers[name] = server
+
+    def _lay_links(self) -> None:
+        bench = self.bench
+        sink = bench.receiver
+        for link in bench.links:
+            end = bench.transmitters[link.transmitter]
+            if end.radio in self.radios and sink.radio in self.radios:  # a real radio hears no simulated air
+                self.air.connect(self._port("tx", end.radio, end.channel), self._port("rx", sink.radio, sink.channel), link)
+
+    def _port(self, side: Side, radio: str, channel: int) -> Port:
+        ports = self.radios[radio].ports[side]
+        if channel >= len(ports):
+            raise ConfigError(
+                f"bench '{self.bench.name}': radio '{radio}' has {len(ports)} {side} channels, no channel {channel}"
+            )
+        return ports[channel]
