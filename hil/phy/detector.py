@@ -109,12 +109,13 @@ class Detector:
         self._weights = _parts(weights)
         self._grid = grid
 
-    def block(self, samples: NDArray[np.float32], first: int) -> list[Found]:
+    def block(self, samples: NDArray[np.float32], first: int, origin: int = 0) -> list[Found]:
         """Preambles whose first test peaks in one block.
 
         Args:
             samples: float32 [2 n], with `needs` samples around the block.
             first: index of the block's first position in `samples`.
+            origin: added to the positions found.
         """
         start = first - MARGIN
         if self._fast:
@@ -140,10 +141,10 @@ class Detector:
             self._cfos,
             self._first_value,
         )
-        return self._verify(samples, count) if count else []
+        return self._verify(samples, count, origin) if count else []
 
-    def _verify(self, samples: NDArray[np.float32], count: int) -> list[Found]:
-        found = self._metrics(samples, count)
+    def _verify(self, samples: NDArray[np.float32], count: int, origin: int) -> list[Found]:
+        found = self._metrics(samples, count, origin)
         if self._fast:
             # The autocorrelation's peak is as wide as a chip and noise moves it: where it was clear, look beyond ±8 too.
             value, clear = self._value[:count], self._first_value[:count] > 2 * self._first
@@ -152,18 +153,19 @@ class Detector:
                 places = np.concatenate([self._tries[missed] - 14, self._tries[missed] + 14])
                 self._cfos[: places.size] = np.concatenate([self._cfos[missed], self._cfos[missed]])
                 self._tries[: places.size] = places
-                found += self._metrics(samples, places.size)
+                found += self._metrics(samples, places.size, origin)
         return found
 
-    def _metrics(self, samples: NDArray[np.float32], count: int) -> list[Found]:
+    def _metrics(self, samples: NDArray[np.float32], count: int, origin: int) -> list[Found]:
         where, half, cfo, metric = self._where, self._half, self._cfo, self._value
         self.kernels.verify(
             samples, self._tries, self._cfos, count, self._chip_r, self._chip_i, *self._code, self._step, self._reach,
             where, cfo, metric, half,
         )  # fmt: skip
         good = (metric[:count] > self.threshold).nonzero()[0]
-        locked = self._max_cfo == 0
-        return [Found(int(where[i]), 0.0 if locked else float(cfo[i]), float(metric[i]), bool(half[i])) for i in good]
+        offsets = [0.0] * good.size if self._max_cfo == 0 else cfo[good].tolist()
+        columns = ((where[good] + origin).tolist(), offsets, metric[good].tolist(), half[good].astype(bool).tolist())
+        return list(map(Found, *columns))
 
 
 def _threshold(false_alarm: float, length: int, max_cfo: float, templates: int) -> float:
