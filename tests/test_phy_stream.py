@@ -181,7 +181,7 @@ def test_detection_and_cfo_at_low_snr(mode, snr_db):
     detector = Detector(preamble, mode=mode, max_cfo=2 / 64, false_alarm=5e-10)
     draw = np.random.default_rng(3)
     power = 10 ** (snr_db / 10) * 52 / 64
-    samples = noise(20_000, 1.0, 6).numpy()
+    samples = noise(34_000, 1.0, 6).numpy()
     places = np.arange(500, 15_500, 600)
     offsets = draw.uniform(-2, 2, places.size) / 64
     for place, offset in zip(places, offsets, strict=True):
@@ -219,6 +219,9 @@ def test_formats_that_cannot_be():
         FrameFormat(FrameConfig(sounding_symbols=0, header_repetitions=0), both)
     with pytest.raises(ShapeError, match="sounding_symbols"):
         FrameFormat(FrameConfig(sounding_symbols=1), both)
+    detector = Detector(design(240, 1, 0.4), mode="fast", max_cfo=0.03, false_alarm=1e-9)
+    with pytest.raises(ShapeError, match="samples"):
+        detector.block(np.zeros(2000, np.float32), 300)
     with pytest.raises(ShapeError, match="multiple of 16"):
         design(250, 1, 0.4)
     with pytest.raises(ShapeError, match="numbers"):

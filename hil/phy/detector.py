@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.errors import ShapeError
 from hil.phy.detect import threshold_for
 from hil.phy.kernels import kernels
 from hil.phy.preamble import CHIP, Preamble
@@ -116,7 +117,16 @@ class Detector:
             samples: float32 [2 n], with `needs` samples around the block.
             first: index of the block's first position in `samples`.
             origin: added to the positions found.
+
+        Raises:
+            ShapeError: too few samples around the block.
         """
+        before, after = self.needs
+        if first < before or samples.size < 2 * (first + self.positions + after):
+            raise ShapeError(
+                f"Argument 'samples' must hold {before} samples before and {self.positions + after} from the block's first "
+                f"position on, not {first} and {samples.size // 2 - first}."
+            )
         start = first - MARGIN
         if self._fast:
             count = self.kernels.autocorrelation_peaks(
