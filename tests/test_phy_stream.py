@@ -189,6 +189,7 @@ def test_detection_and_cfo_at_low_snr(mode, snr_db):
     found = detector.block(samples.view(np.float32), 300)
     best = [max((f for f in found if abs(f.position - p) <= 3), key=lambda f: f.metric, default=None) for p in places]
     assert sum(item is not None for item in best) >= places.size - 1
+    assert detector.false_alarm(detector.threshold) == pytest.approx(5e-10, rel=0.05)
     errors = [item.cfo - offset for item, offset in zip(best, offsets, strict=True) if item is not None]
     bound = math.sqrt(6 / (240 * (240**2 - 1) * power)) / (2 * math.pi)
     assert math.sqrt(np.mean(np.square(errors))) < 1.3 * bound * (1.15 if snr_db < -3 else 1)

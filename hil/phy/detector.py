@@ -59,6 +59,7 @@ class Detector:
         self._fast = mode == "fast" and not known
         self._max_cfo = max_cfo
         halves = 1 if self._fast else 2
+        self._templates = halves
         self._tiles = 64 if self._fast else 32
         self.positions = self._tiles * _TILE - 2 * MARGIN
         cells = self._tiles * _TILE // CHIP
@@ -93,6 +94,13 @@ class Detector:
     def needs(self) -> tuple[int, int]:
         """Samples before a block's first position and after its last that must be at hand."""
         return MARGIN + 32, MARGIN + self.preamble.length + 64
+
+    def false_alarm(self, metric: float) -> float:
+        """Probability that noise alone reaches a metric at one sample: how surely a preamble is present."""
+        length = self.preamble.length
+        level = max(metric, 0.0)
+        hypotheses = self._templates * (1 + 2 * self._max_cfo * length * math.sqrt(math.pi * level / 3))
+        return min(1.0, hypotheses * max(0.0, 1 - level / length) ** (length - 1))
 
     def _bank(self, max_cfo: float, known: bool) -> None:
         length, chips = self.preamble.length, self.preamble.code.size
