@@ -181,7 +181,7 @@ def test_detection_and_cfo_at_low_snr(mode, snr_db):
     detector = Detector(preamble, mode=mode, max_cfo=2 / 64, false_alarm=5e-10)
     draw = np.random.default_rng(3)
     power = 10 ** (snr_db / 10) * 52 / 64
-    samples = noise(20_000, 1.0, 6).numpy()
+    samples = noise(34_000, 1.0, 6).numpy()
     places = np.arange(500, 15_500, 600)
     offsets = draw.uniform(-2, 2, places.size) / 64
     for place, offset in zip(places, offsets, strict=True):
@@ -189,6 +189,7 @@ def test_detection_and_cfo_at_low_snr(mode, snr_db):
     found = detector.block(samples.view(np.float32), 300)
     best = [max((f for f in found if abs(f.position - p) <= 3), key=lambda f: f.metric, default=None) for p in places]
     assert sum(item is not None for item in best) >= places.size - 1
+    assert detector.false_alarm(detector.threshold) == pytest.approx(5e-10, rel=0.05)
     errors = [item.cfo - offset for item, offset in zip(best, offsets, strict=True) if item is not None]
     bound = math.sqrt(6 / (240 * (240**2 - 1) * power)) / (2 * math.pi)
     assert math.sqrt(np.mean(np.square(errors))) < 1.3 * bound * (1.15 if snr_db < -3 else 1)
@@ -219,6 +220,9 @@ def test_formats_that_cannot_be():
         FrameFormat(FrameConfig(sounding_symbols=0, header_repetitions=0), both)
     with pytest.raises(ShapeError, match="sounding_symbols"):
         FrameFormat(FrameConfig(sounding_symbols=1), both)
+    detector = Detector(design(240, 1, 0.4), mode="fast", max_cfo=0.03, false_alarm=1e-9)
+    with pytest.raises(ShapeError, match="samples"):
+        detector.block(np.zeros(2000, np.float32), 300)
     with pytest.raises(ShapeError, match="multiple of 16"):
         design(250, 1, 0.4)
     with pytest.raises(ShapeError, match="numbers"):

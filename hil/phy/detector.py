@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.errors import ShapeError
 from hil.phy.detect import threshold_for
 from hil.phy.kernels import kernels
 from hil.phy.preamble import CHIP, Preamble
@@ -58,6 +59,7 @@ class Detector:
         self._fast = mode == "fast" and not known
         self._max_cfo = max_cfo
         halves = 1 if self._fast else 2
+        self._templates = halves
         self._tiles = 64 if self._fast else 32
         self.positions = self._tiles * _TILE - 2 * MARGIN
         cells = self._tiles * _TILE // CHIP
@@ -93,6 +95,13 @@ class Detector:
         """Samples before a block's first position and after its last that must be at hand."""
         return MARGIN + 32, MARGIN + self.preamble.length + 64
 
+    def false_alarm(self, metric: float) -> float:
+        """Probability that noise alone reaches a metric at one sample: how surely a preamble is present."""
+        length = self.preamble.length
+        level = max(metric, 0.0)
+        hypotheses = self._templates * (1 + 2 * self._max_cfo * length * math.sqrt(math.pi * level / 3))
+        return min(1.0, hypotheses * max(0.0, 1 - level / length) ** (length - 1))
+
     def _bank(self, max_cfo: float, known: bool) -> None:
         length, chips = self.preamble.length, self.preamble.code.size
         spacing = 1 / (1.6 * length)
@@ -109,13 +118,23 @@ class Detector:
         self._weights = _parts(weights)
         self._grid = grid
 
-    def block(self, samples: NDArray[np.float32], first: int) -> list[Found]:
+    def block(self, samples: NDArray[np.float32], first: int, origin: int = 0) -> list[Found]:
         """Preambles whose first test peaks in one block.
 
         Args:
             samples: float32 [2 n], with `needs` samples around the block.
             first: index of the block's first position in `samples`.
+            origin: added to the positions found.
+
+        Raises:
+            ShapeError: too few samples around the block.
         """
+        before, after = self.needs
+        if first < before or samples.size < 2 * (first + self.positions + after):
+            raise ShapeError(
+                f"Argument 'samples' must hold {before} samples before and {self.positions + after} from the block's first "
+                f"position on, not {first} and {samples.size // 2 - first}."
+            )
         start = first - MARGIN
         if self._fast:
             count = self.kernels.autocorrelation_peaks(
@@ -140,10 +159,10 @@ class Detector:
             self._cfos,
             self._first_value,
         )
-        return self._verify(samples, count) if count else []
+        return self._verify(samples, count, origin) if count else []
 
-    def _verify(self, samples: NDArray[np.float32], count: int) -> list[Found]:
-        found = self._metrics(samples, count)
+    def _verify(self, samples: NDArray[np.float32], count: int, origin: int) -> list[Found]:
+        found = self._metrics(samples, count, origin)
         if self._fast:
             # The autocorrelation's peak is as wide as a chip and noise moves it: where it was clear, look beyond ±8 too.
             value, clear = self._value[:count], self._first_value[:count] > 2 * self._first
@@ -152,18 +171,19 @@ class Detector:
                 places = np.concatenate([self._tries[missed] - 14, self._tries[missed] + 14])
                 self._cfos[: places.size] = np.concatenate([self._cfos[missed], self._cfos[missed]])
                 self._tries[: places.size] = places
-                found += self._metrics(samples, places.size)
+                found += self._metrics(samples, places.size, origin)
         return found
 
-    def _metrics(self, samples: NDArray[np.float32], count: int) -> list[Found]:
+    def _metrics(self, samples: NDArray[np.float32], count: int, origin: int) -> list[Found]:
         where, half, cfo, metric = self._where, self._half, self._cfo, self._value
         self.kernels.verify(
             samples, self._tries, self._cfos, count, self._chip_r, self._chip_i, *self._code, self._step, self._reach,
             where, cfo, metric, half,
         )  # fmt: skip
         good = (metric[:count] > self.threshold).nonzero()[0]
-        locked = self._max_cfo == 0
-        return [Found(int(where[i]), 0.0 if locked else float(cfo[i]), float(metric[i]), bool(half[i])) for i in good]
+        offsets = [0.0] * good.size if self._max_cfo == 0 else cfo[good].tolist()
+        columns = ((where[good] + origin).tolist(), offsets, metric[good].tolist(), half[good].astype(bool).tolist())
+        return list(map(Found, *columns))
 
 
 def _threshold(false_alarm: float, length: int, max_cfo: float, templates: int) -> float:

@@ -127,6 +127,13 @@ def _unleak(row, bins, leak_r, leak_i, quiet_r, quiet_i, size):
 
 
 @njit(cache=True)
+def _fill(values, out):
+    """The first values into all of `out`."""
+    for i in range(out.shape[0]):
+        out[i] = values[i]
+
+
+@njit(cache=True)
 def _take(cells, bins, out):
     """Interleaved values of some bins, in order."""
     for d in range(bins.shape[0]):
@@ -276,7 +283,7 @@ def receive(
             wi[d] = squared[n] / whole
         for s in range(count):
             if plain and not mmse:
-                noise_var[f, s * data : (s + 1) * data] = wr[:data]
+                _fill(wr, noise_var[f, s * data : (s + 1) * data])
                 continue
             for d in range(data):
                 to = dest[s * data + d]

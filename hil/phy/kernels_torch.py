@@ -83,12 +83,17 @@ def bank_peaks(
     """Candidates by correlation with the whole preamble at a bank of frequencies."""
     count = tiles * _TILE
     window = _samples(y, first, count + chips * _CHIP)
-    size = 1 << (window.shape[0] - 1).bit_length()
+    size = -(-window.shape[0] // 1024) * 1024  # nothing that is used wraps around
     spectrum = torch.fft.fft(window, size)
     filters = torch.fft.fft(torch.from_numpy(filters_r - 1j * filters_i).to(torch.complex64), size).conj()
     weights = torch.from_numpy(weights_r + 1j * weights_i).to(torch.complex64)[:, :chips]
     best = torch.zeros(count)
     arg = torch.zeros(count, dtype=torch.int64)
+    if weights.shape[0] == 1:  # one hypothesis: the whole preamble by one FFT
+        whole = torch.kron(weights[0], torch.from_numpy(filters_r[0] + 1j * filters_i[0]).to(torch.complex64))
+        matched = torch.fft.ifft(spectrum * torch.fft.fft(whole.conj(), size).conj())[:count]
+        best = torch.view_as_real(matched).square().sum(-1)
+        filters = filters[:0]
     for mix in range(filters.shape[0]):
         rows = np.flatnonzero(which == mix)
         filtered = torch.fft.ifft(spectrum * filters[mix])

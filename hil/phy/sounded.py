@@ -200,6 +200,8 @@ class SoundedFrames:
             kept = np.trace(solver @ matrix).real / np.linalg.matrix_rank(matrix, tol=0.05 * np.linalg.norm(matrix, 2))
             solvers.append(solver / min(1.0, kept))
         solver = np.stack(solvers)
+        # Rows of zeros up to the preamble's end: loops over a multiple of 16 are faster.
+        solver = np.pad(solver, ((0, 0), (0, 0), (0, length - self._rows_first - rows.size)))
         self._solve_r, self._solve_i = _parts(solver)
         basis = np.exp(-2j * np.pi / numerology.fft_size * (delays[:, None] + config.advance) * carriers[None, :]) * active
         self._basis_r, self._basis_i = _parts(basis)

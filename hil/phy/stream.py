@@ -20,7 +20,7 @@ from hil.phy.frame import FrameFormat
 
 __all__ = ["Searcher", "as_complex"]
 
-_SLICE = 65536
+_SLICE = 131072
 Take = Callable[[NDArray[np.float32], int, Sequence[Found]], None]
 
 
@@ -94,8 +94,9 @@ class Searcher:
         self._filled += count
         end = self._origin + self._filled
         while self._block + self._positions + self._after <= end:
-            for found in sorted(self._detector.block(self.buffer[: 2 * self._filled], self._block - self._origin)):
-                self._settle(Found(found.position + self._origin, found.cfo, found.metric, found.half))
+            part = self.buffer[: 2 * self._filled]
+            for found in sorted(self._detector.block(part, self._block - self._origin, self._origin)):
+                self._settle(found)
             self._block += self._positions
             if self._last is not None and self._block - self._last.position >= self._form.config.preamble_samples + 16:
                 self._waiting.append(self._last)

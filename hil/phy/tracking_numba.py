@@ -121,7 +121,7 @@ def track(vr, vi, power, carriers, tau, noise, prior, theta):
         theta[1] += b
         theta[2] += c
         rotate(vr, vi, carriers, a, b, c, tau)
-        if abs(a) + (abs(b) + 30 * abs(c)) * (tau + symbols) < 1e-6:
+        if abs(a) + (abs(b) + 30 * abs(c)) * (tau + symbols) < 3e-4:
             break
 
 
