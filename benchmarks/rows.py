@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["row", "show"]
+__all__ = ["quiet_stdout", "row", "show"]
 
 
 def row(
@@ -34,3 +38,17 @@ def show(rows: list[dict[str, Any]], as_json: bool) -> None:
         mark = {True: "met", False: "MISSED", None: ""}[entry["met"]]
         target = "" if entry["target"] is None else f"(target {entry['target']:g})"
         print(f"{entry['name']:<44} {entry['value']!s:>12} {entry['unit']:<12} {target:<18} {mark} {entry.get('note', '')}")
+
+
+@contextlib.contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Send what vendors' libraries print on standard output to standard error, so that JSON stays alone there."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
