@@ -139,7 +139,8 @@ def test_a_run_over_three_virtual_plutos_finishes(hil, untrained, tmp_path):
     need_pluto()
     done = hil(
         "run", ROOT / "radios" / "virtual-pluto-trio.toml", "--models", untrained, "--dataset", "synthetic:identities=12",
-        "--schemes", "single,oma", "--snr", "6,12", "--tasks", 24, "--distinct-tasks", 12, "--tasks-per-frame", 12, "--draws", 2,
+        "--schemes", "single,oma", "--snr", "6,12", "--tasks", 24, "--distinct-tasks", 12,
+        "--tasks-per-frame", 12, "--draws", 2,
         "--out", tmp_path, "--name", "trio", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
