@@ -14,7 +14,7 @@ from hil.radios.bench import load_bench
 from hil.radios.scaling import from_int16, to_int16
 from hil.radios.session import Bench
 from hil.radios.sim import thermal_noise_mw
-from hil.radios.testing import _find
+from hil.radios.testing import find_burst
 
 ROOT = Path(__file__).resolve().parent.parent
 CARRIERS = np.r_[1:27, -26:0]
@@ -130,8 +130,8 @@ def test_sample_clocks_drift_apart() -> None:
         cfo = np.exp(-2j * np.pi * 49e3 / (RATE * (1 - 6e-6)) * np.arange(len(got.samples)))
         heard = from_int16(got.samples, air.full_scale) * cfo
         codes = to_int16((heard / np.abs(heard).max() * 0.9).astype(np.complex64), 32768)[0]
-        first, _ = _find(codes[:3000], wave[0, :2048], 32768)
-        last, _ = _find(codes[n - 2048 - 500 :], wave[0, :2048], 32768)
+        first, _ = find_burst(codes[:3000], wave[0, :2048], 32768)
+        last, _ = find_burst(codes[n - 2048 - 500 :], wave[0, :2048], 32768)
         spacing = (last + n - 2048 - 500) - first
         assert spacing == pytest.approx((n - 2048) * (1 - 20e-6), abs=0.15)
 
@@ -302,7 +302,7 @@ def test_bursts_without_time_are_inside_the_reception(options: dict[str, Any]) -
         wave, _ = ofdm(30)
         for _ in range(3):
             got = air.burst(wave)
-            position, quality = _find(got.samples, wave[0], air.full_scale)
+            position, quality = find_burst(got.samples, wave[0], air.full_scale)
             assert got.sent_at == (None, None)
             assert quality > 8
             assert position + wave.shape[1] < len(got.samples)

@@ -23,7 +23,7 @@ from hil.errors import RadioError, ShapeError
 from hil.radios.contract import Radio, RadioSettings
 from hil.radios.scaling import from_int16
 
-__all__ = ["Loop", "RadioContract"]
+__all__ = ["Loop", "RadioContract", "find_burst"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +63,18 @@ def _burst(loop: Loop, n: int = 1023, amplitude: float = 0.5) -> NDArray[np.comp
 
 
 def _find(loop: Loop, received: NDArray[np.int16], sent: NDArray[np.complex64]) -> tuple[float, float]:
-    """Position of `sent` [n] in `received` [m, 2] by correlation, to a fraction of a sample, and the peak over the mean."""
     turns = loop.cfo_hz / loop.rx_settings.sample_rate_hz
-    heard = from_int16(received, loop.rx.info.rx_full_scale)
+    return find_burst(received, sent, loop.rx.info.rx_full_scale, turns)
+
+
+def find_burst(
+    received: NDArray[np.int16], sent: NDArray[np.complex64], full_scale: float, turns: float = 0.0
+) -> tuple[float, float]:
+    """Position of `sent` [n] in `received` [m, 2] by correlation, to a fraction of a sample, and the peak over the mean.
+
+    `turns` is the carrier offset to take out first, cycles a sample.
+    """
+    heard = from_int16(received, full_scale)
     heard = heard * np.exp(-2j * np.pi * turns * np.arange(len(heard)))
     size = 1 << (len(heard) + len(sent)).bit_length()
     profile = np.abs(np.fft.ifft(np.fft.fft(heard, size) * np.conj(np.fft.fft(sent, size))))[: len(heard)]
