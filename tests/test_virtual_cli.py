@@ -128,20 +128,18 @@ def test_doctor_says_what_to_do(hil):
 
 
 def test_the_real_pluto_bench_states_safe_levels():
-    config = load_bench(
-        ROOT / "radios" / "pluto-pair.toml", {"radios.tx.uri": "ip:127.0.0.1:9", "radios.rx.uri": "ip:127.0.0.1:9"}
-    )
-    assert config.limits.max_tx_dbm - config.limits.min_path_loss_db <= config.limits.max_rx_dbm - 10
-    assert not config.virtual_radios
+    for name in ("pluto-pair", "pluto-trio"):
+        config = load_bench(ROOT / "radios" / f"{name}.toml")
+        assert config.limits.max_tx_dbm - config.limits.min_path_loss_db <= config.limits.max_rx_dbm - 10
+        assert not config.virtual_radios
 
 
 def test_a_run_over_three_virtual_plutos_finishes(hil, untrained, tmp_path):
     need_pluto()
     done = hil(
         "run", ROOT / "radios" / "virtual-pluto-trio.toml", "--models", untrained, "--dataset", "synthetic:identities=12",
-        "--schemes", "single,oma", "--snr", "6,12", "--tasks", 24, "--distinct-tasks", 12,
-        "--tasks-per-frame", 12, "--draws", 2,
-        "--out", tmp_path, "--name", "trio", "--json",
+        "--schemes", "single,oma", "--snr", "6,12", "--tasks", 24, "--distinct-tasks", 12, "--tasks-per-frame", 12,
+        "--draws", 2, "--out", tmp_path, "--name", "trio", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     points = json.loads(done.stdout.splitlines()[-1])["points"]

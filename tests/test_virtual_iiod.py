@@ -151,7 +151,7 @@ SEQUENCES = (
 
 
 def test_answers_are_those_of_iiod():
-    """Byte by byte, from the virtual Pluto and from Debian's iiod in front of it; exceptions: docs/protocols/iiod.md."""
+    """Byte by byte, from the virtual Pluto and from Debian's iiod in front of it; exceptions: docs/virtual-pluto.md."""
     if IIOD is None:
         pytest.skip("iiod is missing: apt install iiod (or unpack its package)")
     with serve(make_bench()) as served, socket.create_server(("127.0.0.1", 0)) as probe:

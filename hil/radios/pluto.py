@@ -1,7 +1,7 @@
 """Driver of ADALM-Plutos, through pyadi-iio and libiio 0.x (`apt install libiio0`, `pip install 'hil[pluto]'`).
 
 A Pluto has no hardware time. A burst is a cyclic buffer, a buffer sent once, or a stretch of a host-fed stream; its start is
-known to the host within `start_jitter_s` only. What the driver works around is in docs/radios/pluto.md.
+known to the host within `start_jitter_s` only. What the driver works around is in docs/pluto.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from hil.errors import RadioError, ShapeError, TransmitRefusedError
 from hil.radios.bench import BenchConfig, check_transmit
+from hil.radios.burst import BurstReception
 from hil.radios.contract import Radio, RadioSettings, Range, StreamEvent
 from hil.radios.streams import StreamExchange, streamable
 from hil.radios.virtual.client import ensure_air
@@ -24,24 +24,6 @@ __all__ = ["Bench", "BurstReception"]
 _AHEAD_S = 0.1  # a timed burst where a device's clock runs: the host's lead over it
 _FADE_EDGE = 64  # samples of delay and filter that belong to a burst
 _MARGIN = 256  # samples between now and the earliest sample of a simulated exchange
-
-
-@dataclass(frozen=True, kw_only=True)
-class BurstReception:
-    """What came of one burst.
-
-    Attributes:
-        samples: received, int16 [n, 2], in units of `Bench.full_scale`.
-        start: the receiver's device sample of the first one.
-        events: of all radios, transmit clipping included.
-        sent_at: device sample at which each transmitter started, or None where the radio has no time: a record, not to be
-            used by the receiver.
-    """
-
-    samples: NDArray[np.int16]
-    start: int
-    events: tuple[StreamEvent, ...]
-    sent_at: tuple[int | None, ...]
 
 
 class Bench:

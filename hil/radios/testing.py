@@ -62,11 +62,6 @@ def _burst(loop: Loop, n: int = 1023, amplitude: float = 0.5) -> NDArray[np.comp
     return out
 
 
-def _find(loop: Loop, received: NDArray[np.int16], sent: NDArray[np.complex64]) -> tuple[float, float]:
-    turns = loop.cfo_hz / loop.rx_settings.sample_rate_hz
-    return find_burst(received, sent, loop.rx.info.rx_full_scale, turns)
-
-
 def find_burst(
     received: NDArray[np.int16], sent: NDArray[np.complex64], full_scale: float, turns: float = 0.0
 ) -> tuple[float, float]:
@@ -75,7 +70,8 @@ def find_burst(
     `turns` is the carrier offset to take out first, cycles a sample.
     """
     heard = from_int16(received, full_scale)
-    heard = heard * np.exp(-2j * np.pi * turns * np.arange(len(heard)))
+    if turns:
+        heard = heard * np.exp(-2j * np.pi * turns * np.arange(len(heard)))
     size = 1 << (len(heard) + len(sent)).bit_length()
     profile = np.abs(np.fft.ifft(np.fft.fft(heard, size) * np.conj(np.fft.fft(sent, size))))[: len(heard)]
     peak = int(profile.argmax())
@@ -83,6 +79,11 @@ def find_burst(
         return float(peak), float(profile[peak] / profile.mean())
     left, mid, right = profile[peak - 1 : peak + 2]
     return peak + 0.5 * (right - left) / (2 * mid - left - right), float(mid / profile.mean())
+
+
+def _locate(loop: Loop, received: NDArray[np.int16], sent: NDArray[np.complex64]) -> tuple[float, float]:
+    """`_find` at the loop's carrier offset."""
+    return find_burst(received, sent, loop.rx.info.rx_full_scale, loop.cfo_hz / loop.rx_settings.sample_rate_hz)
 
 
 def _hear(loop: Loop, sent: NDArray[np.complex64]) -> NDArray[np.int16]:
@@ -98,7 +99,7 @@ def _hear(loop: Loop, sent: NDArray[np.complex64]) -> NDArray[np.int16]:
     assert loop.tx.transmit(sent) == []
     heard: NDArray[np.int16] = loop.rx.receive(2 * n + jitter, at=begin).samples[0]
     loop.tx.stop()
-    start = round(_find(loop, heard, sent[0])[0])
+    start = round(_locate(loop, heard, sent[0])[0])
     return heard[start : start + n]
 
 
@@ -169,7 +170,7 @@ class RadioContract:
             sent = _burst(loop)
             assert loop.tx.transmit(sent, at=at) == []
             got = loop.rx.receive(3000, at=at - 400)
-            position, quality = _find(loop, got.samples[0], sent[0])
+            position, quality = _locate(loop, got.samples[0], sent[0])
             assert quality > 8
             assert got.start + position == pytest.approx(at + loop.delay, abs=0.5)
 
@@ -180,7 +181,7 @@ class RadioContract:
         assert loop.tx.transmit(sent) == []
         n = len(sent[0]) + 2000 + int(loop.tx.info.start_jitter_s * loop.rx_settings.sample_rate_hz)
         got = loop.rx.receive(n)
-        assert _find(loop, got.samples[0], sent[0])[1] > 8
+        assert _locate(loop, got.samples[0], sent[0])[1] > 8
 
     def test_cyclic_buffer_repeats_until_stopped(self, loop: Loop) -> None:
         """Every repetition is heard; after `stop` there is silence. A radio that cannot repeat refuses to."""
@@ -233,7 +234,7 @@ class RadioContract:
         assert [event.kind for event in events] == ["late"] * len(loop.tx_settings.tx_channels)
         assert events[0].position == at
         assert events[0].count == sent.shape[1]
-        assert _find(loop, loop.rx.receive(8000).samples[0], sent[0])[1] < 8
+        assert _locate(loop, loop.rx.receive(8000).samples[0], sent[0])[1] < 8
 
     def test_clipped_samples_are_counted(self, loop: Loop) -> None:
         """As many as were beyond full scale, no more; int16 in range is never clipped."""

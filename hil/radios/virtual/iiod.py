@@ -1,4 +1,4 @@
-"""A virtual ADALM-Pluto: IIOD over TCP, as libiio 0.x speaks it. The facts are in docs/protocols/iiod.md."""
+"""A virtual ADALM-Pluto: IIOD over TCP, as libiio 0.x speaks it. The facts are in docs/virtual-pluto.md."""
 
 from __future__ import annotations
 

@@ -1,0 +1,30 @@
+"""What comes of one burst."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.radios.contract import StreamEvent
+
+__all__ = ["BurstReception"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurstReception:
+    """What came of one burst.
+
+    Attributes:
+        samples: received, int16 [n, 2], in units of `Bench.full_scale`.
+        start: the receiver's device sample of the first one.
+        events: of all radios, transmit clipping included.
+        sent_at: device sample at which each transmitter started, or None where the radio has no time: a record, not to be
+            used by the receiver.
+    """
+
+    samples: NDArray[np.int16]
+    start: int
+    events: tuple[StreamEvent, ...]
+    sent_at: tuple[int | None, ...]
