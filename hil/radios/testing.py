@@ -82,7 +82,7 @@ def find_burst(
 
 
 def _locate(loop: Loop, received: NDArray[np.int16], sent: NDArray[np.complex64]) -> tuple[float, float]:
-    """`_find` at the loop's carrier offset."""
+    """`find_burst` at the loop's carrier offset."""
     return find_burst(received, sent, loop.rx.info.rx_full_scale, loop.cfo_hz / loop.rx_settings.sample_rate_hz)
 
 
