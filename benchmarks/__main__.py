@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import importlib
 import json
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmarks.machine import describe
+from benchmarks.record import clean, keep
 from benchmarks.rows import table
 
 NAMES = {
@@ -21,18 +19,6 @@ NAMES = {
     "radios": "real-time rates of the virtual radios through the vendors' libraries",
     "faults": "faults injected into the virtual radios, a resumable campaign",
 }
-RESULTS = Path(__file__).with_name("results")
-
-
-def _clean(value: Any) -> Any:
-    """JSON has no NaN, and its keys are text."""
-    if isinstance(value, dict):
-        return {str(key): _clean(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(entry) for entry in value]
-    if isinstance(value, float) and value != value:
-        return None
-    return value.item() if hasattr(value, "item") else value
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     machine, begin = describe(), time.monotonic()
     rows, peers = module.rows(options.quick)
-    rows = _clean(rows)
+    rows = clean(rows)
     if not options.json:
         print(table(rows))
         load = ", ".join(str(value) for value in machine["load"])
@@ -59,19 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     print(json.dumps(rows, indent=1, ensure_ascii=False))
     if not options.quick:
-        date = datetime.datetime.now(datetime.UTC)
-        result = {
-            "benchmark": options.name,
-            "date": date.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - begin),
-            "machine": machine | {"load_at_end": describe()["load"]},
-            "rows": rows,
-            "peers": _clean(peers),
-        }
-        RESULTS.mkdir(exist_ok=True)
-        target = RESULTS / f"{options.name}-{date:%Y-%m-%d}.json"
-        target.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"scripts/bench: wrote {target}", file=sys.stderr)
+        keep(options.name, rows, machine=machine, seconds=time.monotonic() - begin, peers=peers)
     return 0
 
 
