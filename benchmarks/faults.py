@@ -1,9 +1,10 @@
-"""A campaign of injected faults, resumable: each kind many times a protocol, and what the host made of it.
+"""A campaign of injected faults, resumable: each kind many times a protocol, and what a run made of it.
 
-Every trial is one burst through the vendor's library with one fault armed: it must end with a result or a clear error inside
-its deadline, the fault must be in the events (or be the error), and no transmitter may be left on. Rows are appended to
-benchmarks/results/faults.jsonl, so that a broken campaign goes on where it was. HIL_FAULT_TRIALS (100) is how many of each,
-HIL_BENCH_PROTOCOLS (pluto,uhd,soapy) what is tried.
+Every trial is a short run (one point, five frames, one capture) through the vendor's library, with one fault armed after the
+first frame. It must end with a result or a clear error; every receive must keep its deadline; the capture must verify, say in
+its events what happened, and give the same bits in replay; every frame it calls received must hold what was sent and lie where
+the air says it was; and no transmitter may be left on. Rows are appended to benchmarks/results/faults.jsonl, so that a broken
+campaign goes on where it was. HIL_FAULT_TRIALS (100) is how many of each, HIL_BENCH_PROTOCOLS (pluto,uhd,soapy) what is tried.
 """
 
 from __future__ import annotations
@@ -11,41 +12,64 @@ from __future__ import annotations
 import contextlib
 import json as jsonlib
 import os
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.benches import PROTOCOLS, make_bench
+from benchmarks.record import RESULTS
 from benchmarks.rows import quiet_stdout, row, show
+from hil.calibration.links import LinkCalibration
+from hil.captures import Capture, CaptureWriter
+from hil.captures.verify import verify
+from hil.collect import PointSpec
 from hil.errors import DriverMissingError, HilError
+from hil.onair import LEAD_SAMPLES, AirRun, frame_for, receiver_for, versions
+from hil.radios.bench import BenchConfig
+from hil.radios.contract import Radio
 from hil.radios.session import Bench
 from hil.radios.virtual.process import Served, serve
+from hil.replay import collect_point
 
-__all__ = ["FAULTS", "main", "trial"]
+__all__ = ["FAULTS", "fault_bench", "main", "trial"]
 
-RESULTS = Path(__file__).parent / "results" / "faults.jsonl"
-DEADLINE_S = 12.0
+KEPT = RESULTS / "faults.jsonl"
+FRAMES, TASKS, USES = 5, 12, 96
+SNR_DB = 25.0  # about: what the links of `fault_bench` have at the gains they start with
+HEARD_DB = 8.0  # effective SNR above which a frame holds what was sent
+OVERRUN_S = 1.0  # of a receive beyond its deadline: threads wake late on a busy machine
+TRIAL_S = 30.0
+_LOSS, _GONE = {"overflow", "gap"}, {"disconnect", "timeout"}
 FAULTS: dict[str, dict[str, tuple[str, set[str]]]] = {
-    # kind -> the radio that has it, and the events of which one must be there (an error will do as well)
+    # kind -> the radio that has it, and the events of which one must be in the capture
     "pluto": {
-        "drop": ("rx", {"overflow", "gap"}),
-        "overflow": ("rx", {"overflow", "gap"}),
+        "drop": ("rx", _LOSS),
+        "overflow": ("rx", _LOSS),
         "underflow": ("tx0", {"underflow"}),
-        "disconnect": ("rx", set()),
+        "disconnect": ("rx", _GONE),
         "slow": ("rx", set()),  # what its buffers hold is not lost
     },  # a Pluto has no timed commands and no reference input: nothing to be late for, nothing to unlock
 }
-FAULTS["uhd"] = FAULTS["soapy"] = FAULTS["pluto"] | {"late": ("tx0", {"late"}), "unlock": ("rx", set())}
+FAULTS["uhd"] = FAULTS["soapy"] = FAULTS["pluto"] | {"late": ("tx0", {"late"}), "unlock": ("rx", {"unlock"})}
+
+
+def fault_bench(protocol: str) -> BenchConfig:
+    """One link at about `SNR_DB`; radios with hardware time share the air's."""
+    bench = make_bench(protocol, rate=1e6)
+    return bench.model_copy(update={"time_source": None})  # no wait for pulses at every opening
 
 
 def main(json: bool) -> None:
     """Do what is missing of the campaign, and print it all."""
     trials = int(os.environ.get("HIL_FAULT_TRIALS", "100"))
     wanted = os.environ.get("HIL_BENCH_PROTOCOLS", ",".join(PROTOCOLS)).split(",")
-    RESULTS.parent.mkdir(exist_ok=True)
+    KEPT.parent.mkdir(exist_ok=True)
     rows: list[dict[str, Any]] = []
     with quiet_stdout() if json else contextlib.nullcontext():
         for protocol in wanted:
@@ -68,65 +92,166 @@ def main(json: bool) -> None:
 
 
 def _campaign(protocol: str, kind: str, trials: int) -> list[dict[str, Any]]:
-    known = [jsonlib.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    known = [jsonlib.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
     done = [result for result in known if (result["protocol"], result["kind"]) == (protocol, kind)][:trials]
     while len(done) < trials:
-        with serve(make_bench(protocol, rate=1e6)) as served:
+        with serve(fault_bench(protocol)) as served, tempfile.TemporaryDirectory() as folder:
             for _ in range(min(20, trials - len(done))):
-                done.append(trial(served, protocol, kind, len(done)))
-                with RESULTS.open("a", encoding="utf-8") as file:
+                done.append(trial(served, protocol, kind, len(done), Path(folder)))
+                with KEPT.open("a", encoding="utf-8") as file:
                     file.write(jsonlib.dumps(done[-1]) + "\n")
     return done
 
 
-def trial(served: Served, protocol: str, kind: str, number: int) -> dict[str, Any]:
-    """One burst with one fault; what became of it."""
+def trial(served: Served, protocol: str, kind: str, number: int, folder: Path) -> dict[str, Any]:
+    """One short run with one fault; what became of it, and in `wrong` what should not have."""
     radio, expected = FAULTS[protocol][kind]
-    rng = np.random.default_rng(number)
-    wave = (0.15 * (rng.normal(size=(1, 3000)) + 1j * rng.normal(size=(1, 3000)))).astype(np.complex64)
-    started = time.monotonic()
-    kinds: list[str] = []
-    error = ""
-    matched = None
+    path = folder / "capture.h5"
+    path.unlink(missing_ok=True)
+    before = _counters(served, radio)
+    began, error, overruns = time.monotonic(), "", [0.0]
+
+    def arm(frame: int) -> None:
+        if frame == 1:
+            served.fault(radio, kind, samples=4000, duration_s=0.6)
+
     try:
-        if kind == "unlock":
-            served.fault(radio, kind, duration_s=3.0)
-        with Bench(served.bench) as bench:
-            bench.burst(wave, lead=400, tail=64)
-            if kind != "unlock":
-                served.fault(radio, kind, samples=4000, duration_s=0.6)
-            for _ in range(3):
-                got = bench.burst(wave, lead=400, tail=64)
-                kinds += [event.kind for event in got.events]
-                matched = _starts_at(got.samples, wave[0])
+        with Bench(served.bench) as bench, _timed_receives(bench.radios["rx"], overruns):
+            _run(bench, path, number, arm)
     except DriverMissingError:
         raise
     except HilError as err:
         error = f"{type(err).__name__}: {err}"
-    seconds = time.monotonic() - started
-    time.sleep(0.2)
-    left_on = [name for name, state in served.ask("status")["radios"].items() if state["transmitting"]]
-    acted = served.ask("status")["radios"][radio]["counters"].get(f"fault_{kind}", 0) > 0
-    shown = bool(error) or bool(expected & set(kinds)) or (not expected and matched is not None)
-    right = matched is None or 150 <= matched <= 450  # the last burst is where it is said to be
+    seconds = time.monotonic() - began
+    wrong = []
+    if _counters(served, radio)[f"fault_{kind}"] == before[f"fault_{kind}"]:
+        wrong.append("the fault did not act")
+    if left_on := _left_on(served):
+        wrong.append(f"left on: {left_on}")
+    if max(overruns) > OVERRUN_S or seconds > TRIAL_S:
+        wrong.append(f"a receive ended {max(overruns):.1f} s after its deadline; the run took {seconds:.1f} s")
+    seen = _look(path, protocol, served)
+    wrong += seen.pop("wrong")
+    if expected and not expected & set(seen["events"]):
+        wrong.append(f"the capture does not show it: {seen['events']}")
+    if not error and seen["frames"] != FRAMES:
+        wrong.append(f"{seen['frames']} of {FRAMES} frames are in the ledger, and no error says why")
     return {
         "protocol": protocol,
         "kind": kind,
         "number": number,
-        "ok": acted and shown and right and seconds < DEADLINE_S and not left_on,
+        "ok": not wrong,
+        "wrong": wrong,
         "end": "error" if error else "result",
         "error": error,
-        "events": dict(Counter(kinds)),
-        "acted": acted,
-        "burst_at": matched,
+        **seen,
         "seconds": round(seconds, 2),
-        "left_on": left_on,
+        "overrun_s": round(max(overruns), 3),
     }
 
 
-def _starts_at(samples: np.ndarray[Any, Any], wave: np.ndarray[Any, Any]) -> int | None:
-    heard = samples[:, 0] + 1j * samples[:, 1]
-    if len(heard) < len(wave):
-        return None
-    match = np.abs(np.correlate(heard, wave, "valid"))
-    return int(match.argmax()) if match.max() > 10 * np.median(match) else None
+def _run(bench: Bench, path: Path, number: int, arm: Any) -> None:
+    """A run of one point; `arm` is called with the number of frames done."""
+    receiver = receiver_for(bench.config)
+    spec = PointSpec(
+        scheme="symbols",
+        access="single",
+        power=(1.0,),
+        snr_db_target=SNR_DB,
+        occupied=((True,) * USES,),
+        tasks=FRAMES * TASKS,
+        distinct_tasks=FRAMES * TASKS,
+        first_frame=100 * number,
+        frame=frame_for(receiver, SNR_DB, tasks_per_frame=TASKS, interleave=True),
+        receiver=receiver,
+        full_scale=bench.full_scale,
+    )
+    symbols = torch.randn(1, spec.tasks, USES, dtype=torch.complex64, generator=torch.Generator().manual_seed(number))
+    link = LinkCalibration(
+        tx=0, gain_db=bench.tx_gain(0), snr_db=SNR_DB, snr_db_std=0.0, cfo_hz=0.0, noise_dbfs=-60.0, frames=1
+    )  # as if measured
+    done = 0
+
+    def progress(steps: int) -> None:
+        nonlocal done
+        done += steps
+        arm(done)
+
+    with CaptureWriter.create(path, config={"trial": number}, versions=versions(), models={}) as writer:
+        run = AirRun(bench, writer, receiver)
+        collection, more = run.measure(spec, symbols, {}, [link], progress)
+        writer.finish_point(
+            more["point"],
+            results={"ended": more["ended"]},
+            received_sha256=collection.sha256,
+            received=collection.received.symbols.contiguous().numpy(),
+            valid=more["ended"] is None,
+        )
+        writer.finish({})
+
+
+def _look(path: Path, protocol: str, served: Served) -> dict[str, Any]:
+    """What the capture says, and what of it is wrong."""
+    wrong = list(verify(path).problems)
+    with Capture.open(path) as capture:
+        if not capture.points:
+            return {"wrong": ["no point was begun"], "events": {}, "frames": 0, "scored": 0}
+        point = capture.points[0]
+        spec = PointSpec.model_validate(point.attrs["spec"])
+        collection, _ = collect_point(capture, point, spec)
+        if point.received_sha256 not in (None, collection.sha256):
+            wrong.append("a replay gives other bits")
+        ledger, bursts = capture.ledger(), capture.burst_table()
+        events = Counter(bytes(kind).decode() for kind in capture.events()["kind"])
+    scored = ledger[ledger["snr_eff_db"] == ledger["snr_eff_db"]]
+    if (scored["snr_eff_db"] < HEARD_DB).any():
+        wrong.append(f"scored, but not what was sent: effective SNR {scored['snr_eff_db'].round(1).tolist()} dB")
+    into = scored["start"] - bursts["start"][scored["burst"]]
+    if ((into < LEAD_SAMPLES // 2 - 3) | (into > LEAD_SAMPLES + 3)).any():
+        wrong.append(f"scored frames lie {into.tolist()} samples into their bursts")
+    if protocol != "pluto":  # a Pluto's transmitter is one endless stream, and its samples have no time
+        sent = {entry["tick"] for entry in served.ask("truth", last=200)["rows"] if entry["event"] == "transmit"}
+        if len(scored) > 1 and not _shifted(scored["start"], np.array(sorted(sent))):
+            wrong.append(f"frames at {scored['start'].tolist()}, sent at {sorted(sent)[-FRAMES:]}")
+    return {"wrong": wrong, "events": dict(events), "frames": len(ledger), "scored": len(scored)}
+
+
+def _shifted(heard: Any, sent: Any) -> bool:
+    """Whether one shift (of the clocks, and the link's delay) puts every frame heard on a sample at which one was sent."""
+    shifts = heard[0] - sent
+    apart = np.abs(heard[:, None, None] - shifts[None, None, :] - sent[None, :, None]).min(axis=1)
+    return bool((apart.max(axis=0) <= 1).any())
+
+
+@contextlib.contextmanager
+def _timed_receives(radio: Radio, overruns: list[float]) -> Iterator[None]:
+    """Measure by how much each receive outlasts the deadline that it was given."""
+    receive = radio.receive
+
+    def timed(n: int, *, at: int | None = None, timeout_s: float | None = None) -> Any:
+        began = time.monotonic()
+        try:
+            return receive(n, at=at, timeout_s=timeout_s)
+        finally:
+            if timeout_s is not None:
+                overruns.append(time.monotonic() - began - timeout_s)
+
+    radio.receive = timed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del radio.receive
+
+
+def _counters(served: Served, radio: str) -> Counter[str]:
+    return Counter(served.ask("status")["radios"][radio]["counters"])
+
+
+def _left_on(served: Served) -> list[str]:
+    """Transmitters that are still on a second after the run."""
+    deadline = time.monotonic() + 1.0
+    while True:
+        on = [name for name, state in served.ask("status")["radios"].items() if state["transmitting"]]
+        if not on or time.monotonic() > deadline:
+            return on
+        time.sleep(0.02)

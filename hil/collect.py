@@ -142,17 +142,13 @@ class Collector:
         """Receive one burst that should hold frame `number`; returns its ledger row.
 
         Args:
-            samples: int16 [n, 2].
+            samples: int16 [n, 2]; none where none came.
             number: frame number that was sent in this burst (absolute, not modulo 65536).
             start: device sample index of the burst's first sample.
         """
-        self._expected += 1
-        first, count = self._tasks_of(number)
-        self._sent_tasks[first : first + count] = True
-        window = to_complex(samples, self.spec.full_scale)
-        clipped = int((np.abs(samples.astype(np.int32)) >= self.spec.full_scale).any(axis=1).sum())
-        row: dict[str, Any] = {"frame": number, "status": "lost", "detected": False, "clipped": clipped}
-        for frame in self._receiver.receive(window):
+        row = self.miss(number)
+        row["clipped"] = int((np.abs(samples.astype(np.int32)) >= self.spec.full_scale).any(axis=1).sum())
+        for frame in self._receiver.receive(to_complex(samples, self.spec.full_scale)) if len(samples) else ():
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
                 eff = self._place(frame, number)
@@ -165,6 +161,19 @@ class Collector:
                 }
                 break
         return row
+
+    def miss(self, number: int, status: str = "lost") -> dict[str, Any]:
+        """Count frame `number` as sent and not received; returns its ledger row.
+
+        Args:
+            number: as for `add`.
+            status: why; "late" where its transmitter said that it did not go out whole: such a burst is not looked at, live
+                or in replay.
+        """
+        self._expected += 1
+        first, count = self._tasks_of(number)
+        self._sent_tasks[first : first + count] = True
+        return {"frame": number, "status": status, "detected": False}
 
     def _tasks_of(self, number: int) -> tuple[int, int]:
         first = (number - self.spec.first_frame) * self.spec.frame.tasks_per_frame

@@ -11,6 +11,8 @@ The tree::
     ├── RadioError               a radio that is there, but does not do its job
     │   ├── RadioNotFoundError   no such device
     │   ├── RadioTimeoutError    the deadline passed
+    │   ├── ReferenceLostError   the reference, or an oscillator, is not locked
+    │   ├── ConnectionLostError  the device, or the stream to it, is gone
     │   ├── StreamError          samples lost where none may be
     │   └── TransmitRefusedError the bench file's limits forbid it
     ├── CaptureError             a capture that cannot be used
@@ -22,6 +24,8 @@ The tree::
 A message names the argument, the constraint, the value received and the way out. Anything that is not a `HilError` is a
 bug and keeps its traceback.
 """
+
+from typing import ClassVar
 
 
 class HilError(Exception):
@@ -49,7 +53,21 @@ class DriverMissingError(HilError):
 
 
 class RadioError(HilError):
-    """A radio does not do what it was asked."""
+    """A radio does not do what it was asked.
+
+    Args:
+        message: what went wrong.
+        radio: name of the radio in its bench, where one is to blame.
+
+    Attributes:
+        event: what a capture's table of events calls it.
+    """
+
+    event: ClassVar[str] = "failure"
+
+    def __init__(self, message: str, *, radio: str = "") -> None:
+        super().__init__(message)
+        self.radio = radio
 
 
 class RadioNotFoundError(RadioError):
@@ -58,6 +76,20 @@ class RadioNotFoundError(RadioError):
 
 class RadioTimeoutError(RadioError):
     """A radio did not answer in time."""
+
+    event = "timeout"
+
+
+class ReferenceLostError(RadioError):
+    """A radio's reference, or one of its oscillators, is not locked: what it just sent or received cannot be trusted."""
+
+    event = "unlock"
+
+
+class ConnectionLostError(RadioError):
+    """A device does not answer any more, or a stream to or from it broke."""
+
+    event = "disconnect"
 
 
 class StreamError(RadioError):

@@ -16,7 +16,7 @@ from torch import Tensor
 from hil.captures import CaptureWriter, check_disk
 from hil.collect import Energy, PointSpec
 from hil.config import Config
-from hil.errors import ConfigError
+from hil.errors import ConfigError, RadioTimeoutError
 from hil.onair import ALIGNMENT_TRIES, CALIBRATION_FRAMES, AirRun, capture_needs, frame_for, receiver_for, versions
 from hil.outcome import Report, air_row, finish_results, simulate_point
 from hil.phy.frame import sounding_cost_db
@@ -174,7 +174,8 @@ def run_air(
         the results (docs/results.md).
 
     Raises:
-        HilError: what stopped the run; the capture keeps what was measured before.
+        HilError: what stopped the run; the capture keeps what was measured before. Radios that do not answer in time end a
+            point, not the run.
     """
     if max(scorer.plan.transmitters for scorer in work.scorers.values()) > len(bench_config.transmitters):
         raise ConfigError(
@@ -210,7 +211,7 @@ def run_air(
             links = air.calibrate(points[0].frame)
             for link in links:
                 report.say(f"  link {link.tx}: {link.snr_db:.2f} ± {2 * link.snr_db_std:.2f} dB at gain {link.gain_db:g} dB")
-            rows, kept = [], []
+            rows, kept, ended = [], [], []
             digest = hashlib.sha256()
             sent = {name: scorer.encode() for name, scorer in work.scorers.items()}
             began = time.monotonic()
@@ -218,7 +219,12 @@ def run_air(
                 for spec in points:
                     scorer = work.scorers[spec.scheme]
                     labels = task_labels(work, spec)
-                    collection, more = air.measure(spec, sent[spec.scheme], labels, links, progress)
+                    try:
+                        collection, more = air.measure(spec, sent[spec.scheme], labels, links, progress)
+                    except RadioTimeoutError as err:  # before its first frame
+                        progress(spec.frames)
+                        ended.append(_ended(spec, 0, str(err), report))
+                        continue
                     outcome = scorer.score(collection.received, spec.task_index())
                     row = air_row(scorer, spec, collection, outcome, more)
                     symbols = collection.received.symbols.contiguous().numpy()
@@ -228,11 +234,17 @@ def run_air(
                         results=row,
                         received_sha256=collection.sha256,
                         received=symbols,
+                        valid=more["ended"] is None,
                         arrays={"hit": outcome.hit.numpy(), "ap": outcome.ap.numpy()},
                     )
                     rows.append(row)
-                    kept.append((spec, collection, outcome))
                     report.point(row)
+                    if more["ended"] is None:
+                        kept.append((row, spec, collection, outcome))
+                    else:
+                        ended.append(_ended(spec, collection.frames["sent"], more["ended"], report))
+            if not rows:
+                raise RadioTimeoutError(f"no point was measured: {ended[-1]['why']}")
             report.say(f"on the air for {time.monotonic() - began:.1f} s")
             results = finish_results(config, work, rows, kept, sent, digest.hexdigest(), report)
             results |= {
@@ -243,8 +255,21 @@ def run_air(
                 "bench": bench_config.name,
             }
             results["links"] = [asdict(link) for link in links]
+            results["ended_points"] = ended
             writer.finish(results)
     return results
+
+
+def _ended(spec: PointSpec, sent: int, why: str, report: Report) -> dict[str, Any]:
+    """Tell of a point that was given up, and return its entry of the results."""
+    report.say(f"  {spec.scheme} {spec.snr_db_target:+g} dB ended after {sent} of {spec.frames} frames: {why}")
+    return {
+        "scheme": spec.scheme,
+        "snr_db_target": spec.snr_db_target,
+        "frames_sent": sent,
+        "frames_planned": spec.frames,
+        "why": why,
+    }
 
 
 def run_simulation(config: ExperimentConfig, work: Workload, report: Report) -> dict[str, Any]:

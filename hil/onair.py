@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import platform
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hil import __version__
@@ -20,16 +22,26 @@ from hil.calibration.links import LinkCalibration, Sounder, calibrate_links
 from hil.calibration.precode import Precoder, align
 from hil.captures import CapturePlan, CaptureWriter, plan_capture
 from hil.collect import Collection, Collector, PointSpec, decibels, to_complex
-from hil.errors import CalibrationError
+from hil.errors import CalibrationError, RadioError, RadioTimeoutError, TransmitRefusedError
 from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
 from hil.phy.header import repetitions_for
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import build_frame
 from hil.radios.bench import BenchConfig
+from hil.radios.burst import BurstReception
 from hil.radios.session import Bench
 from hil.units import db_to_power, power_to_db
 
-__all__ = ["ALIGNMENT_TRIES", "CALIBRATION_FRAMES", "AirRun", "capture_needs", "frame_for", "receiver_for", "versions"]
+__all__ = [
+    "ALIGNMENT_TRIES",
+    "CALIBRATION_FRAMES",
+    "EXPIRIES",
+    "AirRun",
+    "capture_needs",
+    "frame_for",
+    "receiver_for",
+    "versions",
+]
 
 LEAD_SAMPLES = 400
 """The frame starts at most so far into a burst's window (the session draws where); the receiver is not told."""
@@ -38,6 +50,8 @@ CALIBRATION_FRAMES = 64
 """Most frames that the first calibration takes (planning)."""
 ALIGNMENT_SOUNDING = 64
 """Sounding symbols a transmitter with which superposed transmitters are aligned."""
+EXPIRIES = 2
+"""Deadlines that may pass in a point; the last of them ends it."""
 ALIGNMENT_TRIES = 3
 """Sounding frames sent at most before a superposed point; as many frame numbers are kept free ahead of each point."""
 
@@ -134,40 +148,62 @@ class AirRun:
         self.bench, self.writer, self.receiver = bench, writer, receiver
         self._calibration = -1
 
-    def burst(self, waveforms: Tensor) -> tuple[Any, int, list[dict[str, Any]]]:
-        """Send and receive; samples int16 [n, 2], device index of the first, stream events as capture rows."""
+    def burst(self, waveforms: Tensor) -> BurstReception:
+        """Send and receive; transmitters without a waveform are silent."""
         if waveforms.shape[0] < self.bench.transmitters:
             rest = self.bench.transmitters - waveforms.shape[0]
             waveforms = torch.cat([waveforms, waveforms.new_zeros(rest, waveforms.shape[1])])
-        reception = self.bench.burst(waveforms.numpy(), lead=LEAD_SAMPLES, tail=TAIL_SAMPLES)
-        events = [
-            {
-                "kind": event.kind,
-                "radio": event.radio,
-                "channel": event.channel,
-                "sample": event.position,
-                "count": event.count,
-            }
-            for event in reception.events
-        ]
-        # a capture has no empty bursts: where nothing came (an event says why) it keeps one sample of silence
-        samples = reception.samples if len(reception.samples) else np.zeros((1, 2), np.int16)
-        return samples, reception.start, events
+        return self.bench.burst(waveforms.numpy(), lead=LEAD_SAMPLES, tail=TAIL_SAMPLES)
 
     def exchange(
         self, waveforms: Tensor, number: int, receive: Callable[[Tensor], FrameReception | None]
     ) -> FrameReception | None:
-        """A sounding burst: sent, received, and kept in the capture with what the receiver made of it."""
-        samples, start, events = self.burst(waveforms)
-        heard = receive(to_complex(samples, self.bench.full_scale))
-        row: dict[str, Any] = {"frame": number, "status": "lost", "detected": False}
+        """A sounding burst: sent, received, and kept in the capture with what the receiver made of it.
+
+        Raises:
+            RadioTimeoutError: no answer came in time, twice.
+        """
+        kept: dict[str, Any] = {"point": self._calibration, "kind": "sounding", "number": number}
+        for attempt in range(1, EXPIRIES + 1):
+            try:
+                got = self.burst(waveforms)
+                break
+            except RadioError as err:
+                self._keep_failure(err, ledger={"status": "lost"}, **kept)
+                if attempt == EXPIRIES or not isinstance(err, RadioTimeoutError):
+                    raise
+        heard = receive(to_complex(got.samples, self.bench.full_scale)) if got.whole and len(got.samples) else None
+        row: dict[str, Any] = {"frame": number, "status": "lost" if got.whole else "late", "detected": False}
         if heard is not None:
-            row |= {"status": "decoded", "detected": True, "metric": heard.metric, "start": start + heard.start}
+            row |= {"status": "decoded", "detected": True, "metric": heard.metric, "start": got.start + heard.start}
             row |= {"snr_db": [decibels(value) for value in heard.snr.tolist()], "cfo_hz": heard.cfo_hz.tolist()}
-        self.writer.append_burst(
-            self._calibration, samples, start=start, kind="sounding", frame_numbers=[number], ledger=[row], events=events
-        )
+        self._keep(got.samples, got.start, ledger=row, events=_event_rows(got), **kept)
         return heard
+
+    def _keep(
+        self,
+        samples: NDArray[np.int16],
+        start: int,
+        *,
+        point: int,
+        kind: Literal["frame", "sounding"],
+        number: int,
+        ledger: dict[str, Any],
+        events: list[dict[str, Any]],
+    ) -> None:
+        """Commit a burst with its frame's row of the ledger, which says what the radios reported of it."""
+        told = Counter(event["kind"] for event in events)
+        ledger |= {"late": told["late"], "underflow": told["underflow"], "overflow": told["overflow"] + told["gap"]}
+        if ledger["status"] == "lost" and ledger["overflow"]:
+            ledger["status"] = "overflow"
+        self.writer.append_burst(point, samples, start=start, kind=kind, frame_numbers=[number], ledger=[ledger], events=events)
+
+    def _keep_failure(self, err: RadioError, *, ledger: dict[str, Any], **burst: Any) -> None:
+        """Commit that a burst failed and why; its samples, if there were any, never reached the host."""
+        if isinstance(err, TransmitRefusedError):
+            return  # nothing was sent
+        event = {"kind": err.event, "radio": err.radio, "detail": str(err)}
+        self._keep(np.zeros((0, 2), np.int16), -1, ledger=ledger, events=[event], **burst)
 
     def sounder(self, spec: FrameConfig, symbols: int) -> Sounder:
         """Sounds all transmitters of the bench with frames like the run's."""
@@ -224,14 +260,26 @@ class AirRun:
         links: Sequence[LinkCalibration],
         progress: Callable[[int], None],
     ) -> tuple[Collection, dict[str, Any]]:
-        """Measure one point: set gains, align if superposed, store what is sent, send it, receive it."""
+        """Measure one point: set gains, align if superposed, store what is sent, send it, receive it.
+
+        A radio that does not answer by its deadline costs a frame; the second time it ends the point.
+
+        Returns:
+            what was received, and the point's further results: `point`, its index in the capture, and `ended`, why it was
+            given up before its last frame (None: it was not).
+
+        Raises:
+            RadioTimeoutError: no answer to the sounding before the first frame, twice.
+            RadioError: a radio is lost; the capture has what was measured before, and says what happened.
+            CalibrationError: a gain is out of range, or the sounding was lost.
+        """
         gains = self.set_gains(links, spec.snr_db_target)
         superposed = spec.access == "noma" and spec.receiver.aligned
         precoder = self.precoder(spec, links[0].noise_dbfs) if superposed else None
         form: FrameFormat = spec.format()
         order = spec.task_index()
         symbols = sent[:, order]
-        more: dict[str, Any] = {"tx_gain_db": gains, "precoder_power_db": None, "precoder_limited": None}
+        more: dict[str, Any] = {"tx_gain_db": gains, "precoder_power_db": None, "precoder_limited": None, "ended": None}
         extra = {}
         if precoder is not None:
             more["precoder_power_db"] = [power_to_db(float(value)) for value in precoder.power]
@@ -254,15 +302,40 @@ class AirRun:
         collector = Collector(spec, symbols)
         scale = torch.tensor(spec.power).sqrt()
         weights = precoder.weights if precoder is not None else None
+        expired = 0
         for index in range(spec.frames):
             number = spec.first_frame + index
+            kept: dict[str, Any] = {"point": point, "kind": "frame", "number": number}
             rows = slice(index * form.tasks, (index + 1) * form.tasks)
             waveforms = build_frame(symbols[:, rows], number, form, precoder=weights, scale=scale)
-            samples, start, events = self.burst(waveforms)
-            ledger = collector.add(samples, number, start)
-            self.writer.append_burst(
-                point, samples, start=start, kind="frame", frame_numbers=[number], ledger=[ledger], events=events
-            )
+            try:
+                got = self.burst(waveforms)
+            except RadioError as err:
+                self._keep_failure(err, ledger=collector.miss(number), **kept)
+                if not isinstance(err, RadioTimeoutError):
+                    raise
+                expired += 1
+                if expired == EXPIRIES:
+                    more["ended"] = str(err)
+                    progress(spec.frames - index)
+                    break
+            else:
+                ledger = collector.add(got.samples, number, got.start) if got.whole else collector.miss(number, "late")
+                self._keep(got.samples, got.start, ledger=ledger, events=_event_rows(got), **kept)
             progress(1)
         collection = collector.finish()
         return collection, more | {"point": point}
+
+
+def _event_rows(got: BurstReception) -> list[dict[str, Any]]:
+    """Stream events as rows of a capture."""
+    return [
+        {
+            "kind": event.kind,
+            "radio": event.radio,
+            "channel": event.channel,
+            "sample": event.position,
+            "count": event.count,
+        }
+        for event in got.events
+    ]

@@ -21,7 +21,7 @@ __all__ = ["Kept", "Progress", "Report", "air_row", "finish_results", "simulate_
 WORKERS = 2
 
 Progress = Callable[[int], None]
-Kept = tuple[PointSpec, Collection, Outcome]
+Kept = tuple[dict[str, Any], PointSpec, Collection, Outcome]
 
 
 class Report(Protocol):
@@ -116,8 +116,8 @@ def finish_results(
     Args:
         config: the `ExperimentConfig` (draws, seed, gallery).
         work: data set, tasks, schemes.
-        rows: the air's rows, one for each of `kept`.
-        kept: points, received and scored.
+        rows: the air's rows, of points that were ended early too.
+        kept: points that were sent whole: row, what was planned, received and scored.
         sent: symbols of the distinct tasks by scheme, complex64 [tx, task, use].
         sha256: over all received symbols.
         report: told how far it is.
@@ -125,10 +125,10 @@ def finish_results(
     simulated: list[dict[str, Any]] = []
     pairs = []
     shares: Shares = {}
-    superposed = [item for item in kept if item[0].access == "noma" and item[0].energy == "per_use"]
+    superposed = [item for item in kept if item[1].access == "noma" and item[1].energy == "per_use"]
     total = config.draws * (2 * len(kept) + len(superposed))
     with report.stage("simulating beside the air", total) as progress:
-        for row, (spec, collection, outcome) in zip(rows, kept, strict=True):
+        for row, spec, collection, outcome in kept:
             scorer = work.scorers[spec.scheme]
             if collection.snr_eff_db != collection.snr_eff_db:  # nothing was received
                 progress(config.draws * 2)
@@ -150,7 +150,7 @@ def finish_results(
                 simulated.append(fixed)
                 shares.setdefault(("simulation", "effective", "per_task", spec.snr_db_target), {})[spec.scheme] = fixed_share
             pairs.append((row, on_air, share, scorer.tasks.identities[: len(share)]))
-    agreement = agreement_rows(pairs)
+    agreement = agreement_rows(pairs) if pairs else []
     with report.stage("noiseless references", 1) as progress:
         references = reference_rows(work)
         noiseless = {name: scorer.noiseless(sent[name]).hit.double() for name, scorer in work.scorers.items()}

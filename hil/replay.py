@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from hil.captures import Capture, FrameKind, PointRecord
+from hil.captures import Capture, FrameKind, FrameStatus, PointRecord
 from hil.collect import Collection, Collector, PointSpec
 from hil.config import validate
 from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
@@ -18,7 +18,7 @@ from hil.results import SCHEMA, Shares, agreement_rows, comparison_rows, rounded
 from hil.scoring import Outcome, Scorer
 from hil.workload import Workload, load_workload, reference_rows, task_labels
 
-__all__ = ["Simulate", "open_workload", "replay"]
+__all__ = ["Simulate", "collect_point", "open_workload", "replay"]
 
 Simulate = Literal["none", "awgn", "channel"]
 TOLERANCE = 1e-4
@@ -112,12 +112,13 @@ def replay(
         for record, spec in chosen:
             scorer = work.scorers[spec.scheme]
             _check_labels(record, task_labels(work, spec))
-            collection, symbols = _collect(capture, record, spec)
+            collection, symbols = collect_point(capture, record, spec)
             progress(spec.frames)
             if not bool(collection.sent.any()):
                 continue
             outcome = scorer.score(collection.received, spec.task_index())
             more = {key: record.attrs.get(key) for key in ("tx_gain_db", "precoder_power_db")}
+            more["ended"] = (record.results or {}).get("ended")
             row = air_row(scorer, spec, collection, outcome, more | {"point": record.index})
             rows.append(row)
             digest.update(collection.received.symbols.contiguous().numpy().tobytes())
@@ -178,12 +179,19 @@ def _spec(record: PointRecord) -> PointSpec:
     return validate(PointSpec, record.attrs["spec"], f"point '{record.name}'")
 
 
-def _collect(capture: Capture, record: PointRecord, spec: PointSpec) -> tuple[Collection, torch.Tensor]:
+def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tuple[Collection, torch.Tensor]:
+    """Receive a point's bursts again, as live; what was received, and the symbols that were sent, complex64 [tx, task, use]."""
     symbols = torch.from_numpy(record.symbols)
     collector = Collector(spec, symbols)
+    ledger = capture.ledger(record.index)
+    damaged = set(ledger["burst"][ledger["status"] == FrameStatus.LATE].tolist())
     for burst in capture.bursts(record.index):
         if burst.kind == FrameKind.FRAME:
-            collector.add(burst.samples, int(burst.frame_numbers[0]), burst.start)
+            number = int(burst.frame_numbers[0])
+            if burst.index in damaged:
+                collector.miss(number, "late")
+            else:
+                collector.add(burst.samples, number, burst.start)
     return collector.finish(), symbols
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hil.captures import CaptureWriter, check_disk
 from hil.captures.exchange import write_received
 from hil.collect import PointSpec
-from hil.errors import CalibrationError, ConfigError, ShapeError
+from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.scheme import Access
 from hil.onair import AirRun, capture_needs, frame_for, receiver_for, versions
 from hil.outcome import Report
@@ -144,7 +144,12 @@ def send(
                 **more,
             }
             received = collection.received.symbols.contiguous().numpy()
-            writer.finish_point(more["point"], results=about, received_sha256=collection.sha256, received=received)
+            writer.finish_point(
+                more["point"], results=about, received_sha256=collection.sha256, received=received, valid=more["ended"] is None
+            )
+            if more["ended"] is not None:
+                done = f"{collection.frames['sent']} of {spec.frames} frames"
+                raise RadioTimeoutError(f"ended after {done}: {more['ended']}; what came is in {capture}")
             if not collection.frames["scored"]:
                 raise CalibrationError(
                     f"none of the {spec.frames} frames was received at {snr_db:g} dB; the samples are in {capture}"

@@ -53,7 +53,7 @@ class FrameStatus(IntEnum):
     SCORED = 1  # received and used in the result
     LOST = 2  # not detected, or its header was wrong
     GATED = 3  # received, but refused by a quality gate
-    LATE = 4  # the radio sent it late
+    LATE = 4  # its transmitter said that it did not go out whole and in time
     OVERFLOW = 5  # samples of it are missing
     CLIPPED = 6  # a converter clipped, and the plan refuses clipped frames
     DECODED = 7  # received, but not for scoring: sounding, calibration
@@ -102,7 +102,7 @@ EVENTS = np.dtype(
     [
         ("point", "<i4"),
         ("burst", "<i4"),
-        ("kind", "S16"),  # overflow, underflow, late, gap, clip, …
+        ("kind", "S16"),  # overflow, underflow, late, gap, clip; of a failed burst timeout, unlock, disconnect, failure
         ("radio", "S32"),
         ("channel", "<i4"),
         ("sample", "<i8"),  # absolute sample index, -1 if the radio does not say

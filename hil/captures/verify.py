@@ -111,7 +111,8 @@ def _bursts(capture: Capture) -> Iterable[str]:
             yield f"burst {index} begins at row {first[index]} of '{what}', the one before ends at {ends[index]}"
         if ends[-1] != capture.committed[what]:
             yield f"the bursts hold {ends[-1]} {what}, {capture.committed[what]} are committed"
-    yield from _rows(table["count"] <= 0, "burst", "has no samples")
+    told = np.isin(np.arange(len(table)), capture.events()["burst"])
+    yield from _rows((table["count"] < 0) | ((table["count"] == 0) & ~told), "burst", "has no samples, and no event says why")
     yield from _rows((table["point"] < 0) | (table["point"] >= points), "burst", f"belongs to no point of the {points}")
     yield from _rows(~np.isin(table["kind"], kinds), "burst", "is of an unknown kind")
 
@@ -125,7 +126,7 @@ def _samples(capture: Capture) -> Iterable[str]:
             continue
         if zlib.crc32(samples.view(np.uint8).data) != burst.crc32:
             yield f"the samples of burst {burst.index} do not have the checksum stored with them"
-        if not samples.any():
+        if len(samples) and not samples.any():
             yield f"burst {burst.index} is all zeros"
 
 

@@ -180,7 +180,7 @@ class CaptureWriter:
 
         Args:
             point: index given by `add_point`.
-            samples: raw I/Q as received, int16 [n, 2].
+            samples: raw I/Q as received, int16 [n, 2]; none only where an event says why.
             start: absolute sample index of the receiving device of the first one.
             kind: what it was sent for.
             frame_numbers: the frames sent in this burst.
@@ -197,8 +197,10 @@ class CaptureWriter:
             DiskFullError: no room; the capture is as before, and takes no more.
         """
         samples = np.asarray(samples)
-        if samples.ndim != 2 or samples.shape[1] != 2 or samples.dtype != np.int16 or not len(samples):
-            raise ShapeError(f"samples must be int16 [n, 2] with n ≥ 1, not {samples.dtype} {list(samples.shape)}")
+        if samples.ndim != 2 or samples.shape[1] != 2 or samples.dtype != np.int16 or not (len(samples) or len(events)):
+            raise ShapeError(
+                f"samples must be int16 [n, 2], with n ≥ 1 unless an event says why, not {samples.dtype} {list(samples.shape)}"
+            )
         self._check_point(point)
         numbers = np.asarray(frame_numbers, "<i8").reshape(-1)
         if len(ledger) != len(numbers):

@@ -22,9 +22,12 @@ class BurstReception:
         events: of all radios, transmit clipping included.
         sent_at: device sample at which each transmitter started, or None where the radio has no time: a record, not to be
             used by the receiver.
+        whole: no transmitter said that a part of the burst went out late or not at all. What is received of one that did is
+            no measurement of a link.
     """
 
     samples: NDArray[np.int16]
     start: int
     events: tuple[StreamEvent, ...]
     sent_at: tuple[int | None, ...]
+    whole: bool = True

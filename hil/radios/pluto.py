@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hil.config import Config, validate
-from hil.errors import RadioError, ShapeError
+from hil.errors import ConnectionLostError, RadioError, ShapeError
 from hil.radios.bench import BenchConfig
 from hil.radios.contract import (
     Radio,
@@ -160,7 +160,9 @@ class PlutoRadio(Radio):
             if self._stream is not None and self._stream.failure is not None:
                 failure = self._stream.failure
                 self.stop()
-                raise RadioError(f"radio '{self._name}': the transmit stream ended: {failure}") from failure
+                raise ConnectionLostError(
+                    f"radio '{self._name}': the transmit stream ended: {failure}", radio=self._name
+                ) from failure
             if self._stream is None:
                 self.stop()
                 block = max(1024, round(self._options.tx_buffer_s * settings.sample_rate_hz))

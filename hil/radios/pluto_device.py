@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 from collections.abc import Iterator
 from typing import Any, Self
@@ -10,12 +11,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.errors import DriverMissingError, RadioError, RadioNotFoundError
+from hil.errors import ConnectionLostError, DriverMissingError, RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range
 
 __all__ = ["INSTALL", "PlutoDevice", "RxBuffers", "TxBuffers", "destroy", "load_adi"]
 
 INSTALL = "apt install libiio0 (conda: conda install -c conda-forge libiio), then pip install 'pyadi-iio>=0.0.21' 'pylibiio<1'"
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF, errno.ENODEV)
 _STATUS, _CLEAR = 0x80000088, 0x6
 _OVERFLOW, _UNDERFLOW = 1 << 2, 1 << 0
 
@@ -79,7 +81,9 @@ class PlutoDevice:
             except RadioError:
                 raise
             except Exception as err:
-                raise RadioError(f"radio '{self._name}': cannot {what}: {err}") from err
+                gone = isinstance(err, OSError) and err.errno in _GONE
+                kind = ConnectionLostError if gone else RadioError
+                raise kind(f"radio '{self._name}': cannot {what}: {err}", radio=self._name) from err
 
     def describe(self, name: str, *, virtual: bool, tx_full_scale: float, rx_full_scale: float) -> RadioInfo:
         """What it can do, ranges as the device states them."""

@@ -18,10 +18,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.errors import RadioError, RadioTimeoutError
+from hil.errors import ConnectionLostError, RadioError, RadioTimeoutError
 
 __all__ = ["Gap", "ReceiveDevice", "Receiver"]
 
+_STARTS = 3
 _DRIFT = 100e-6  # how much faster than the host's clock the device's may be, at most
 
 
@@ -108,12 +109,15 @@ class Receiver:
                 if self._end >= until:
                     break
                 if self._failure is not None:
-                    raise RadioError(f"radio '{self._name}': the receive stream ended: {self._failure}") from self._failure
+                    raise ConnectionLostError(
+                        f"radio '{self._name}': the receive stream ended: {self._failure}", radio=self._name
+                    ) from self._failure
                 left = deadline - self._clock()
                 if left <= 0:
                     arrived = max(self._end - start, 0)
                     raise RadioTimeoutError(
-                        f"radio '{self._name}': {n} samples did not arrive in {timeout_s:.3g} s ({arrived} did)"
+                        f"radio '{self._name}': {n} samples did not arrive in {timeout_s:.3g} s ({arrived} did)",
+                        radio=self._name,
                     )
                 self._changed.wait(left)
             gaps = [gap for gap in self._untold if gap.position <= until]
@@ -143,11 +147,14 @@ class Receiver:
             self._device.start()
             fresh = True
             while not self._stopping:
-                block = self._device.read()
+                try:
+                    block = self._device.read()
+                    lost = self._device.overflowed()
+                except (OSError, RadioError):  # libiio's own deadline has passed, or all is over: a new buffer will tell
+                    lost = True
                 arrived = self._clock()
-                if self._device.overflowed():
-                    self._device.stop()
-                    self._device.start()
+                if lost:
+                    self._restart()
                     fresh = True
                     continue
                 self._append(block, arrived, fresh)
@@ -161,6 +168,18 @@ class Receiver:
                 self._device.stop()
             except Exception as err:
                 self._failure = self._failure or err
+
+    def _restart(self) -> None:
+        """Begin anew after a loss; a device that only pauses is given a few tries."""
+        self._device.stop()
+        for attempt in range(1, _STARTS + 1):
+            try:
+                self._device.start()
+            except (OSError, RadioError):
+                if attempt == _STARTS or self._stopping:
+                    raise
+            else:
+                return
 
     def _append(self, block: NDArray[np.int16], arrived: float, fresh: bool) -> None:
         with self._changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -186,8 +186,8 @@ class Bench:
             if all(info.cyclic_transmit for info in infos):
                 return self._untimed(per_radio, lead + 2 * rows.shape[1] + tail, lead, cyclic=True)
             return self._untimed(per_radio, lead + rows.shape[1] + tail, lead, cyclic=False)
-        except BaseException:
-            self.silence()
+        except BaseException as err:
+            self._after(err, self.silence)
             raise
 
     def listen(self, n: int) -> BurstReception:
@@ -230,7 +230,18 @@ class Bench:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            self._after(error, self.close)
+
+    @staticmethod
+    def _after(error: BaseException, action: Callable[[], None]) -> None:
+        """Do something on the way out of an error, which stays the one that is told."""
+        try:
+            action()
+        except RadioError as second:
+            error.add_note(str(second))
 
     def _transmitter(self, tx: int) -> Radio:
         if not 0 <= tx < self.transmitters:
@@ -312,7 +323,7 @@ class Bench:
         for name in per_radio:
             events += self.radios[name].settle()
         sent_at = tuple(times.get(tx.radio) for tx in self.config.transmitters)
-        return self._burst(got.samples, got.start, [*events, *got.events], sent_at)
+        return self._burst(got.samples, got.start, [*events, *got.events], sent_at, _whole(events, got.events))
 
     def _into_one_fade(self, start: int, n: int, draw: np.random.Generator) -> int:
         """How much later a burst must start to lie inside one block of the links' block fading, where it is short enough."""
@@ -341,8 +352,8 @@ class Bench:
                 shared_clock=self.config.clock == "shared",
                 loud=self._loud,
             )
-        got, events = self._exchange.burst(per_radio, before, lead + n + tail, wait)
-        return self._burst(got.samples, got.start, [*events, *got.events], (None,) * self.transmitters)
+        got, events, whole = self._exchange.burst(per_radio, before, lead + n + tail, wait)
+        return self._burst(got.samples, got.start, [*events, *got.events], (None,) * self.transmitters, whole)
 
     @contextmanager
     def _loud(self, name: str) -> Iterator[None]:
@@ -373,12 +384,19 @@ class Bench:
         if before is not None and before.start + before.samples.shape[1] == got.start:
             samples, start = np.concatenate([before.samples, samples], axis=1), before.start
             events += before.events
-        return self._burst(samples, start, [*events, *got.events], (None,) * self.transmitters)
+        nobody = (None,) * self.transmitters
+        return self._burst(samples, start, [*events, *got.events], nobody, _whole(events, got.events))
 
     def _burst(
-        self, samples: NDArray[np.int16], start: int, events: Sequence[StreamEvent], sent_at: tuple[int | None, ...]
+        self,
+        samples: NDArray[np.int16],
+        start: int,
+        events: Sequence[StreamEvent],
+        sent_at: tuple[int | None, ...],
+        whole: bool,
     ) -> BurstReception:
-        return BurstReception(samples=samples[self._receiver_row], start=start, events=tuple(events), sent_at=sent_at)
+        row = samples[self._receiver_row]
+        return BurstReception(samples=row, start=start, events=tuple(events), sent_at=sent_at, whole=whole)
 
     def _deadline(self, n: int) -> float:
         return n / self.sample_rate_hz + 2.0
@@ -392,3 +410,9 @@ class Bench:
                 failures.append(err)
         if failures:
             raise failures[0]
+
+
+def _whole(sent: Iterable[StreamEvent], received: Iterable[StreamEvent]) -> bool:
+    """Whether nobody said that something of a burst was sent late or not at all; drivers tell some of it with a reception."""
+    missing = any(event.kind in ("late", "underflow", "gap") for event in sent)
+    return not missing and not any(event.kind in ("late", "underflow") for event in received)

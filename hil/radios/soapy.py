@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.config import validate
-from hil.errors import RadioError, ShapeError
+from hil.errors import RadioError, ReferenceLostError, ShapeError
 from hil.radios.bench import BenchConfig
 from hil.radios.contract import EventKind, Radio, RadioInfo, RadioSettings, Reception, StreamEvent, check_settings
 from hil.radios.limits import Permit
@@ -222,7 +222,9 @@ class SoapyRadio(Radio):
     def _check_locks(self, settings: RadioSettings) -> None:
         sensor = self._device.unlocked(settings)
         if sensor is not None:
-            raise RadioError(f"radio '{self._name}': {sensor} became false: the samples just received cannot be trusted")
+            raise ReferenceLostError(
+                f"radio '{self._name}': {sensor} became false: the samples just received cannot be trusted", radio=self._name
+            )
 
     def _clips(self, got: Received) -> list[StreamEvent]:
         """Samples at the end of the converter's range."""

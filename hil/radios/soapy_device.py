@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
-from hil.errors import DriverMissingError, RadioError, RadioNotFoundError
+from hil.errors import ConnectionLostError, DriverMissingError, RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range
 from hil.radios.soapy_options import SoapyOptions
 from hil.radios.soapy_quirks import Quirks, quirks_of
@@ -26,6 +26,7 @@ INSTALL = (
 )
 _LEVELS = {1: logging.CRITICAL, 2: logging.CRITICAL, 3: logging.ERROR, 4: logging.WARNING, 5: logging.INFO, 6: logging.INFO}
 _LOG = logging.getLogger("hil.radios.soapy")
+_REMOTE_GONE = ("RPC", "socket", "Connection")  # in what SoapyRemote says of a server that is gone
 _LOCK_S = 2.0
 _OPEN_S = 10.0
 _OPENING = threading.Lock()
@@ -117,14 +118,16 @@ class SoapyDevice:
         """Run a function of the handle on the worker.
 
         Raises:
-            RadioError: the library raised.
+            ConnectionLostError: a remote device does not answer.
+            RadioError: the library raised something else.
             RadioTimeoutError: it did not come back.
         """
         try:
             return self.worker.call(what, lambda: function(self.handle), timeout_s)
         except RuntimeError as err:
             self.failed = True
-            raise RadioError(f"radio '{self.name}': {what} failed: {err}") from err
+            kind = ConnectionLostError if any(sign in str(err) for sign in _REMOTE_GONE) else RadioError
+            raise kind(f"radio '{self.name}': {what} failed: {err}", radio=self.name) from err
 
     def direction(self, side: Side) -> int:
         """SoapySDR's number of a direction."""

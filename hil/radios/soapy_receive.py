@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.errors import RadioError, RadioTimeoutError
+from hil.errors import ConnectionLostError, RadioError, RadioTimeoutError
 from hil.radios.contract import EventKind
 from hil.radios.scaling import to_int16
 from hil.radios.soapy_buffers import choose_format, stream_rows
@@ -199,7 +199,7 @@ class SoapyReceiver:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise RadioTimeoutError(f"radio '{self._name}': samples did not arrive before the deadline")
+                raise RadioTimeoutError(f"radio '{self._name}': samples did not arrive before the deadline", radio=self._name)
             if self._device.worker.cancelled.is_set():
                 raise RadioError(f"radio '{self._name}': receiving was cancelled")
             rows = stream_rows(self._rows, self._form, self._room, written=True)
@@ -221,7 +221,9 @@ class SoapyReceiver:
             else:
                 self._running = False
                 self._device.failed = True
-                raise RadioError(f"radio '{self._name}': the receive stream broke: {soapy.errToStr(got.ret)}")
+                raise ConnectionLostError(
+                    f"radio '{self._name}': the receive stream broke: {soapy.errToStr(got.ret)}", radio=self._name
+                )
 
     def _block(self, got: Any, ends: bool) -> _Block:
         if got.flags & self._device.soapy.SOAPY_SDR_HAS_TIME and self._device.quirks.rx_time:

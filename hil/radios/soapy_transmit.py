@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.errors import RadioError, RadioTimeoutError
+from hil.errors import ConnectionLostError, RadioError, RadioTimeoutError
 from hil.radios.contract import EventKind
 from hil.radios.scaling import from_int16
 from hil.radios.soapy_buffers import choose_format, stream_rows
@@ -82,7 +82,9 @@ class SoapyTransmitter:
                 self._unheard, self._over = self._unheard + 1, max(over, self._over)
         while done < n:
             if time.monotonic() > deadline:
-                raise RadioTimeoutError(f"radio '{self._name}': the device took {done} of {n} samples before the deadline")
+                raise RadioTimeoutError(
+                    f"radio '{self._name}': the device took {done} of {n} samples before the deadline", radio=self._name
+                )
             if self._device.worker.cancelled.is_set():
                 raise RadioError(f"radio '{self._name}': transmitting was cancelled")
             size = min(self._mtu, n - done)
@@ -100,7 +102,9 @@ class SoapyTransmitter:
             elif got.ret not in (0, soapy.SOAPY_SDR_TIMEOUT):
                 self._active = False
                 self._device.failed = True
-                raise RadioError(f"radio '{self._name}': the transmit stream broke: {soapy.errToStr(got.ret)}")
+                raise ConnectionLostError(
+                    f"radio '{self._name}': the transmit stream broke: {soapy.errToStr(got.ret)}", radio=self._name
+                )
 
     def settle(self) -> None:
         """Wait until the device has spoken of every burst, as long as it may need to."""

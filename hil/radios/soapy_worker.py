@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from hil.errors import RadioError, RadioTimeoutError
+from hil.errors import ConnectionLostError, RadioTimeoutError
 
 __all__ = ["Worker"]
 
@@ -53,7 +53,9 @@ class Worker:
             RadioError: an earlier one did not.
         """
         if self._stuck is not None:
-            raise RadioError(f"radio '{self._name}': the vendor's library hangs in {self._stuck}; restart the program")
+            raise ConnectionLostError(
+                f"radio '{self._name}': the vendor's library hangs in {self._stuck}; restart the program", radio=self._name
+            )
         done = threading.Event()
         results: list[Any] = []
 
@@ -74,7 +76,9 @@ class Worker:
             raise
         if not finished:
             self._stuck = what
-            raise RadioTimeoutError(f"radio '{self._name}': {what} did not come back in {timeout_s + _GRACE_S:.3g} s")
+            raise RadioTimeoutError(
+                f"radio '{self._name}': {what} did not come back in {timeout_s + _GRACE_S:.3g} s", radio=self._name
+            )
         if not results[0]:
             raise results[1]
         value: T = results[1]

@@ -112,7 +112,7 @@ class StreamExchange:
 
     def burst(
         self, blocks: dict[str, NDArray[np.complex64]], before: int, length: int, wait: int
-    ) -> tuple[Reception, list[StreamEvent]]:
+    ) -> tuple[Reception, list[StreamEvent], bool]:
         """Send blocks [channel, n] of each radio at the same time, and receive around them.
 
         Args:
@@ -122,7 +122,8 @@ class StreamExchange:
             wait: samples of silence to add.
 
         Returns:
-            what was received (the burst starts `before` samples into it, to a sample or so), and further events.
+            what was received (the burst starts `before` samples into it, to a sample or so), further events, and whether the
+            burst went out whole; it is sent up to three times for that.
 
         Raises:
             RadioError: a transmitter was not heard.
@@ -140,7 +141,7 @@ class StreamExchange:
                 break
             if attempt < _TRIES - 1:
                 events += got.events
-        return got, events
+        return got, events, complete
 
     def _send(
         self,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.config import validate
-from hil.errors import RadioError, ShapeError
+from hil.errors import RadioError, ReferenceLostError, ShapeError
 from hil.radios.bench import BenchConfig
 from hil.radios.contract import Radio, RadioInfo, RadioSettings, Reception, StreamEvent, check_settings
 from hil.radios.limits import Permit
@@ -248,7 +248,10 @@ class UhdRadio(Radio):
 
     def _check_reference(self, settings: RadioSettings) -> None:
         if settings.clock_source not in (None, "internal") and not self._device.locked():
-            raise RadioError(f"radio '{self._name}' has lost its reference (clock source '{settings.clock_source}')")
+            raise ReferenceLostError(
+                f"radio '{self._name}' has lost its reference (clock source '{settings.clock_source}'); check its cable",
+                radio=self._name,
+            )
 
     def _event(self, kind: Any, channel: int, position: int, count: int) -> StreamEvent:
         return StreamEvent(kind=kind, radio=self._name, channel=channel, position=position, count=count)

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from hil.config import Config
-from hil.errors import RadioError, RadioNotFoundError
+from hil.errors import ConnectionLostError, RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range
 from hil.radios.uhd_module import load_uhd
 from hil.radios.virtual.address import is_loopback
@@ -23,6 +23,7 @@ from hil.radios.virtual.address import is_loopback
 __all__ = ["FULL_SCALE", "UhdDevice", "UhdOptions"]
 
 FULL_SCALE = 32768.0
+_NO_ANSWER = ("no control response", "timed out")  # in what UHD says of a device that does not answer
 _CONTROL_PORT, _HELLO = 49152, struct.pack(">III24x", 12, ord("a"), 1)  # of USRP2 and N-series
 _RECEIVE_BUFFER = "recv_buff_size=2e6"  # what a kernel without settings of its own nearly gives
 
@@ -97,13 +98,17 @@ class UhdDevice:
     def wrapped(self, what: str) -> Iterator[None]:
         """Turn what UHD raises into RadioError; where nobody listens any more, before UHD ends the process over it."""
         if self.usrp is None or self._deserted():
-            raise RadioError(f"radio '{self.name}': cannot {what}: nobody listens at '{self.options.args}' any more")
+            raise ConnectionLostError(
+                f"radio '{self.name}': cannot {what}: nobody listens at '{self.options.args}' any more", radio=self.name
+            )
         try:
             yield
         except RadioError:
             raise
         except (RuntimeError, IndexError, KeyError, ValueError) as err:
-            raise RadioError(f"radio '{self.name}': cannot {what}: {_first_line(err)}") from err
+            text = _first_line(err)
+            kind = ConnectionLostError if any(sign in text for sign in _NO_ANSWER) else RadioError
+            raise kind(f"radio '{self.name}': cannot {what}: {text}", radio=self.name) from err
 
     def release(self) -> None:
         """Let go of the device.

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.errors import RadioError, RadioTimeoutError
+from hil.errors import ConnectionLostError, RadioTimeoutError
 from hil.radios.uhd_device import UhdDevice
 
 __all__ = ["Gap", "UhdReceiver"]
@@ -74,7 +74,9 @@ class UhdReceiver:
             self._changed.wait_for(lambda: self._end is not None or self._failure is not None, timeout_s)
             self._check()
             if self._end is None:
-                raise RadioTimeoutError(f"radio '{self._device.name}': no sample arrived in {timeout_s:g} s")
+                raise RadioTimeoutError(
+                    f"radio '{self._device.name}': no sample arrived in {timeout_s:g} s", radio=self._device.name
+                )
             return self._blocks[0][0] if self._blocks else self._end
 
     def read(self, start: int, n: int, timeout_s: float, since: int) -> tuple[NDArray[np.int16], int, list[Gap]]:
@@ -99,7 +101,8 @@ class UhdReceiver:
                 if left <= 0:
                     arrived = max((self._end or 0) - start, 0)
                     raise RadioTimeoutError(
-                        f"radio '{self._device.name}': {n} samples did not arrive in {timeout_s:.3g} s ({arrived} did)"
+                        f"radio '{self._device.name}': {n} samples did not arrive in {timeout_s:.3g} s ({arrived} did)",
+                        radio=self._device.name,
                     )
                 self._changed.wait(left)
             oldest = self._blocks[0][0] if self._blocks else self._end
@@ -131,7 +134,9 @@ class UhdReceiver:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise RadioError(f"radio '{self._device.name}': the receive stream ended: {self._failure}") from self._failure
+            raise ConnectionLostError(
+                f"radio '{self._device.name}': the receive stream ended: {self._failure}", radio=self._device.name
+            ) from self._failure
 
     def _copy(self, start: int, until: int) -> NDArray[np.int16]:
         out = np.zeros((len(self._channels), max(until - start, 0), 2), np.int16)

@@ -84,7 +84,7 @@ class UhdTransmitter:
                 sent = self._streamer.send(part, metadata, max(0.05, limit - time.monotonic()))
             if sent < part.shape[1]:
                 self.silence()
-                raise RadioTimeoutError(f"radio '{device.name}': took {done + sent} of {n} samples in time")
+                raise RadioTimeoutError(f"radio '{device.name}': took {done + sent} of {n} samples in time", radio=device.name)
             done += sent
             metadata.start_of_burst = metadata.has_time_spec = False
         if at is not None and at - device.now() < _NEAR_S * device.sample_rate_hz:

@@ -187,7 +187,15 @@ def _frames(view: View) -> list[str]:
     frames = view.frames()
     if not frames:
         return []
-    return ["Frames: " + ", ".join(f"{count:,} {name}" for name, count in frames.items()) + "."]
+    ended = [
+        f"{view.label(item['scheme'])} at {snr_list([item['snr_db_target']])} after {item['frames_sent']} of "
+        f"{item['frames_planned']} frames ({item['why']})"
+        for item in view.results.get("ended_points") or []
+    ]
+    return [
+        "Frames: " + ", ".join(f"{count:,} {name}" for name, count in frames.items()) + ".",
+        f"Points given up because a radio did not answer in time: {'; '.join(ended)}." if ended else "",
+    ]
 
 
 def _high_snr(view: View) -> list[str]:
