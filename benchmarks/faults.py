@@ -31,7 +31,7 @@ from hil.captures.verify import verify
 from hil.collect import PointSpec
 from hil.errors import DriverMissingError, HilError
 from hil.onair import LEAD_SAMPLES, AirRun, frame_for, receiver_for, versions
-from hil.radios.bench import BenchConfig
+from hil.radios.bench import BenchConfig, LinkConfig
 from hil.radios.contract import Radio
 from hil.radios.session import Bench
 from hil.radios.virtual.process import Served, serve
@@ -60,9 +60,10 @@ FAULTS["uhd"] = FAULTS["soapy"] = FAULTS["pluto"] | {"late": ("tx0", {"late"}), 
 
 
 def fault_bench(protocol: str) -> BenchConfig:
-    """One link at about `SNR_DB`; radios with hardware time share the air's."""
+    """One link at about `SNR_DB`; radios with hardware time share the air's: no wait for pulses at every opening."""
     bench = make_bench(protocol, rate=1e6)
-    return bench.model_copy(update={"time_source": None})  # no wait for pulses at every opening
+    loss_db = 80.0 if protocol == "uhd" else 60.0
+    return bench.model_copy(update={"time_source": None, "links": (LinkConfig(transmitter=0, path_loss_db=loss_db),)})
 
 
 def main(json: bool) -> None:

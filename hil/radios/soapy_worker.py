@@ -7,18 +7,19 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from hil.errors import ConnectionLostError, RadioTimeoutError
+from hil.errors import RadioTimeoutError
 
 __all__ = ["Worker"]
 
 T = TypeVar("T")
 _GRACE_S = 0.5
+_BACK_S = 2.0  # that a later call waits for one that hangs
 
 
 class Worker:
     """Runs calls one after the other on a thread of its own.
 
-    A call that does not come back in time leaves its thread behind (nothing can end it) and makes every later call an error.
+    A call that does not come back in time cannot be ended; until it does come back, every later call is an error.
 
     Args:
         name: of the radio, for messages.
@@ -30,7 +31,7 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._name = name
         self.cancelled = threading.Event()
-        self._stuck: str | None = None
+        self._hung: tuple[str, threading.Event] | None = None
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"{name}-soapy", daemon=True)
         self._thread.start()
@@ -38,7 +39,7 @@ class Worker:
     @property
     def stuck(self) -> bool:
         """Whether a call has not come back."""
-        return self._stuck is not None
+        return self._hung is not None and not self._hung[1].is_set()
 
     def call(self, what: str, function: Callable[[], T], timeout_s: float = 10.0) -> T:
         """Run `function` on the thread and return what it returns, or raise what it raises.
@@ -49,13 +50,16 @@ class Worker:
             timeout_s: it should end by itself in this time; it is given up half a second later.
 
         Raises:
-            RadioTimeoutError: it did not.
-            RadioError: an earlier one did not.
+            RadioTimeoutError: it did not, or an earlier one still has not.
         """
-        if self._stuck is not None:
-            raise ConnectionLostError(
-                f"radio '{self._name}': the vendor's library hangs in {self._stuck}; restart the program", radio=self._name
-            )
+        if self._hung is not None:
+            hung_in, back = self._hung
+            if not back.wait(min(timeout_s, _BACK_S)):
+                raise RadioTimeoutError(
+                    f"radio '{self._name}': the vendor's library still hangs in {hung_in}; if it stays so, restart the program",
+                    radio=self._name,
+                )
+            self._hung = None
         done = threading.Event()
         results: list[Any] = []
 
@@ -75,7 +79,7 @@ class Worker:
             self.cancelled.clear()
             raise
         if not finished:
-            self._stuck = what
+            self._hung = what, done
             raise RadioTimeoutError(
                 f"radio '{self._name}': {what} did not come back in {timeout_s + _GRACE_S:.3g} s", radio=self._name
             )

@@ -11,12 +11,15 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from hil.errors import ConfigError, RadioError
-from hil.radios.air import Air, Port
+from hil.radios.air import Air, Port, Transmission
 from hil.radios.airconfig import FaultConfig, VirtualConfig
 from hil.radios.bench import BenchConfig
+from hil.radios.converters import at_antenna, digitise
 from hil.radios.virtual.address import is_loopback
-from hil.radios.virtual.clock import AirClock
+from hil.radios.virtual.clock import QUANTUM, AirClock
 from hil.radios.virtual.radio import Side, VirtualRadio
 from hil.radios.virtual.server import ProtocolServer, Sockets
 from hil.radios.virtual.truthlog import TruthLog
@@ -83,7 +86,9 @@ class World:
         try:
             for name, config in bench.virtual_radios.items():
                 self._add(name, config, exposed)
-            self._lay_links()
+            self._lay_links(self.air)
+            self._warm_up()
+            self.clock = AirClock(bench.sample_rate_hz, bench.air.pace)  # its time begins when all is ready
         except BaseException:
             self.close()
             raise
@@ -149,13 +154,28 @@ class World:
             raise RadioError(f"radio '{name}': cannot serve on {config.host}:{config.port or ''}: {err.strerror}") from err
         self.servers[name] = server
 
-    def _lay_links(self) -> None:
+    def _warm_up(self) -> None:
+        """Load, and on a new machine compile, what a block of air needs: clients take such a pause for a lost device."""
+        scratch = Air(sample_rate_hz=self.sample_rate_hz, seed=self.bench.seed)
+        self._lay_links(scratch)
+        codes = np.full((QUANTUM, 2), 1, np.int16)
+        for tx, rx in scratch.links:
+            sender, receiver = (self.radios[port.name.partition("/")[0]].config for port in (tx, rx))
+            samples = at_antenna(codes, sender, 0.0)
+            scratch.send(
+                Transmission(
+                    port=tx, start=0, samples=samples, end=QUANTUM, center_freq_hz=tx.center_freq_hz + 1.0, phase=tx.phase
+                )
+            )
+            digitise(scratch.block(rx, 0, 1e-12), receiver, 0.0)
+
+    def _lay_links(self, air: Air) -> None:
         bench = self.bench
         sink = bench.receiver
         for link in bench.links:
             end = bench.transmitters[link.transmitter]
             if end.radio in self.radios and sink.radio in self.radios:  # a real radio hears no simulated air
-                self.air.connect(self._port("tx", end.radio, end.channel), self._port("rx", sink.radio, sink.channel), link)
+                air.connect(self._port("tx", end.radio, end.channel), self._port("rx", sink.radio, sink.channel), link)
 
     def _port(self, side: Side, radio: str, channel: int) -> Port:
         ports = self.radios[radio].ports[side]
