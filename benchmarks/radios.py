@@ -9,6 +9,7 @@ kept in benchmarks/results/radios-DATE.json.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import threading
@@ -35,6 +36,9 @@ _CASES = (("receive", 5e6, 3, 2), ("duplex", 2e6, 3, 2), ("air, two links", 1e6,
 """Name, rate (samples/s), runs, and how many of them must lose nothing."""
 _TRIES, _FOREIGN = 6, 0.05
 _PIECE_S, _WHOLE_S = 0.05, 60.0
+_WARM_S = 1.0  # until the transmitters are heard, at most
+_SENT = 0.98  # of the time that a transmitter must fill
+_HEARD = 10.0  # rms, in codes, of a tone that is heard
 
 
 def main(json: bool) -> None:
@@ -91,10 +95,17 @@ def _run(protocol: str, name: str, rate: float, seconds: float) -> dict[str, Any
         check: Callable[[Reception], None] = _Ramp(receiver) if source == "ramp" else _Contiguous()
         got = _receive(receiver, rate, seconds, check)
         foreign = load.share()
+        if not all(thread.is_alive() for thread in threads):
+            errors.append("a transmitter gave up")
         stop.set()
         for thread in threads:
             thread.join(10)
         counters = _counters(served)
+    sent = sum(counter.get("tx_samples", 0) for key, counter in counters.items() if key != "rx")
+    if sent < _SENT * rate * (seconds - _WARM_S) * len(threads):
+        errors.append(f"only {sent} samples were sent")
+    if isinstance(check, _Contiguous) and check.rms < _HEARD:
+        errors.append(f"only noise was received: {check.rms:.1f} rms")
     underflow = sum(counter.get("underflow", 0) for key, counter in counters.items() if key != "rx") if threads else 0
     lost = check.lost + underflow + sum(1 for error in errors)  # type: ignore[attr-defined]
     return {
@@ -103,7 +114,7 @@ def _run(protocol: str, name: str, rate: float, seconds: float) -> dict[str, Any
         "underflow": underflow,
         "foreign_load": round(foreign, 4),
         "errors": errors[:3],
-        "sent": sum(counter.get("tx_samples", 0) for key, counter in counters.items() if key != "rx"),
+        "sent": sent,
     }
 
 
@@ -140,12 +151,15 @@ class _Ramp:
 
 
 class _Contiguous:
-    """Counts what the driver reports as lost."""
+    """Counts what the driver reports as lost, and keeps the quietest piece's rms."""
 
     def __init__(self) -> None:
-        self.lost = 0
+        self.lost, self.rms, self._pieces = 0, math.inf, 0
 
     def __call__(self, got: Reception) -> None:
+        self._pieces += 1
+        if got.samples.size and self._pieces * _PIECE_S > _WARM_S:
+            self.rms = min(self.rms, float(np.sqrt(np.mean(got.samples[0].astype(np.float32) ** 2))))
         self.lost += sum(event.count for event in got.events if event.kind in ("overflow", "gap"))
 
 
@@ -170,5 +184,5 @@ def _send(radio: Radio, rate: float, stop: threading.Event, errors: list[str]) -
             at += n
             while at > radio.now() + int(0.5 * rate) and not stop.is_set():
                 time.sleep(0.01)
-    except HilError as err:
-        errors.append(str(err))
+    except Exception as err:  # whatever it is, the run is not a clean one
+        errors.append(repr(err))

@@ -10,9 +10,10 @@ import pytest
 
 from hil.errors import ConfigError, TransmitRefusedError
 from hil.home import find
-from hil.radios import session
+from hil.radios import limits as limits_module
 from hil.radios.bench import BenchConfig, LimitsConfig, check_transmit, find_bench, load_bench
 from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.limits import Permit
 from hil.radios.session import Bench
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,7 +96,7 @@ def test_settings_are_plain_data() -> None:
     )
 
 
-def test_duty_is_kept_between_bursts_of_real_radios(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bursts_of_real_radios_are_short_and_rest_between(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     waits: list[float] = []
 
@@ -103,19 +104,77 @@ def test_duty_is_kept_between_bursts_of_real_radios(monkeypatch: pytest.MonkeyPa
         waits.append(seconds)
         clock[0] += seconds
 
-    monkeypatch.setattr(session.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(session.time, "sleep", sleep)
+    monkeypatch.setattr(limits_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(limits_module.time, "sleep", sleep)
     limits = {**LIMITS, "max_duty": 0.1, "max_burst_s": 0.005}
-    overrides = {f"limits.{key}": value for key, value in limits.items()}
-    with Bench(load_bench(ROOT / "radios" / "builtin.toml", overrides), transmit=True) as air:
+    config = load_bench(ROOT / "radios" / "builtin.toml", {f"limits.{key}": value for key, value in limits.items()})
+    permit = Permit(config, {"consent": True})
+    permit.spend(REAL, 0.004)
+    permit.rest(REAL)
+    permit.spend(REAL, 0.002)
+    permit.rest(REAL)
+    assert waits == pytest.approx([0.0, 0.04, 0.0, 0.02])
+    with pytest.raises(TransmitRefusedError, match="max_burst_s"):
+        permit.spend(REAL, 0.006)
+    assert permit.longest_s == 0.005
+    permit.spend(replace(REAL, virtual=True), 1.0)
+    with Bench(config) as air:
         monkeypatch.setattr(type(air.radios["tx"]), "info", property(lambda radio: replace(radio._info, virtual=False)))
-        for _ in range(2):
+        with pytest.raises(TransmitRefusedError, match="--transmit"):
             air.burst(np.full((2, 4000), 0.1, np.complex64))
-        assert waits == pytest.approx([0.0, 0.04])
-        with pytest.raises(TransmitRefusedError, match="max_burst_s"):
-            air.burst(np.full((2, 6000), 0.1, np.complex64))
-    with (
-        Bench(load_bench(ROOT / "radios" / "builtin.toml", overrides)) as air,
-        pytest.raises(TransmitRefusedError, match="--transmit"),
-    ):
-        air.burst(np.full((2, 4000), 0.1, np.complex64))
+
+
+@pytest.mark.parametrize(
+    ("change", "allowed"),
+    [
+        ({}, True),
+        ({"center_freq_hz": 1.575e9}, False),
+        ({"sample_rate_hz": 61e6}, False),
+        ({"lo_offset_hz": 60e6}, False),
+        ({"tx_gain_db": (31.0,)}, False),
+        ({"tx_channels": (3,)}, False),
+    ],
+)
+def test_what_a_radio_is_set_to_counts_and_not_what_the_bench_file_says(change: dict[str, Any], allowed: bool) -> None:
+    config = load_bench(ROOT / "radios" / "builtin.toml").model_copy(update={"limits": LimitsConfig.model_validate(LIMITS)})
+    settings = RadioSettings(sample_rate_hz=1e6, center_freq_hz=2.45e9, tx_channels=(0,), tx_gain_db=(0.0,)).replace(**change)
+    permit = Permit(config, {"consent": True})
+    if allowed:
+        permit.check(REAL, settings)
+        return
+    with pytest.raises(TransmitRefusedError):
+        permit.check(REAL, settings)
+
+
+def test_a_radios_transmitters_share_an_antenna_port() -> None:
+    data = load_bench(ROOT / "radios" / "soapy.toml").model_dump()
+    data["transmitters"][1]["antenna"] = "BAND2"
+    with pytest.raises(ValueError, match="same antenna"):
+        BenchConfig.model_validate(data)
+
+
+def test_leaving_closes_every_radio_whatever_happens_on_the_way() -> None:
+    """A second signal, or a vendor's error, while the first radio is closed."""
+    closed: list[str] = []
+    bench = Bench(load_bench(ROOT / "radios" / "independent.toml"))
+
+    def closing(name: str, error: BaseException | None) -> Any:
+        def close() -> None:
+            closed.append(name)
+            if error is not None:
+                raise error
+
+        return close
+
+    errors: dict[str, BaseException] = {"tx0": SystemExit(143), "tx1": OSError("gone")}
+    for name, radio in bench.radios.items():
+        radio.close = closing(name, errors.get(name))  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        bench.close()
+    assert closed == ["tx0", "tx1", "rx"]
+    del errors["tx0"]
+    for name, radio in bench.radios.items():
+        radio.close = closing(name, errors.get(name))  # type: ignore[method-assign]
+    with pytest.raises(KeyError, match="first") as caught, bench:
+        raise KeyError("first")
+    assert caught.value.__notes__ == ["gone"]

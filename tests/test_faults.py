@@ -1,5 +1,8 @@
 """Three of each fault a protocol through the vendors' libraries; `scripts/bench faults` does a hundred."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from benchmarks.faults import FAULTS, fault_bench, trial
@@ -19,3 +22,29 @@ def test_a_run_ends_with_a_result_or_a_clear_error_and_its_capture_shows_the_fau
     except DriverMissingError as err:
         pytest.skip(str(err))
     assert [result for result in results if result["wrong"]] == []
+
+
+@pytest.mark.parametrize("kind", ["drop", "slow"])
+def test_a_driver_that_delivers_noise_is_noticed(kind, tmp_path):
+    """The campaign's own check: after the first reception nothing of what was sent is delivered any more."""
+
+    def spoil(bench):
+        radio, receive, draw = bench.radios["rx"], bench.radios["rx"].receive, np.random.default_rng(1)
+        calls = []
+
+        def noise(n, **more):
+            got = receive(n, **more)
+            calls.append(n)
+            if len(calls) == 1:
+                return got
+            return replace(got, samples=draw.integers(-300, 300, got.samples.shape).astype(np.int16))
+
+        radio.receive = noise
+
+    try:
+        RADIOS.load("soapy")
+        with serve(fault_bench("soapy")) as served:
+            result = trial(served, "soapy", kind, 0, tmp_path, spoil)
+    except DriverMissingError as err:
+        pytest.skip(str(err))
+    assert any("received" in text for text in result["wrong"])

@@ -53,6 +53,12 @@ virtual = {{ port = {port} }}
     return path
 
 
+def test_the_conformance_suite_runs_on_a_simulated_radio(hil):
+    done = hil("radios", "test", "tx", "--bench", "builtin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
 def test_air_serves_shows_its_status_takes_faults_and_ends(hil, one_pluto, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [

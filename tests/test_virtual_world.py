@@ -38,6 +38,9 @@ class StillServer(ProtocolServer):
     def capture(self):
         pass
 
+    def reset(self):
+        pass
+
     def close(self):
         pass
 
@@ -264,3 +267,48 @@ def test_air_that_cannot_start_says_why():
     data["radios"]["tx"]["virtual"]["host"] = "192.0.2.1"
     with pytest.raises(RadioError, match="not loopback"), serve(BenchConfig.model_validate(data), relocate=False):
         pass
+
+
+def test_a_bug_in_one_server_restarts_its_radio_and_spares_the_others(make_world, capsys):
+    world = make_world()
+    resets, played = [], []
+
+    def fail():
+        raise ZeroDivisionError("a bug")
+
+    world.servers["tx"].play = fail
+    world.servers["tx"].reset = lambda: resets.append("tx")
+    world.servers["rx"].play = lambda: played.append("rx")
+    world.step()
+    world.step()
+    assert resets == ["tx", "tx"]
+    assert played == ["rx", "rx"]
+    assert world.radios["tx"].counters["internal"] == 2
+    assert "a bug" in capsys.readouterr().err
+    mine, peer = socket.socketpair()
+    with mine, peer:
+        world.servers["tx"].sockets.add(mine, lambda mask: fail())
+        peer.send(b"x")
+        world.sockets.serve(1.0)
+        assert world.radios["tx"].counters["internal"] == 3
+        world.sockets.remove(mine)
+        world.sockets.want(mine, read=True)  # closed in the middle of a step: nothing happens
+
+
+def test_a_fault_for_later_does_not_hold_up_one_for_now():
+    faults = Faults(1e6, lambda: 0, lambda fault: None)
+    from hil.radios.airconfig import FaultConfig
+
+    faults.arm(FaultConfig(radio="a", kind="drop", at_s=5.0))
+    faults.arm(FaultConfig(radio="a", kind="drop"))
+    assert faults.take("drop") is not None
+    assert faults.take("drop") is None
+    assert faults.pending() == {"drop": 1}
+
+
+@pytest.mark.parametrize("request_", [{"do": "truth", "last": float("inf")}, {"do": "truth", "last": []}, {"do": 5}, {}])
+def test_odd_requests_are_answered(request_):
+    with serve(make_bench()) as served:
+        with pytest.raises(RadioError, match="refused"):
+            ask(served.control_port, request_)
+        assert served.ask("status")["ok"]

@@ -82,7 +82,8 @@ def _table(answer: dict[str, Any]) -> str:
     ]
     for name, radio in answer["radios"].items():
         counters = radio["counters"]
-        lost = {key: counters[key] for key in ("lost", "underflow", "late", "dropped", "rx_clipped") if counters.get(key)}
+        losses = ("lost", "underflow", "late", "dropped", "rx_clipped", "internal")
+        lost = {key: counters[key] for key in losses if counters.get(key)}
         clients = ", ".join(radio["clients"]) or "nobody"
         lines.append(
             f"  {name}: {radio['driver']} {radio['serial']}, {radio['rate_hz'] / 1e6:g} MS/s, clients: {clients}; "

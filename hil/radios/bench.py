@@ -140,6 +140,10 @@ class BenchConfig(Config):
         seats = [(tx.radio, tx.channel) for tx in self.transmitters]
         if len(set(seats)) != len(seats):
             raise ValueError("two transmitters use the same channel of the same radio")
+        for name in {tx.radio for tx in self.transmitters}:
+            ports = {tx.antenna for tx in self.transmitters if tx.radio == name}
+            if len(ports) > 1:
+                raise ValueError(f"transmitters on radio '{name}' must name the same antenna, not {sorted(map(str, ports))}")
         ends = [link.transmitter for link in self.links]
         if any(end >= len(self.transmitters) for end in ends) or len(set(ends)) != len(ends):
             raise ValueError(f"'links' must name each transmitter 0…{len(self.transmitters) - 1} at most once, not {ends}")

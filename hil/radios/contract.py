@@ -279,6 +279,10 @@ class Radio(abc.ABC):
         """
         raise RadioError(f"radio '{self.info.name}' cannot stream; see RadioInfo.stream_transmit")
 
+    def rest(self) -> None:
+        """Wait until the operator's limits let the next burst out; to be called before its time is chosen."""
+        return
+
     def settle(self) -> list[StreamEvent]:
         """Wait for the device's word on every burst sent, and return what went wrong with them; [] where it gives none."""
         return []

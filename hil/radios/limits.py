@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +45,17 @@ class LimitsConfig(Config):
     max_duty: float | None = Field(default=None, gt=0, le=1)
 
 
-def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool) -> None:
+def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool, settings: RadioSettings | None = None) -> None:
     """Refuse to drive a real transmitter without the operator's limits and consent.
 
-    Checked for every transmitter of the radio: the band, and that its power less the attenuation to the receiver stays 10 dB
-    below what the receiver survives.
+    Checked for every transmitter of the radio: the band, its oscillator's leakage included, and that its power less the
+    attenuation to the receiver stays 10 dB below what the receiver survives.
+
+    Args:
+        bench: with the limits.
+        info: of the radio.
+        consent: the command was given --transmit.
+        settings: what the radio is set to; None = what the bench file asks for.
 
     Raises:
         TransmitRefusedError: naming what is missing or exceeded, and where to set it.
@@ -62,7 +69,10 @@ def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool) -> None:
         raise TransmitRefusedError(
             f"bench '{bench.name}' must set freq_ranges_hz under [limits] before radio '{info.name}' may transmit"
         )
-    low, high = bench.center_freq_hz - bench.sample_rate_hz / 2, bench.center_freq_hz + bench.sample_rate_hz / 2
+    center_hz, rate_hz, offset_hz = bench.center_freq_hz, bench.sample_rate_hz, 0.0
+    if settings is not None:
+        center_hz, rate_hz, offset_hz = settings.center_freq_hz, settings.sample_rate_hz, settings.lo_offset_hz
+    low, high = center_hz + min(0.0, offset_hz) - rate_hz / 2, center_hz + max(0.0, offset_hz) + rate_hz / 2
     if not any(start <= low and high <= end for start, end in limits.freq_ranges_hz):
         raise TransmitRefusedError(
             f"bench '{bench.name}': the band {low:.6g} … {high:.6g} Hz is outside limits.freq_ranges_hz "
@@ -94,7 +104,7 @@ def _check_levels(bench: BenchConfig, tx: int) -> None:
 
 
 class Permit:
-    """What a driver asks before it lets a sample out, however it was reached.
+    """What a driver asks before it lets a sample out, however it was reached; and its memory of what it let out.
 
     Args:
         bench: with the operator's limits.
@@ -103,6 +113,7 @@ class Permit:
 
     def __init__(self, bench: BenchConfig, shared: Mapping[str, Any]) -> None:
         self._bench, self._consent = bench, bool(shared.get("consent", False))
+        self._rested_at = 0.0
 
     def check(self, info: RadioInfo, settings: RadioSettings) -> None:
         """Refuse what the limits forbid, the gains now set included.
@@ -110,7 +121,19 @@ class Permit:
         Raises:
             TransmitRefusedError: see `check_transmit`.
         """
-        check_transmit(self._bench, info, self._consent)
+        check_transmit(self._bench, info, self._consent, settings)
+        self.check_gains(info, settings)
+        known = {end.channel for end in self._bench.transmitters if end.radio == info.name}
+        strangers = [channel for channel in settings.tx_channels if channel not in known]
+        if strangers and not info.virtual:
+            raise TransmitRefusedError(f"radio '{info.name}': the bench has no transmitter on channel {strangers[0]}")
+
+    def check_gains(self, info: RadioInfo, settings: RadioSettings) -> None:
+        """Refuse gains above the limits: a radio may be sending when they are set.
+
+        Raises:
+            TransmitRefusedError: naming the transmitter.
+        """
         if info.virtual:
             return
         for tx, end in enumerate(self._bench.transmitters):
@@ -119,7 +142,30 @@ class Permit:
                 gain_db = settings.tx_gain_db[settings.tx_channels.index(end.channel)]
                 if gain_db > most + 1e-9:
                     raise TransmitRefusedError(f"transmitter {tx}: a gain of {gain_db:g} dB is above max_tx_gain_db = {most:g}")
-        known = {end.channel for end in self._bench.transmitters if end.radio == info.name}
-        strangers = [channel for channel in settings.tx_channels if channel not in known]
-        if strangers:
-            raise TransmitRefusedError(f"radio '{info.name}': the bench has no transmitter on channel {strangers[0]}")
+
+    def rest(self, info: RadioInfo) -> None:
+        """Wait until `max_duty` lets the next burst out."""
+        if not info.virtual:
+            time.sleep(max(0.0, self._rested_at - time.monotonic()))
+
+    def spend(self, info: RadioInfo, seconds: float) -> None:
+        """Account for a burst of so many seconds, after the rest that the ones before it are owed.
+
+        Raises:
+            TransmitRefusedError: it is longer than `max_burst_s`.
+        """
+        limits = self._bench.limits
+        if info.virtual:
+            return
+        if limits.max_burst_s is not None and seconds > limits.max_burst_s:
+            raise TransmitRefusedError(
+                f"radio '{info.name}': a burst of {seconds:.3g} s is longer than limits.max_burst_s = {limits.max_burst_s:g}"
+            )
+        self.rest(info)
+        if limits.max_duty is not None:
+            self._rested_at = time.monotonic() + seconds / limits.max_duty
+
+    @property
+    def longest_s(self) -> float | None:
+        """How long a repeated buffer may play; None = until it is stopped."""
+        return self._bench.limits.max_burst_s

@@ -68,6 +68,7 @@ class PlutoRadio(Radio):
         self._receiver: Receiver | None = None
         self._stream: HostFedStream | None = None
         self._burst: Any = None
+        self._end_of_burst: threading.Timer | None = None
         self._cursor: int | None = None
         self._base = 0
         self._info = device.describe(name, virtual=virtual, tx_full_scale=_TX_FULL_SCALE, rx_full_scale=_RX_FULL_SCALE)
@@ -103,13 +104,15 @@ class PlutoRadio(Radio):
         """Apply settings and read them back; gain control is manual."""
         self._open_or_raise()
         check_settings(self._info, settings)
+        self._permit.check_gains(self._info, settings)
         with self._lock:
             old = self._settings
-            if old is None or (old.sample_rate_hz, old.center_freq_hz) != (settings.sample_rate_hz, settings.center_freq_hz):
+            if old is None or _tuning(old) != _tuning(settings):
                 self.stop()
                 self._end_reception()
                 self._device.set_rate(settings.sample_rate_hz)
-                self._device.set_frequency(settings.center_freq_hz + settings.lo_offset_hz, settings.center_freq_hz)
+                tx_hz = settings.center_freq_hz + settings.lo_offset_hz if settings.tx_channels else None
+                self._device.set_frequency(tx_hz, settings.center_freq_hz)
             self._device.set_bandwidth(settings.bandwidth_hz or settings.sample_rate_hz)
             if settings.rx_channels:
                 if old is None or old.rx_gain_db != settings.rx_gain_db:
@@ -143,10 +146,17 @@ class PlutoRadio(Radio):
         if at is not None:
             raise RadioError(f"radio '{self._name}' has no timed transmission; leave out 'at'")
         self._permit.check(self._info, settings)
+        longest_s = self._permit.longest_s if cyclic and not self._info.virtual else None
+        self._permit.spend(self._info, longest_s or codes.shape[1] / settings.sample_rate_hz)
         with self._lock:
             self.stop()
+            self._device.power_transmitter(on=True)
             block = codes[0] if cyclic else np.concatenate([codes[0], np.zeros((_PAD, 2), np.int16)])
             self._burst = self._device.push(block, cyclic=cyclic)
+            if longest_s is not None:
+                self._end_of_burst = threading.Timer(longest_s, self.stop)
+                self._end_of_burst.daemon = True
+                self._end_of_burst.start()
         channel = settings.tx_channels[0]
         return [self._event("clip", channel, 0, int(clipped[0]))] if clipped[0] else []
 
@@ -157,6 +167,7 @@ class PlutoRadio(Radio):
             raise RadioError(f"radio '{self._name}' has no transmit channel configured")
         self._permit.check(self._info, settings)
         with self._lock:
+            self._device.power_transmitter(on=True)
             if self._stream is not None and self._stream.failure is not None:
                 failure = self._stream.failure
                 self.stop()
@@ -167,8 +178,19 @@ class PlutoRadio(Radio):
                 self.stop()
                 block = max(1024, round(self._options.tx_buffer_s * settings.sample_rate_hz))
                 buffers = TxBuffers(self._device, block, self._options.tx_buffers)
-                self._stream = HostFedStream(self._name, settings.tx_channels[0], buffers, block, _TX_FULL_SCALE)
+                self._stream = HostFedStream(
+                    self._name,
+                    settings.tx_channels[0],
+                    buffers,
+                    block,
+                    _TX_FULL_SCALE,
+                    lambda n: self._permit.spend(self._info, n / settings.sample_rate_hz),
+                )
             return self._stream
+
+    def rest(self) -> None:
+        """Wait until the operator's limits let the next burst out."""
+        self._permit.rest(self._info)
 
     def receive(self, n: int, *, at: int | None = None, timeout_s: float | None = None) -> Reception:
         """Receive n samples; `at` may reach back a few seconds. A hole ends a reception; see `Receiver`."""
@@ -195,6 +217,9 @@ class PlutoRadio(Radio):
             stream, self._stream = self._stream, None
             if stream is not None:
                 stream.close()
+            timer, self._end_of_burst = self._end_of_burst, None
+            if timer is not None:
+                timer.cancel()
             burst, self._burst = self._burst, None
             destroy(burst)
 
@@ -244,3 +269,7 @@ class PlutoRadio(Radio):
         if self._settings is None:
             raise RadioError(f"radio '{self._name}' is not configured; call configure() first")
         return self._settings
+
+
+def _tuning(settings: RadioSettings) -> tuple[object, ...]:
+    return settings.sample_rate_hz, settings.center_freq_hz, settings.lo_offset_hz, bool(settings.tx_channels)

@@ -110,12 +110,20 @@ class PlutoDevice:
         )
 
     def silence(self) -> None:
-        """Attenuation to its highest and every DDS tone to zero, so that no end of a buffer lets a tone out."""
+        """Attenuation to its highest, every DDS tone to zero, so that no end of a buffer lets a tone out, oscillator off."""
         with self._asking("be silenced") as sdr:
             sdr.tx_hardwaregain_chan0 = -89.75
             for index in range(4):
                 sdr._txdac.find_channel(f"altvoltage{index}", True).attrs["scale"].value = "0.0"
                 sdr._txdac.find_channel(f"altvoltage{index}", True).attrs["raw"].value = "0"
+        self.power_transmitter(on=False)
+
+    def power_transmitter(self, *, on: bool) -> None:
+        """The transmitter's oscillator; it leaks even where nothing is sent. Devices without the switch are left alone."""
+        with self._asking("switch its transmitter") as sdr:
+            switch = sdr._ctrl.find_channel("altvoltage1", True).attrs.get("powerdown")
+            if switch is not None and (switch.value.strip("\0 \n") == "0") != on:
+                switch.value = "0" if on else "1"
 
     def set_rate(self, rate_hz: float) -> None:
         """Sample rate of both directions, with the FIR filter that it needs."""
@@ -123,12 +131,12 @@ class PlutoDevice:
             if sdr.sample_rate != round(rate_hz):
                 sdr.sample_rate = round(rate_hz)
 
-    def set_frequency(self, tx_hz: float, rx_hz: float) -> None:
-        """Both LOs; integer Hz."""
+    def set_frequency(self, tx_hz: float | None, rx_hz: float) -> None:
+        """Both LOs; integer Hz. The transmitter's is left alone where it is not used: a move calibrates, which emits."""
         with self._asking(f"tune to {rx_hz:g} Hz") as sdr:
             if sdr.rx_lo != round(rx_hz):
                 sdr.rx_lo = round(rx_hz)
-            if sdr.tx_lo != round(tx_hz):
+            if tx_hz is not None and sdr.tx_lo != round(tx_hz):
                 sdr.tx_lo = round(tx_hz)
 
     def set_bandwidth(self, bandwidth_hz: float) -> None:
@@ -165,7 +173,7 @@ class PlutoDevice:
                 time_source="none",
                 tx_antenna=None,
                 rx_antenna=None,
-                lo_offset_hz=float(sdr.tx_lo - sdr.rx_lo),
+                lo_offset_hz=float(sdr.tx_lo - sdr.rx_lo) if settings.tx_channels else 0.0,
             )
 
     def set_timeout(self, seconds: float) -> None:

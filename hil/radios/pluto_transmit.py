@@ -40,9 +40,19 @@ class HostFedStream(TransmitStream):
         device: where samples go.
         block: samples in a buffer.
         full_scale: code of amplitude 1.0.
+        spend: called with the length of what is to be written; refuses it, or waits.
     """
 
-    def __init__(self, name: str, channel: int, device: TransmitDevice, block: int, full_scale: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        channel: int,
+        device: TransmitDevice,
+        block: int,
+        full_scale: float,
+        spend: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._spend = spend
         self._name, self._channel, self._device, self._block, self._full_scale = name, channel, device, block, full_scale
         self._lock = threading.Lock()
         self._planned: list[tuple[int, NDArray[np.int16]]] = []
@@ -70,6 +80,7 @@ class HostFedStream(TransmitStream):
         """Put samples [1, n] at a position; see the contract."""
         codes, clipped = to_int16(samples, self._full_scale)
         n = codes.shape[1]
+        self._spend(n)
         with self._lock:
             if at < self._position:
                 return [self._event("late", at, n)]

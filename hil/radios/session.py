@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import atexit
+import signal
+import sys
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,13 +20,15 @@ from hil.radios.bench import BenchConfig, check_transmit
 from hil.radios.burst import BurstReception
 from hil.radios.contract import Radio, RadioSettings, Range, StreamEvent
 from hil.radios.streams import StreamExchange, streamable
+from hil.radios.timed import into_one_fade, start_times, transmit_at
 from hil.radios.virtual.client import ensure_air
 from hil.registry import RADIOS
 
 __all__ = ["Bench", "BurstReception"]
 
+_COMPARED_S = 0.005  # how far apart two clocks may be read
 _AHEAD_S = 0.1  # a timed burst where a device's clock runs: the host's lead over it
-_FADE_EDGE = 64  # samples of delay and filter that belong to a burst
+_SAME_RATE = 1e-6
 _MARGIN = 256  # samples between now and the earliest sample of a simulated exchange
 
 
@@ -43,22 +49,24 @@ class Bench:
         self.radios: dict[str, Radio] = {}
         self._consent = transmit
         self._bursts = 0
-        self._rested_at = 0.0
         self._applied: dict[str, RadioSettings] = {}
         self._wanted_tx = [float(tx.gain_db) for tx in config.transmitters]
         self._wanted_rx = float(config.receiver.gain_db)
         self._exchange: StreamExchange | None = None
         self._processes = ExitStack()
         shared: dict[str, Any] = {"consent": transmit}
+        _unwind_on_signals()
         try:
             if config.virtual_radios:
                 config = self.config = self._processes.enter_context(ensure_air(config))
             for name, radio in config.radios.items():
                 self.radios[name] = RADIOS.load(radio.driver).open(name, config, shared)
             self.configure()
-        except BaseException:
-            self.close()
+            self._agree()
+        except BaseException as err:
+            self._after(err, self.close)
             raise
+        _OPEN.add(self)
 
     @property
     def transmitters(self) -> int:
@@ -95,6 +103,20 @@ class Bench:
         for name in self.radios:
             self._apply(name)
         return dict(self._applied)
+
+    def _agree(self) -> None:
+        """All radios must have come to the bench's rate: sample counts of one are used on the other.
+
+        Raises:
+            RadioError: one has not.
+        """
+        wanted = self.config.sample_rate_hz
+        for name, applied in self._applied.items():
+            if abs(applied.sample_rate_hz / wanted - 1) > _SAME_RATE:
+                raise RadioError(
+                    f"radio '{name}': 'sample_rate_hz' {wanted:g} comes to {applied.sample_rate_hz:.9g} there; take a rate "
+                    "that every radio of the bench has"
+                )
 
     def settings(self, radio: str) -> RadioSettings:
         """What a radio read back."""
@@ -174,7 +196,8 @@ class Bench:
             raise ShapeError(f"Arguments 'lead' and 'tail' must be at least 0, not {lead} and {tail}.")
         per_radio = self._rows_per_radio(rows)
         self._check_limits(per_radio, rows.shape[1])
-        self._rest(per_radio, rows.shape[1] / self.sample_rate_hz)
+        for name in per_radio:
+            self.radios[name].rest()
         draw = np.random.Generator(np.random.Philox(key=[self.config.seed, self._bursts]))
         self._bursts += 1
         try:
@@ -240,7 +263,7 @@ class Bench:
         """Do something on the way out of an error, which stays the one that is told."""
         try:
             action()
-        except RadioError as second:
+        except Exception as second:
             error.add_note(str(second))
 
     def _transmitter(self, tx: int) -> Radio:
@@ -288,21 +311,13 @@ class Bench:
 
     def _check_limits(self, per_radio: dict[str, NDArray[np.complex64]], n: int) -> None:
         for name in per_radio:
-            check_transmit(self.config, self.radios[name].info, self._consent)
+            check_transmit(self.config, self.radios[name].info, self._consent, self._applied[name])
         longest = self.config.limits.max_burst_s
         if longest is not None and n / self.sample_rate_hz > longest:
             raise TransmitRefusedError(
                 f"bench '{self.config.name}': a burst of {n / self.sample_rate_hz:.3g} s is longer than "
                 f"limits.max_burst_s = {longest:g}"
             )
-
-    def _rest(self, names: Iterable[str], burst_s: float) -> None:
-        """Wait as long as limits.max_duty asks for between bursts of real radios."""
-        duty = self.config.limits.max_duty
-        if duty is None or all(self.radios[name].info.virtual for name in names):
-            return
-        time.sleep(max(0.0, self._rested_at - time.monotonic()))
-        self._rested_at = time.monotonic() + burst_s / duty
 
     def _timed(
         self, per_radio: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
@@ -311,30 +326,18 @@ class Bench:
         ahead = _MARGIN if self._unpaced else int(_AHEAD_S * rate)
         wait = ahead + lead + int(draw.uniform(gap[0], gap[1]) * rate)
         before = int(draw.integers(lead // 2, lead + 1))
-        wait += self._into_one_fade(self._receiver.now() + wait, n, draw)
-        shared_time = self.config.clock == "shared"
-        base = self._receiver.now()
-        times = {name: (base if shared_time else self.radios[name].now()) + wait for name in per_radio}
-        events: list[StreamEvent] = []
-        for name, block in per_radio.items():
-            events += self.radios[name].transmit(block, at=times[name])
-        length = lead + n + tail
-        got = self._receiver.receive(length, at=base + wait - before, timeout_s=self._deadline(length + wait))
+        wait += into_one_fade(self.config, self._receiver.now() + wait, n, draw)
+        times, base = start_times(self.config, self.radios, per_radio)
+        # without a common clock times are compared by the host: the burst may come earlier or later
+        slack = 0 if self.config.clock == "shared" or self._unpaced else int(_COMPARED_S * rate)
+        times = {name: now + wait + slack for name, now in times.items()}
+        events = transmit_at(self.radios, per_radio, times, side_by_side=not self._unpaced)
+        length = lead + n + tail + 2 * slack
+        got = self._receiver.receive(length, at=base + wait - before, timeout_s=self._deadline(length + wait + slack))
         for name in per_radio:
             events += self.radios[name].settle()
         sent_at = tuple(times.get(tx.radio) for tx in self.config.transmitters)
         return self._burst(got.samples, got.start, [*events, *got.events], sent_at, _whole(events, got.events))
-
-    def _into_one_fade(self, start: int, n: int, draw: np.random.Generator) -> int:
-        """How much later a burst must start to lie inside one block of the links' block fading, where it is short enough."""
-        blocks = {round(link.fading_block_s * self.sample_rate_hz) for link in self.config.links if link.fading != "none"}
-        if len(blocks) != 1:
-            return 0
-        block = blocks.pop()
-        room = block - n - 2 * _FADE_EDGE
-        if room <= 0 or start // block == (start + n + _FADE_EDGE) // block:
-            return 0
-        return (start // block + 1) * block + _FADE_EDGE + int(draw.integers(0, room)) - start
 
     def _streamed(
         self, per_radio: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
@@ -378,6 +381,8 @@ class Bench:
             for name, block in per_radio.items():
                 events += self.radios[name].transmit(block, cyclic=cyclic)
             got = self._receiver.receive(length - lead, timeout_s=self._deadline(length))
+            for name in per_radio:
+                events += self.radios[name].settle()
         finally:
             self.silence()
         samples, start = got.samples, got.start
@@ -402,11 +407,11 @@ class Bench:
         return n / self.sample_rate_hz + 2.0
 
     def _each(self, action: Any) -> None:
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
         for radio in self.radios.values():
             try:
                 action(radio)
-            except Exception as err:
+            except BaseException as err:  # a second signal, too: the other radios are still to be silenced
                 failures.append(err)
         if failures:
             raise failures[0]
@@ -416,3 +421,23 @@ def _whole(sent: Iterable[StreamEvent], received: Iterable[StreamEvent]) -> bool
     """Whether nobody said that something of a burst was sent late or not at all; drivers tell some of it with a reception."""
     missing = any(event.kind in ("late", "underflow", "gap") for event in sent)
     return not missing and not any(event.kind in ("late", "underflow") for event in received)
+
+
+_OPEN: weakref.WeakSet[Bench] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Whoever leaves without closing leaves no transmitter on."""
+    for bench in list(_OPEN):
+        with suppress(Exception):
+            bench.close()
+
+
+def _unwind_on_signals() -> None:
+    """Leave by way of every `with` on SIGTERM and SIGHUP, so that transmitters are silenced; who has a handler keeps it."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda got, _frame: sys.exit(128 + got))

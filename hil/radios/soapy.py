@@ -79,6 +79,7 @@ class SoapyRadio(Radio):
         """Apply settings and read them back; gain control is manual, and clocks must lock."""
         self._open_or_raise()
         check_settings(self._info, settings)
+        self._permit.check_gains(self._info, settings)
         quiet = {"tx_gain_db": (), "rx_gain_db": ()}
         tune = self._asked is None or self._asked.replace(**quiet) != settings.replace(**quiet)
         if tune:
@@ -112,6 +113,7 @@ class SoapyRadio(Radio):
             raise RadioError(f"radio '{self._name}' has no timed transmission; leave out 'at'")
         self._permit.check(self._info, settings)
         n = codes.shape[1]
+        self._permit.spend(self._info, n / settings.sample_rate_hz)
         now = self._device.now() if self._info.hardware_time else 0
         if at is not None and at < now:
             return [self._event("late", channel, at, n) for channel in settings.tx_channels]
@@ -155,6 +157,10 @@ class SoapyRadio(Radio):
         self._check_locks(settings)
         return Reception(samples=got.samples, start=got.start, events=(*events, *self._reported()))
 
+    def rest(self) -> None:
+        """Wait until the operator's limits let the next burst out."""
+        self._permit.rest(self._info)
+
     def settle(self) -> list[StreamEvent]:
         """Wait for the device's word on every burst; see the contract."""
         if self._tx is not None:
@@ -183,7 +189,8 @@ class SoapyRadio(Radio):
         failed = self._device.failed or self._device.worker.stuck
         try:
             try:
-                self._end_streams()
+                if not self._device.worker.stuck:  # else nothing can be said to the device
+                    self._end_streams()
             finally:
                 self._device.close()
         except RadioError as err:

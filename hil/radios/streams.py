@@ -59,8 +59,8 @@ class _TimedStream(TransmitStream):
         return self._radio.transmit(samples, at=at)
 
     def events(self) -> list[StreamEvent]:
-        """They come with `write`."""
-        return []
+        """The device's word on every burst written."""
+        return self._radio.settle()
 
 
 @dataclass
@@ -136,7 +136,10 @@ class StreamExchange:
                 self._ensure(name, stream, events)
             got, complete = self._send(streams, blocks, before, length, wait, events)
             for stream in streams.values():
-                events += stream.events()
+                told = stream.events()
+                events += told
+                if isinstance(stream, _TimedStream):  # others have their epoch
+                    complete &= not any(event.kind in ("late", "underflow", "gap") for event in told)
             if complete:
                 break
             if attempt < _TRIES - 1:
@@ -153,6 +156,8 @@ class StreamExchange:
         events: list[StreamEvent],
     ) -> tuple[Reception, bool]:
         """One attempt; whether everything went out as planned."""
+        for name in streams:
+            self._radios[name].rest()
         ties = {name: self._ties[name] for name in streams}
         slack = int(_SLACK_S * self._rate)
         earliest = [ties[name].clock.to_receiver(stream.position) for name, stream in streams.items()]
@@ -220,6 +225,7 @@ class StreamExchange:
     def _listen_for(self, name: str, stream: TransmitStream, events: list[StreamEvent]) -> bool:
         """Send one probe; whether it was heard and the transmitter tied."""
         events += stream.events()
+        self._radios[name].rest()
         epoch, cursor = stream.epoch, self._receiver.now()
         at = stream.position + int(_SLACK_S * self._rate)
         sent = np.zeros((self._rows(name), PROBE_SAMPLES), np.complex64)

@@ -77,6 +77,7 @@ class UhdRadio(Radio):
         """Apply settings and read all of them back. A change of gains alone neither tunes nor interrupts a stream."""
         self._open_or_raise()
         check_settings(self._info, settings)
+        self._permit.check_gains(self._info, settings)
         device = self._device
         with self._lock:
             clock = device.set_clock(settings.clock_source or self._info.clock_sources[0])
@@ -141,6 +142,7 @@ class UhdRadio(Radio):
         if self._transmitter is None:
             raise RadioError(f"radio '{self._name}' has no transmit channel configured")
         self._check_reference(settings)
+        self._permit.spend(self._info, codes.shape[1] / settings.sample_rate_hz)
         with self._lock:
             events = self._transmitter.send(codes, at)
         if any(event.kind == "late" for event in events):
@@ -152,6 +154,10 @@ class UhdRadio(Radio):
             if clipped[row]
         ]
         return events
+
+    def rest(self) -> None:
+        """Wait until the operator's limits let the next burst out."""
+        self._permit.rest(self._info)
 
     def settle(self) -> list[StreamEvent]:
         """Wait for the device's word on every burst sent, and return what went wrong with them."""
@@ -179,7 +185,9 @@ class UhdRadio(Radio):
         if timeout_s is None:
             lead = max(0, start - self._device.now())
             timeout_s = (lead + n) / settings.sample_rate_hz + 2.0
-        samples, begin, gaps = self._receiver.read(start, n, timeout_s, start if self._cursor is None else self._cursor)
+        samples, begin, gaps = self._receiver.read(
+            start, n, timeout_s, start if self._cursor is None else self._cursor, timed=at is not None
+        )
         self._check_reference(settings)  # after: it must have held up to the last sample
         met = [self._event(gap.kind, channel, gap.position, gap.count) for gap in gaps for channel in settings.rx_channels]
         end = begin + samples.shape[1]

@@ -1,7 +1,9 @@
 """Receiving from a USRP without a hole: a thread that empties the stream, and the last seconds of samples by device time.
 
 Continuity is judged by timestamps alone: the metadata's codes say why something is missing, never how much, and now and then
-they are missing themselves. A block whose predecessor must hide a hole is given up whole: better fewer samples than wrong ones.
+they are missing themselves (UHD counts packets modulo 16). A hole may lie anywhere in the block before the one that does not
+follow it. So samples are handed out only once the next block has been seen to follow, and where it does not, the block before
+is given up whole: better fewer samples than wrong ones.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class UhdReceiver:
         self._blocks: deque[tuple[int, NDArray[np.int16]]] = deque()
         self._gaps: deque[Gap] = deque(maxlen=10_000)
         self._end: int | None = None
+        self._sure = 0  # everything before is where it is said to be
         self._why: Literal["overflow", "gap"] | None = None
         self._failure: Exception | None = None
         self._stopping = False
@@ -79,12 +82,14 @@ class UhdReceiver:
                 )
             return self._blocks[0][0] if self._blocks else self._end
 
-    def read(self, start: int, n: int, timeout_s: float, since: int) -> tuple[NDArray[np.int16], int, list[Gap]]:
+    def read(
+        self, start: int, n: int, timeout_s: float, since: int, *, timed: bool
+    ) -> tuple[NDArray[np.int16], int, list[Gap]]:
         """Up to n samples from `start` on; gaps from position `since` on are told of too.
 
         Returns:
-            int16 [channel, m, 2], the position of the first, and the gaps met. A gap at the start is skipped; one inside
-            ends the reception before n.
+            int16 [channel, m, 2], the position of the first, and the gaps met. A gap at the start is skipped (`timed`: the
+            reception still ends at start + n); one inside ends the reception before n.
 
         Raises:
             RadioTimeoutError: they did not come in time.
@@ -93,8 +98,8 @@ class UhdReceiver:
         deadline, asked = time.monotonic() + timeout_s, start
         with self._changed:
             while True:
-                met, start, until = self._lay_out(asked, n, since)
-                if self._end is not None and self._end >= until:
+                met, start, until = self._lay_out(asked, n, since, timed)
+                if self._end is not None and self._sure >= until:
                     break
                 self._check()
                 left = deadline - time.monotonic()
@@ -117,7 +122,7 @@ class UhdReceiver:
         self._stopping = True
         self._thread.join(timeout=5)
 
-    def _lay_out(self, start: int, n: int, since: int) -> tuple[list[Gap], int, int]:
+    def _lay_out(self, start: int, n: int, since: int, timed: bool) -> tuple[list[Gap], int, int]:
         """The gaps met, the first position that can be had, and where the reception ends."""
         until, met = start + n, []
         for gap in self._gaps:
@@ -129,7 +134,11 @@ class UhdReceiver:
             if gap.position > start:
                 until = gap.position
                 break
-            start = min(gap.position + gap.count, until)
+            start = gap.position + gap.count
+            if timed:
+                start = min(start, until)
+            else:
+                until = start + n
         return met, start, until
 
     def _check(self) -> None:
@@ -199,6 +208,7 @@ class UhdReceiver:
             if self._end is not None and position != self._end:
                 self._break(position)
             self._why = None
+            self._sure = position
             self._blocks.append((position, block))
             self._end = position + block.shape[1]
             while self._blocks[0][0] + self._blocks[0][1].shape[1] < self._end - self._kept:
@@ -212,7 +222,7 @@ class UhdReceiver:
             self._blocks.clear()
             self._gaps.clear()
             return
-        if self._why is None and self._blocks:
+        if self._blocks:
             end = self._blocks.pop()[0]  # the hole may lie anywhere in the block before
         self._gaps.append(Gap(kind=self._why or "gap", position=end, count=position - end))
 

@@ -38,12 +38,13 @@ def ensure_air(bench: BenchConfig) -> Iterator[BenchConfig]:
     """The bench with the addresses at which its virtual radios are served.
 
     An air of this bench that runs at its control port is used as it is (`hil air BENCH`); else one is started on free loopback
-    addresses and ended on the way out. A bench whose control port is 0 is taken to be served by whoever made it.
+    addresses and ended on the way out. A bench whose control port is 0 is taken to be served by whoever made it; one
+    without virtual radios needs no air.
 
     Raises:
         RadioError: the air does not start.
     """
-    if bench.air.control_port == 0:
+    if bench.air.control_port == 0 or not bench.virtual_radios:
         yield bench
         return
     try:

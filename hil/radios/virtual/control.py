@@ -79,7 +79,7 @@ class Control:
             if what == "stop":
                 self.stopped = True
                 return {"ok": True}
-        except (ValueError, KeyError, TypeError, ValidationError, HilError, RecursionError) as err:
+        except (ValueError, KeyError, TypeError, OverflowError, ValidationError, HilError, RecursionError) as err:
             return {"ok": False, "error": str(err)}
         return {"ok": False, "error": f"unknown request {what!r}"}
 

@@ -27,8 +27,8 @@ class Faults:
     def arm(self, fault: FaultConfig) -> None:
         """Add a fault; `count` of it queue up, each acting once when asked for."""
         due = fault.at_s * self._rate if fault.at_s else float(self._air_time())
-        queue = self._armed.setdefault(fault.kind, deque())
-        queue.append((due, fault.model_copy(update={"count": fault.count})))
+        queue = sorted([*self._armed.get(fault.kind, ()), (due, fault)], key=lambda armed: armed[0])
+        self._armed[fault.kind] = deque(queue)
 
     def take(self, kind: FaultKind) -> FaultConfig | None:
         """One due fault of `kind`, used up by this call; else None. For drop, overflow, underflow, late, disconnect."""

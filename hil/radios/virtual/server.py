@@ -18,12 +18,16 @@ __all__ = ["ProtocolServer", "Sockets"]
 class Sockets:
     """Sockets by one selector, for one thread. A callback gets the ready mask (`selectors.EVENT_READ | EVENT_WRITE`).
 
-    A callback must handle the errors of its own connection; what it raises ends the air.
+    A callback must handle the errors of its own connection; what it raises is a bug, and ends the air unless `guarded`.
     """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._aside: dict[socket.socket, Callable[[int], None]] = {}
+
+    def guarded(self, guard: Callable[[Callable[[], None]], None]) -> Sockets:
+        """The same sockets for one user, whose callbacks are called by `guard`."""
+        return _Guarded(self, guard)
 
     def add(self, sock: socket.socket, callback: Callable[[int], None], *, write: bool = False) -> None:
         """Watch a socket (made non-blocking here) for reading, and for writing where asked."""
@@ -32,6 +36,8 @@ class Sockets:
 
     def want(self, sock: socket.socket, *, read: bool = True, write: bool = False) -> None:
         """Change what a socket is watched for; with neither it is set aside until asked for again."""
+        if sock.fileno() < 0:
+            return
         events = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
         watched = self._selector.get_map().get(sock)
         if watched is None:
@@ -75,6 +81,16 @@ class Sockets:
         self._selector.close()
 
 
+class _Guarded(Sockets):
+    """See `Sockets.guarded`."""
+
+    def __init__(self, sockets: Sockets, guard: Callable[[Callable[[], None]], None]) -> None:
+        self._selector, self._aside, self._guard = sockets._selector, sockets._aside, guard
+
+    def add(self, sock: socket.socket, callback: Callable[[int], None], *, write: bool = False) -> None:
+        super().add(sock, lambda mask: self._guard(lambda: callback(mask)), write=write)
+
+
 class ProtocolServer(abc.ABC):
     """One virtual radio in its vendor's protocol. Everything runs on the air's one thread and must not block.
 
@@ -88,7 +104,8 @@ class ProtocolServer(abc.ABC):
        stream runs, and send or queue them; what has no room is lost: `radio.count("lost", tick, n)`, and reported as
        the protocol reports an overflow.
 
-    Malformed input must be answered or dropped, never raise, and never be stored without a bound. Faults: ask
+    Malformed input must be answered or dropped, never raise, and never be stored without a bound. Where it raises all the same,
+    the world counts `internal`, prints the traceback and calls `reset`: one radio starts anew, the air goes on. Faults: ask
     `radio.faults.take("drop" | "overflow" | "underflow" | "late" | "disconnect")` where the fault would act, and
     `radio.faults.active("unlock" | "slow")`; `slow` means: neither read from nor write to the client while it lasts.
 
@@ -128,6 +145,10 @@ class ProtocolServer(abc.ABC):
         With `pace = "free"` the air then runs ahead of the wall clock. Never true for an endless stream.
         """
         return False
+
+    def reset(self) -> None:
+        """Drop every client and everything queued, as after a power cycle: a bug has raised in this server."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -53,6 +53,7 @@ class Connection:
         sock: accepted.
         sockets: that watch everything.
         taken: the channels that streams of any client use.
+        streaming: whether a stream of any client is active.
         server_id: what tells servers apart.
         clock: a monotonic clock, s.
         ended: called once, when the client is gone.
@@ -65,12 +66,13 @@ class Connection:
         sockets: Sockets,
         *,
         taken: set[tuple[Side, int]],
+        streaming: Callable[[], bool],
         server_id: str,
         clock: Callable[[], float],
         ended: Callable[[Connection], None],
     ) -> None:
         self._device, self._sock, self._sockets = device, sock, sockets
-        self._taken, self._server_id, self._clock, self._ended = taken, server_id, clock, ended
+        self._taken, self._streaming, self._server_id, self._clock, self._ended = taken, streaming, server_id, clock, ended
         self._inbox = bytearray()
         self._outbox = Outbox(sock, sockets)
         self._open = True
@@ -136,6 +138,7 @@ class Connection:
                     break
                 whole = bytes(self._inbox[:length])
                 del self._inbox[:length]
+                self._device.radio.counters["messages"] += 1
                 self._reply(self._answer(Reader(whole)))
             if self._open:
                 if self._setup is not None and len(self._inbox) > _READ:
@@ -158,7 +161,7 @@ class Connection:
             if call in CALLS:
                 return CALLS[call](self._device, reader)
             if call in (300, 301, 302, 303, 900):
-                return self._streaming(call, reader)
+                return self._stream_call(call, reader)
             return self._session(call, reader)
         except (DeviceError, WireError, OSError) as err:
             return exception(str(err))
@@ -182,14 +185,14 @@ class Connection:
 
     # streams
 
-    def _streaming(self, call: int, reader: Reader) -> bytes | None:
+    def _stream_call(self, call: int, reader: Reader) -> bytes | None:
         if call == 300:
             return self._begin_setup(reader)
         if call == 900:
             side, channel = ("tx", "rx")[reader.char() & 1], reader.i32()
             self._device.check("tx" if side == "tx" else "rx", channel)
             rate = self._device.rate_ranges()[0].nearest(reader.f64())
-            if rate != self._device.radio.sample_rate_hz and any(stream.active for stream in self.streams.values()):
+            if rate != self._device.radio.sample_rate_hz and self._streaming():
                 raise DeviceError("the sample rate of both directions is one: deactivate all streams to change it")
             self._device.set_rate(rate)
             return void()

@@ -13,6 +13,7 @@ from hil.radios.virtual.soapy_wire import PACKET_BYTES, PacketHeader, WireError
 __all__ = ["RxStream"]
 
 _BUFFER_BYTES = 4 << 20
+_MOST_BYTES = 2 * _BUFFER_BYTES  # with codes: a client may ask for what is refused for ever, and not read
 _FOREVER = 1 << 62
 
 
@@ -65,7 +66,7 @@ class RxStream:
             start = self.device.tick(time_ns)
             if start < now or self._radio.faults.take("late"):
                 self._end = None
-                self._radio.count("late", start, n)
+                self._radio.count("late", start, max(n, 0))
                 self._put_code(TIME_ERROR, start)
                 self.flush()
                 return
@@ -137,6 +138,8 @@ class RxStream:
         self._put(b"", code, HAS_TIME, tick)
 
     def _put(self, payload: bytes, elems: int, flags: int, tick: int) -> None:
+        if self._outbox.waiting > _MOST_BYTES:
+            return
         header = PacketHeader(
             size=PACKET_BYTES + len(payload),
             sequence=self._sequence,
@@ -160,6 +163,7 @@ class RxStream:
             while len(self._acks) >= PACKET_BYTES:
                 ack = PacketHeader.unpack(self._acks)
                 del self._acks[:PACKET_BYTES]
+                self._radio.counters["messages"] += 1
                 if ack.size != PACKET_BYTES or ack.elems < 0:
                     raise WireError("not an acknowledgement")
                 flying = (self._outbox.next - ack.sequence) & 0xFFFFFFFF  # numbers on the wire are modulo 2^32

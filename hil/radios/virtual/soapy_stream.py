@@ -88,8 +88,8 @@ def from_wire(payload: memoryview, n: int, shape: Shape) -> tuple[list[NDArray[n
     for row in range(len(shape.channels)):
         offset = row * shape.room * shape.sample_bytes
         if shape.format == "CF32":
-            floats = np.frombuffer(payload, "<f4", 2 * n, offset) * np.float32(shape.full_scale)
-            values = np.rint(np.nan_to_num(floats, nan=0.0, posinf=high, neginf=low)).reshape(n, 2)
+            floats = np.clip(np.nan_to_num(np.frombuffer(payload, "<f4", 2 * n, offset)), -2.0, 2.0)  # the product may overflow
+            values = np.rint(floats * np.float32(shape.full_scale)).reshape(n, 2)
         else:
             values = np.frombuffer(payload, "<i2", 2 * n, offset).reshape(n, 2)
         limited = np.clip(values, low, high).astype(np.int16)

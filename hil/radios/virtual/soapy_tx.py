@@ -96,7 +96,6 @@ class TxStream:
 
     def deactivate(self) -> None:
         """Silence at once: nothing that has not been played is."""
-        self._drain()
         self._active = self._in_burst = self._refusing = False
         self._pieces.clear()
         self._ends.clear()
@@ -115,6 +114,8 @@ class TxStream:
             self._radio.count("underflow", self._cursor, horizon - self._cursor)
             self._report(UNDERFLOW, HAS_TIME, self._cursor)
             self._in_burst = False
+        if self._sock.fileno() < 0:  # a report has found the client gone
+            return
         if not self._radio.faults.active("slow"):
             self._sockets.want(self._sock, read=not self._full)
 
@@ -125,6 +126,8 @@ class TxStream:
         if fault is not None:
             self._mute = fault.samples
             self._report(UNDERFLOW, HAS_TIME, piece.tick)
+            if not self._active:  # the report has found the client gone
+                return
         skip = min(self._mute, n)
         if skip:
             self._mute -= skip
@@ -161,8 +164,10 @@ class TxStream:
                     return  # the next callback sees it
                 self._inbox += data
                 self._parse()
-        except (OSError, WireError):
+        except BlockingIOError:
             return
+        except (OSError, WireError):
+            self._broken()
 
     def _parse(self) -> None:
         while len(self._inbox) >= PACKET_BYTES:
@@ -175,6 +180,7 @@ class TxStream:
             payload = bytes(self._inbox[PACKET_BYTES : header.size])
             del self._inbox[: header.size]
             self._expected = header.sequence + 1
+            self._radio.counters["messages"] += 1
             if self._active and header.elems >= 0:
                 self._take(header, memoryview(payload), n)
         if (self._expected - self._acknowledged) & 0xFFFFFFFF >= self._window // 8:
@@ -184,7 +190,7 @@ class TxStream:
         ends = bool(header.flags & END_BURST)
         if header.flags & HAS_TIME:
             start = self.device.tick(header.time_ns)
-            late = start < max(self._radio.tick(), self._cursor)
+            late = start < max(self._now(), self._cursor)
             if late or self._radio.faults.take("late"):
                 self._radio.count("late", start, n)
                 self._report(TIME_ERROR, HAS_TIME, start)
@@ -195,7 +201,7 @@ class TxStream:
             self._refusing = not ends
             return
         elif not self._in_burst:
-            self._cursor = max(self._cursor, self._radio.tick())
+            self._cursor = max(self._cursor, self._now())
         codes, clipped = from_wire(payload, n, self.shape)
         if clipped:
             self._radio.counters["tx_clipped"] += clipped
@@ -206,6 +212,10 @@ class TxStream:
         self._in_burst = not ends
         if ends and len(self._ends) < _MOST_ENDS:
             self._ends.append(self._cursor)
+
+    def _now(self) -> int:
+        """First tick that can still be transmitted: the time register shows whole ticks, and the DAC may be past that one."""
+        return max(self._radio.tick(), self._radio.played)
 
     def _report(self, code: int, flags: int, tick: int) -> None:
         if self._status.waiting < _MOST_STATUS:

@@ -70,6 +70,16 @@ class SoapyRemoteServer(ProtocolServer):
         busy |= any(stream.open_burst for stream in streams if isinstance(stream, TxStream))
         return not busy and any(stream.waits for stream in receivers)
 
+    def reset(self) -> None:
+        """Drop every client and everything queued, as after a power cycle; called when a bug has raised inside this server."""
+        for connection in list(self._connections):
+            connection.close(reset=True)
+        self._connections.clear()  # should one of them have failed while it closed
+        self._taken.clear()
+        self._note()
+        self.radio.set_rate(self.radio.world.sample_rate_hz)
+        self.device = SoapyDevice(self.radio)
+
     def close(self) -> None:
         """Drop every client."""
         for connection in list(self._connections):
@@ -78,11 +88,17 @@ class SoapyRemoteServer(ProtocolServer):
     def _streams(self) -> list[RxStream | TxStream]:
         return [stream for connection in self._connections for stream in connection.streams.values()]
 
+    def _streaming(self) -> bool:
+        return any(stream.active for stream in self._streams())
+
     def _accept(self, _mask: int) -> None:
         if self._listener is None:
             return
         try:
             sock, _ = self._listener.accept()
+        except OSError:
+            return
+        try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if len(self._connections) >= _MOST_CLIENTS:
                 sock.close()
@@ -92,11 +108,13 @@ class SoapyRemoteServer(ProtocolServer):
                 sock,
                 self.sockets,
                 taken=self._taken,
+                streaming=self._streaming,
                 server_id=self._id,
                 clock=time.monotonic,
                 ended=self._ended,
             )
-        except OSError:
+        except OSError:  # gone already
+            sock.close()
             return
         self._connections.append(connection)
         self._note()

@@ -8,6 +8,7 @@ therefore pure functions of what was transmitted at which tick, however the host
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,15 +119,15 @@ class World:
     def step(self) -> None:
         """One quantum of air time."""
         self.clock.step()
-        for server in self.servers.values():
-            server.play()
+        for name, server in self.servers.items():
+            self._guard(name, server.play)
         self.played = self.clock.now
         for radio in self.radios.values():
             radio.commit()
         self.ready = max(self.ready, min(radio.air_at(radio.committed) for radio in self.radios.values()) - _MARGIN)
         self.air.advance(0.0, self.ready)
-        for server in self.servers.values():
-            server.capture()
+        for name, server in self.servers.items():
+            self._guard(name, server.capture)
         self.steps += 1
         if self.steps % 64 == 0:
             self.truth.flush()
@@ -138,6 +139,18 @@ class World:
         self.sockets.close()
         self.truth.close()
 
+    def _guard(self, name: str, call: Callable[[], None]) -> None:
+        """Call into a server; a bug of one radio's server restarts that radio, and the others go on."""
+        try:
+            call()
+        except Exception:
+            traceback.print_exc()
+            radio = self.radios[name]
+            radio.count("internal", radio.played, 1)
+            for channel in range(radio.config.tx_channels):
+                radio.silence(channel)
+            self.servers[name].reset()
+
     def _add(self, name: str, config: VirtualConfig, exposed: bool) -> None:
         if not exposed and not is_loopback(config.host):
             raise ConfigError(
@@ -147,7 +160,8 @@ class World:
         sides: tuple[Side, Side] = ("tx", "rx")
         for side in sides:
             radio.tune(side, self.bench.center_freq_hz)
-        server = protocol(self.bench.radios[name].driver)(radio, self.sockets)
+        sockets = self.sockets.guarded(lambda call: self._guard(name, call))
+        server = protocol(self.bench.radios[name].driver)(radio, sockets)
         try:
             server.listen(config.host, config.port)
         except OSError as err:

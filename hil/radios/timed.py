@@ -1,0 +1,68 @@
+"""Bursts by the radios' own clocks: which time is common, and handing over bursts that start together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.errors import RadioError
+from hil.radios.bench import BenchConfig
+from hil.radios.contract import Radio, StreamEvent
+
+__all__ = ["into_one_fade", "start_times", "transmit_at"]
+
+_FADE_EDGE = 64  # samples of delay and filter that belong to a burst
+_APART_S = 0.05  # between two readings of one time, at most; half of a burst's notice
+
+
+def start_times(config: BenchConfig, radios: Mapping[str, Radio], names: Iterable[str]) -> tuple[dict[str, int], int]:
+    """What each transmitter's clock shows when the receiver's shows the second value (device samples).
+
+    Args:
+        config: of the bench; on a shared clock radios must show one time.
+        radios: all of them.
+        names: of those that are to send.
+
+    Raises:
+        RadioError: radios on one clock show different times.
+    """
+    sink = config.receiver.radio
+    base = radios[sink].now()
+    times = {name: radios[name].now() for name in names}
+    if config.clock != "shared":
+        return times, base
+    for name, now in times.items():
+        apart_s = (now - base) / config.sample_rate_hz
+        if abs(apart_s) > _APART_S:
+            raise RadioError(
+                f"radio '{name}': its time is {apart_s:+.3g} s from that of '{sink}', and bursts go by time: connect a pulse "
+                "per second and set time_source in the bench file",
+                radio=name,
+            )
+    return dict.fromkeys(times, base), base
+
+
+def transmit_at(
+    radios: Mapping[str, Radio], blocks: Mapping[str, NDArray[np.complex64]], times: Mapping[str, int], *, side_by_side: bool
+) -> list[StreamEvent]:
+    """Hand every radio its burst [channel, n]; `side_by_side`, as a device takes a long one only while it plays it."""
+    if len(blocks) == 1 or not side_by_side:
+        return [event for name, block in blocks.items() for event in radios[name].transmit(block, at=times[name])]
+    with ThreadPoolExecutor(len(blocks)) as pool:
+        jobs = [pool.submit(radios[name].transmit, block, at=times[name]) for name, block in blocks.items()]
+        return [event for job in jobs for event in job.result()]
+
+
+def into_one_fade(config: BenchConfig, start: int, n: int, draw: np.random.Generator) -> int:
+    """How much later a burst must start to lie inside one block of the links' block fading, where it is short enough."""
+    blocks = {round(link.fading_block_s * config.sample_rate_hz) for link in config.links if link.fading != "none"}
+    if len(blocks) != 1:
+        return 0
+    block = blocks.pop()
+    room = block - n - 2 * _FADE_EDGE
+    if room <= 0 or start // block == (start + n + _FADE_EDGE) // block:
+        return 0
+    return (start // block + 1) * block + _FADE_EDGE + int(draw.integers(0, room)) - start
