@@ -5,7 +5,7 @@ first frame. It must end as `FAULTS` says, with a result in which most frames ar
 must keep its deadline; the capture must verify, say in its events what happened, and give the same bits in replay; every frame
 it calls received must hold what was sent and lie where the air says it was; and no transmitter may be left on. Rows are
 appended to benchmarks/results/faults.jsonl, so that a broken campaign goes on where it was. HIL_FAULT_TRIALS (100) is how many
-of each, HIL_BENCH_PROTOCOLS (pluto,uhd,soapy) what is tried.
+of each, HIL_BENCH_PROTOCOLS (pluto,uhd,soapy) and HIL_FAULT_KINDS (all) what is tried.
 """
 
 from __future__ import annotations
@@ -99,11 +99,12 @@ def main(json: bool) -> None:
     """Do what is missing of the campaign, and print it all."""
     trials = int(os.environ.get("HIL_FAULT_TRIALS", "100"))
     wanted = os.environ.get("HIL_BENCH_PROTOCOLS", ",".join(PROTOCOLS)).split(",")
+    kinds = os.environ.get("HIL_FAULT_KINDS", ",".join(FAULTS["soapy"])).split(",")
     KEPT.parent.mkdir(exist_ok=True)
     rows: list[dict[str, Any]] = []
     with quiet_stdout() if json else contextlib.nullcontext():
         for protocol in wanted:
-            for kind in FAULTS[protocol]:
+            for kind in filter(kinds.__contains__, FAULTS[protocol]):
                 label = f"{protocol}: {kind}, trials that ended well of {trials}"
                 try:
                     done = _campaign(protocol, kind, trials)

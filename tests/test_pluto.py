@@ -192,6 +192,23 @@ def test_underflow_fault_changes_the_epoch(air):
         assert [event.kind for event in stream.events()] == ["underflow"] * 3
 
 
+def test_a_burst_sent_once_runs_dry_and_the_next_stream_does_not_hear_of_it(air):
+    """Its buffer stays open until `stop`: the device is dry all that time, which is no loss of what comes after."""
+
+    def underflow():
+        return air.ask("status")["radios"]["tx"]["counters"].get("underflow", 0)
+
+    with Bench(air.bench) as bench:
+        tx, before = bench.radios["tx"], underflow()
+        tx.transmit(np.full((1, 1000), 0.5, np.complex64))
+        time.sleep(0.3)
+        assert underflow() - before > 100_000
+        stream = tx.open_stream()
+        time.sleep(0.3)
+        assert stream.events() == []
+        assert stream.epoch == 0
+
+
 def test_burst_survives_losses_and_says_so(air):
     """Underflow and overflow between and within bursts: every burst comes back, aligned, with its events."""
     rng = np.random.default_rng(3)
@@ -300,3 +317,46 @@ def test_real_transmitters_are_refused_by_the_driver_itself(air):
             with pytest.raises(TransmitRefusedError, match="--transmit"):
                 send()
     assert not air.ask("status")["radios"]["tx"]["transmitting"]
+
+
+def test_the_transmitters_oscillator_is_on_only_where_something_is_sent(air):
+    """It leaks: a radio that is only looked at, or only receives, must not be heard."""
+
+    def powered(radio):
+        channel = radio._device._sdr._ctrl.find_channel("altvoltage1", True)
+        return channel.attrs["powerdown"].value.strip("\0 \n") == "0"
+
+    with Bench(air.bench) as bench:
+        tx, rx = bench.radios["tx"], bench.radios["rx"]
+        assert not powered(tx)
+        assert not powered(rx)
+        bench.burst(np.full((1, 2000), 0.1, np.complex64))
+        assert powered(tx)
+        assert not powered(rx)
+    with Bench(air.bench) as bench:
+        assert not powered(bench.radios["tx"])
+
+
+def test_a_real_plutos_repeated_buffer_ends_by_itself(air):
+    """What `max_burst_s` allows; the device is one that the bench does not prove to be virtual."""
+    data = air.bench.model_dump()
+    for radio in data["radios"].values():
+        radio["virtual"] = None
+    data["links"] = []
+    center = data["center_freq_hz"]
+    data["limits"] = {
+        "freq_ranges_hz": [(center - 5e6, center + 5e6)], "max_tx_gain_db": 0.0, "max_tx_dbm": 0.0, "max_rx_dbm": 0.0,
+        "min_path_loss_db": 60.0, "max_burst_s": 0.4,
+    }  # fmt: skip
+    with Bench(BenchConfig.model_validate(data), transmit=True) as bench:
+        tx = bench.radios["tx"]
+        tx.transmit(np.full((1, 4000), 0.1, np.complex64), cyclic=True)
+        begin = time.monotonic()
+        while not air.ask("status")["radios"]["tx"]["transmitting"]:
+            assert time.monotonic() - begin < 0.4
+            time.sleep(0.01)
+        while air.ask("status")["radios"]["tx"]["transmitting"]:
+            assert time.monotonic() - begin < 1.4
+            time.sleep(0.02)
+        with pytest.raises(RadioError, match="max_burst_s"):
+            tx.transmit(np.full((1, 600_000), 0.1, np.complex64))

@@ -80,6 +80,7 @@ class SoapyRadio(Radio):
         self._open_or_raise()
         check_settings(self._info, settings)
         self._permit.check_gains(self._info, settings)
+        settings = settings.replace(lo_offset_hz=settings.lo_offset_hz or self._device.options.lo_offset_hz)
         quiet = {"tx_gain_db": (), "rx_gain_db": ()}
         tune = self._asked is None or self._asked.replace(**quiet) != settings.replace(**quiet)
         if tune:

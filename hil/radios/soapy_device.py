@@ -27,6 +27,7 @@ INSTALL = (
 _LEVELS = {1: logging.CRITICAL, 2: logging.CRITICAL, 3: logging.ERROR, 4: logging.WARNING, 5: logging.INFO, 6: logging.INFO}
 _LOG = logging.getLogger("hil.radios.soapy")
 _REMOTE_GONE = ("RPC", "socket", "Connection")  # in what SoapyRemote says of a server that is gone
+_SAME_CARRIER_HZ = 10.0
 _LOCK_S = 2.0
 _OPEN_S = 10.0
 _OPENING = threading.Lock()
@@ -237,7 +238,8 @@ class SoapyDevice:
                         raise RadioError(f"radio '{self.name}': {what}, not '{antenna}'")
                     h.setAntenna(direction, channel, antenna)
                 if len(list(h.getBandwidthRange(direction, channel))):
-                    h.setBandwidth(direction, channel, settings.bandwidth_hz or settings.sample_rate_hz)
+                    width = settings.bandwidth_hz or settings.sample_rate_hz
+                    h.setBandwidth(direction, channel, width + 2 * abs(settings.lo_offset_hz))
                 more = {"OFFSET": str(settings.lo_offset_hz)} if settings.lo_offset_hz else {}
                 h.setFrequency(direction, channel, settings.center_freq_hz, more)
 
@@ -277,6 +279,11 @@ class SoapyDevice:
         if any(abs(rate / settings.sample_rate_hz - 1) > 1e-3 for rate in rates) or len(rates) != 1:
             raise RadioError(f"radio '{self.name}': the sample rate is {sorted(rates)} Hz, not {settings.sample_rate_hz:g}")
         self.rate_hz = rates.pop()
+        seats = [(self.direction("tx"), channel) for channel in settings.tx_channels]
+        seats += [(self.direction("rx"), channel) for channel in settings.rx_channels]
+        carriers = {float(h.getFrequency(*each)) for each in seats}
+        if max(carriers) - min(carriers) > _SAME_CARRIER_HZ:
+            raise RadioError(f"radio '{self.name}': its channels came to different carriers: {sorted(carriers)} Hz")
         center = float(h.getFrequency(*seat))
         components = list(h.listFrequencies(*seat))
         offset = center - float(h.getFrequency(*seat, "RF")) if "RF" in components and len(components) > 1 else 0.0
@@ -286,7 +293,7 @@ class SoapyDevice:
             center_freq_hz=center,
             tx_gain_db=tuple(gain("tx", channel) for channel in tx),
             rx_gain_db=tuple(gain("rx", channel) for channel in rx),
-            bandwidth_hz=float(h.getBandwidth(*seat)) or None,
+            bandwidth_hz=min(float(h.getBandwidth(*each)) for each in seats) or None,
             clock_source=str(h.getClockSource()) or settings.clock_source,
             time_source=str(h.getTimeSource()) or settings.time_source,
             tx_antenna=str(h.getAntenna(self.direction("tx"), tx[0])) if tx else None,

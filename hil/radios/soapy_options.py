@@ -26,6 +26,8 @@ class SoapyOptions(Config):
         rx_gain_element: the same for the receiver.
         tx_gains: amplifiers with a fixed gain, beside `tx_gain_element`.
         rx_gains: the same for the receiver.
+        lo_offset_hz: LO placed off the carrier by this much in both directions, where the driver takes it: moves its leakage
+            out of the band.
         full_scale: int16 value of amplitude 1.0, where the driver does not tell it rightly.
         stale_s: samples of an endless reception that have waited longer than this are not delivered: it starts anew.
     """
@@ -37,6 +39,7 @@ class SoapyOptions(Config):
     rx_gain_element: str | None = None
     tx_gains: dict[str, float] = Field(default_factory=dict)
     rx_gains: dict[str, float] = Field(default_factory=dict)
+    lo_offset_hz: float = 0.0
     full_scale: float | None = Field(default=None, gt=1, le=32768)
     stale_s: float = Field(default=0.25, gt=0)
 

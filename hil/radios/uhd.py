@@ -88,13 +88,13 @@ class UhdRadio(Radio):
                 self._end_streams()
                 self._settings = None
                 rate = device.set_rates(settings)
-                carrier = device.tune(settings)
+                carrier, lo_offset = device.tune(settings)
                 tx_antenna = device.set_antenna("tx", settings.tx_antenna, settings.tx_channels)
                 rx_antenna = device.set_antenna("rx", settings.rx_antenna, settings.rx_channels)
                 bandwidth = device.set_bandwidth(settings)
                 old = settings.replace(
                     sample_rate_hz=rate, center_freq_hz=carrier, bandwidth_hz=bandwidth, tx_antenna=tx_antenna,
-                    rx_antenna=rx_antenna, lo_offset_hz=settings.lo_offset_hz or device.options.lo_offset_hz,
+                    rx_antenna=rx_antenna, lo_offset_hz=lo_offset,
                 )  # fmt: skip
             applied = old.replace(
                 tx_gain_db=tuple(

@@ -23,6 +23,7 @@ from hil.radios.virtual.address import is_loopback
 __all__ = ["FULL_SCALE", "UhdDevice", "UhdOptions"]
 
 FULL_SCALE = 32768.0
+_SAME_CARRIER_HZ = 10.0
 _NO_ANSWER = ("no control response", "timed out")  # in what UHD says of a device that does not answer
 _CONTROL_PORT, _HELLO = 49152, struct.pack(">III24x", 12, ord("a"), 1)  # of USRP2 and N-series
 _RECEIVE_BUFFER = "recv_buff_size=2e6"  # what a kernel without settings of its own nearly gives
@@ -208,25 +209,32 @@ class UhdDevice:
         self.sample_rate_hz = got[0] if got else settings.sample_rate_hz
         return self.sample_rate_hz
 
-    def tune(self, settings: RadioSettings) -> float:
-        """Tune all channels in use and return the carrier read back.
+    def offset_hz(self, settings: RadioSettings) -> float:
+        """How far off the carrier the LO is asked to be."""
+        return settings.lo_offset_hz or self.options.lo_offset_hz
+
+    def tune(self, settings: RadioSettings) -> tuple[float, float]:
+        """Tune all channels in use and return what was read back: the carrier, and the LO's distance from it.
 
         Raises:
-            RadioError: a synthesiser does not lock.
+            RadioError: a synthesiser does not lock, or channels came to different carriers.
         """
-        usrp, got = self.usrp, settings.center_freq_hz
-        offset = settings.lo_offset_hz or self.options.lo_offset_hz
+        usrp, carriers, offsets = self.usrp, [settings.center_freq_hz], [0.0]
+        offset = self.offset_hz(settings)
         with self.wrapped("tune"):
             for side, channels in (("tx", settings.tx_channels), ("rx", settings.rx_channels)):
                 for channel in channels:
                     request = (settings.center_freq_hz, offset) if offset else (settings.center_freq_hz,)
-                    getattr(usrp, f"set_{side}_freq")(self.uhd.types.TuneRequest(*request), channel)
+                    result = getattr(usrp, f"set_{side}_freq")(self.uhd.types.TuneRequest(*request), channel)
+                    offsets.append(float(result.actual_rf_freq) - settings.center_freq_hz)
                 for channel in channels:
-                    got = float(getattr(usrp, f"get_{side}_freq")(channel))
+                    carriers.append(float(getattr(usrp, f"get_{side}_freq")(channel)))
                     if "lo_locked" in getattr(usrp, f"get_{side}_sensor_names")(channel):
                         read = functools.partial(getattr(usrp, f"get_{side}_sensor"), "lo_locked", channel)
                         self._await(lambda: read().to_bool(), "lock the LO")  # noqa: B023 (called at once)
-        return got
+        if max(carriers[1:], default=0.0) - min(carriers[1:], default=0.0) > _SAME_CARRIER_HZ:
+            raise RadioError(f"radio '{self.name}': its channels came to different carriers: {sorted(set(carriers[1:]))} Hz")
+        return carriers[-1], max(offsets, key=abs)
 
     def set_gain(self, side: str, gain_db: float, channel: int) -> float:
         """Set one channel's gain and return the one read back (dB)."""
@@ -255,18 +263,18 @@ class UhdDevice:
         return got
 
     def set_bandwidth(self, settings: RadioSettings) -> float:
-        """Set the analogue filters of all channels in use; the value read back (Hz)."""
-        got = settings.sample_rate_hz
+        """Set the analogue filters of all channels in use, around an LO that may be off; the narrowest read back (Hz)."""
+        got: list[float] = []
         with self.wrapped("set the bandwidth"):
             for side, channels in (("tx", settings.tx_channels), ("rx", settings.rx_channels)):
                 for channel in channels:
-                    wanted = settings.bandwidth_hz or self.sample_rate_hz
+                    wanted = (settings.bandwidth_hz or self.sample_rate_hz) + 2 * abs(self.offset_hz(settings))
                     getattr(self.usrp, f"set_{side}_bandwidth")(wanted, channel)
-                    got = float(getattr(self.usrp, f"get_{side}_bandwidth")(channel))
+                    got.append(float(getattr(self.usrp, f"get_{side}_bandwidth")(channel)))
                     if side == "rx":
                         with contextlib.suppress(RuntimeError):  # only some devices have gain control; off it must be
                             self.usrp.set_rx_agc(False, channel)
-        return got
+        return min(got, default=settings.sample_rate_hz)
 
     # clock and time
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from typing import Any
 
@@ -125,6 +124,20 @@ class IiodServer(ProtocolServer):
         self.sockets.remove(connection.sock)
         self.radio.world.truth.note("disconnect", self.radio.name, self.radio.world.clock.now, client=connection.peer)
 
+    def reset(self) -> None:
+        """Drop every client and everything queued, and forget every attribute, as after a power cycle; rate and LOs stay.
+
+        Called when a bug has raised inside this server: what it raised on must not be there any more.
+        """
+        for connection in list(self.connections):
+            self.drop(connection)
+        for device in (RX, TX):
+            self.close_stream(device)
+        self.loop.clear()
+        self.buffers = {RX: _BUFFERS, TX: _BUFFERS}
+        self.state = PlutoState(self.radio, self._rate_changed)
+        self._tone_at = self.radio.played  # where `play` raised, the tones of this step are lost
+
     def close(self) -> None:
         """Drop every client."""
         for connection in list(self.connections):
@@ -157,8 +170,3 @@ class IiodServer(ProtocolServer):
         if self.tx is not None:
             old = self.tx
             self.tx = TxStream(self.radio, self.state, self.loop, old.samples, old.columns, old.cyclic, old.count)
-
-
-def describe_errno(code: int) -> str:
-    """For messages."""
-    return os.strerror(abs(code))

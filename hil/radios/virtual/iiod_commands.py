@@ -42,6 +42,7 @@ class Commands:
         text = line.rstrip(b"\r").decode("latin-1")
         if not text:
             return
+        self._server.radio.counters["messages"] += 1
         words = text.split(" ")
         if words[-1] == "" and len(words) > 1:
             words.pop()
@@ -132,14 +133,14 @@ class Commands:
         if attribute is None or len(rest) > 1:
             self._code(-ENOENT)
             return
-        value = attribute.read().encode() + b"\0"
+        value = attribute.read().encode("latin-1") + b"\0"
         self._connection.reply(b"%d\n" % len(value), value, b"\n")
 
     def _read_all(self, attributes: Mapping[str, Attribute]) -> None:
         """Every attribute: for each its length as big-endian 32 bits, the value, and zeros up to a multiple of four."""
         out = bytearray()
         for attribute in attributes.values():
-            value = attribute.read().encode() + b"\0"
+            value = attribute.read().encode("latin-1") + b"\0"
             out += len(value).to_bytes(4, "big") + value + b"\0" * (-len(value) % 4)
         self._connection.reply(b"%d\n" % len(out), bytes(out), b"\n")
 
@@ -233,14 +234,14 @@ class Commands:
         if isinstance(found, int):
             self._code(found)
             return
-        left, (mask, _, _) = found
+        left, (mask, sample, _) = found
         first = True
-        if not left:
-            self._code(0)
 
         def deliver() -> bool:
             nonlocal left, first
-            while left and not self._connection.congested:
+            while left >= sample:
+                if self._connection.congested:
+                    return False
                 if self._current is None or not len(self._current):
                     stream = self._server.rx
                     if stream is None or self._server.owner.get(RX) is not self._connection:
@@ -250,14 +251,17 @@ class Commands:
                     if block is None:
                         return False
                     self._current = block.astype("<i2", copy=False).reshape(-1).view(np.uint8)
-                piece, self._current = self._current[:left], self._current[left:]
+                piece = self._current[:left]
+                self._current = self._current[-(-len(piece) // sample) * sample :]  # the rest of a sample is gone
                 self._connection.reply(b"%d\n" % len(piece))
                 if first:
                     self._connection.reply(b"%08x\n" % mask)
                     first = False
                 self._connection.reply(piece.data)
                 left -= len(piece)
-            return not left
+            if left or first:  # less than a sample is none
+                self._code(0)
+            return True
 
         if not deliver():
             self._connection.wait(deliver, lambda: self._code(-ETIMEDOUT))
@@ -288,16 +292,16 @@ class Commands:
                 return False
             stream.put(data[: len(data) - len(data) % sample])
             left -= len(data)
-            if left:  # more than a buffer: the next piece
+            if left >= sample:  # more than a buffer: the next piece
                 self._connection.expect(min(left, limit), store)
-            else:
-                self._code(size)
+                return True
+            if left:  # as iiod: it asks for less than a sample too, and then does not read it
+                self._code(0)
+            self._code(size - left)
             return True
 
-        if size:
+        if size >= sample:
             self._connection.expect(min(size, limit), store)
-        else:
-            self._code(0)
 
 
 def _integer(word: str) -> int | None:

@@ -19,6 +19,7 @@ __all__ = ["Connection"]
 _LONGEST_LINE = 4096
 _CHUNK = 1 << 18
 _OUT_LIMIT = 1 << 20
+_MOST_PARTS = 4096  # of what is queued: a part of a few bytes takes far more memory than they do
 
 
 class Connection:
@@ -80,7 +81,7 @@ class Connection:
     @property
     def congested(self) -> bool:
         """Enough is queued for the client; produce no more for now."""
-        return self._out_bytes >= _OUT_LIMIT
+        return self._out_bytes >= _OUT_LIMIT or len(self._out) >= _MOST_PARTS
 
     def set_aside(self, aside: bool) -> None:
         """Neither read nor write while `aside`."""

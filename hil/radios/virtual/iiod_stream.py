@@ -8,6 +8,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.radios.virtual.clock import QUANTUM
 from hil.radios.virtual.pluto_state import RX, TX, PlutoState
 from hil.radios.virtual.radio import VirtualRadio
 
@@ -15,6 +16,7 @@ __all__ = ["DigitalLoop", "RxStream", "TxStream", "dds_tones"]
 
 _OVERFLOW, _UNDERFLOW = 2, 0
 _TX_SHIFT = 16
+_MOST_PIECES = 1024  # of the loop; in a step a DAC gets no more than the 64 kernel buffers and the pieces of a cyclic one
 
 
 class DigitalLoop:
@@ -22,7 +24,7 @@ class DigitalLoop:
 
     def __init__(self, kept: int) -> None:
         self._kept = kept
-        self._pieces: deque[tuple[int, NDArray[np.int16]]] = deque()
+        self._pieces: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=_MOST_PIECES)
 
     def record(self, start: int, codes: NDArray[np.int16]) -> None:
         """Note samples as they are played."""
@@ -142,7 +144,8 @@ class TxStream:
         self.samples, self.columns, self.cyclic, self.count = samples, columns, cyclic, count
         self.queued: deque[NDArray[np.int16]] = deque()
         self._offset = 0
-        self._next: int | None = None
+        self._next: int | None = None  # None until there was a buffer: a stream is not dry before it has begun
+        self._period = 0  # samples in a cyclic buffer as the host sent it
         self._numbers = 0
 
     @property
@@ -151,12 +154,19 @@ class TxStream:
         return len(self.queued) >= (1 if self.cyclic else self.count)
 
     def put(self, data: bytes) -> None:
-        """Queue a buffer of little-endian 16-bit words, MSB-aligned, interleaved over `columns`."""
+        """Queue a buffer of little-endian 16-bit words, MSB-aligned, interleaved over `columns`; at least one sample."""
         words = np.frombuffer(data, "<i2").reshape(-1, len(self.columns))
         codes = np.zeros((len(words), 2), np.int16)
         codes[:, self.columns] = words >> (_TX_SHIFT - self.radio.config.dac_bits)
-        if self._next is None or (not self.queued and self._next < self.radio.tick()):
-            self._next = max(self.radio.tick(), self.radio.played)
+        if self.cyclic:
+            self._period = len(codes)
+            # a step of air time plays whole repetitions, not thousands of pieces
+            codes = np.tile(codes, (-(-QUANTUM // self._period), 1))
+        now = max(self.radio.tick(), self.radio.played)
+        if self._next is None:
+            self._next = now
+        elif not self.queued and self._next < now:
+            self._run_dry(self._next, now)
         self.queued.append(codes)
 
     def play(self) -> None:
@@ -166,14 +176,15 @@ class TxStream:
             return
         fault = self.radio.faults.take("underflow") if self.queued else None
         if fault is not None:
-            self._run_dry(self._next, fault.samples)
-            self._next += fault.samples
+            self._run_dry(self._next, self._next + fault.samples)
         while self._next < due and self.queued:
             buffer = self.queued[0]
             if not self._offset:
                 self._numbers += 1
-                if not self.cyclic or self._numbers == 1:
+                if not self.cyclic:
                     self.radio.count("buffer", self._next, len(buffer), number=self._numbers)
+                elif self._numbers == 1:
+                    self.radio.count("buffer", self._next, self._period, number=1)
             codes = buffer[self._offset : self._offset + due - self._next]
             self.radio.transmit(0, self._next, codes)
             self.loop.record(self._next, codes)
@@ -183,14 +194,14 @@ class TxStream:
                 self._offset = 0
                 if not self.cyclic:
                     self.queued.popleft()
-                    if not self.queued and self._next < due:
-                        self._run_dry(self._next, due - self._next)
-        if not self.queued:
-            self._next = max(self._next, due)
+        if self._next < due:
+            self._run_dry(self._next, due)
 
-    def _run_dry(self, tick: int, n: int) -> None:
+    def _run_dry(self, start: int, end: int) -> None:
+        """Nothing for the DAC in [start, end)."""
         self.state.raise_flag(TX, _UNDERFLOW)
-        self.radio.count("underflow", tick, n)
+        self.radio.count("underflow", start, end - start)
+        self._next = end
 
 
 def dds_tones(state: PlutoState, start: int, n: int) -> NDArray[np.int16] | None:

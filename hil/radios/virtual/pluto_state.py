@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,13 @@ RX, TX = "cf-ad9361-lpc", "cf-ad9361-dds-core-lpc"
 STATUS_REGISTER = 0x80000088
 _LOWEST_RATE, _LOWEST_UNFILTERED, _HIGHEST_RATE = 520_833, 2_083_333, 61_440_000
 _MODES = ("manual", "fast_attack", "slow_attack", "hybrid")
+_BLANKS = " \t\r\n"
+# As the kernel reads numbers. Python's own int and float take more ("1_0", "1e3", "nan", digits of other scripts) and raise on
+# some that str.isdigit() lets through ("--5", "²").
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+_DECIMAL = re.compile(r"[+-]?([0-9]{1,20}\.?[0-9]{0,40}|\.[0-9]{1,40})")
+_WORD = r"(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})"
+_REGISTER = re.compile(rf"{_WORD}(?:[ \t]+{_WORD})?")
 
 
 @dataclass
@@ -63,19 +71,14 @@ class PlutoState:
         self.radio.set_gain("tx", 0, -self._attenuation)
 
     def _number(self, value: str, low: float, high: float) -> float:
-        try:
-            number = float(value.strip().removesuffix("dB").strip())
-        except ValueError:
-            raise AttributeFailure(EINVAL) from None
-        if not low <= number <= high:
+        text = value.strip(_BLANKS).removesuffix("dB").rstrip(_BLANKS)
+        if not _DECIMAL.fullmatch(text) or not low <= float(text) <= high:
             raise AttributeFailure(EINVAL)
-        return number
+        return float(text)
 
     def _integer(self, value: str, low: int, high: int) -> int:
-        text = value.strip()
-        if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > 20:
-            raise AttributeFailure(EINVAL)
-        if not low <= int(text) <= high:
+        text = value.strip(_BLANKS)
+        if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
             raise AttributeFailure(EINVAL)
         return int(text)
 
@@ -103,9 +106,9 @@ class PlutoState:
         self._apply_gains()
 
     def _set_mode(self, value: str) -> None:
-        if value.strip() not in _MODES:
+        if value.strip(_BLANKS) not in _MODES:
             raise AttributeFailure(EINVAL)
-        self._gain_mode = value.strip()
+        self._gain_mode = value.strip(_BLANKS)
 
     def _set_attenuation(self, value: str) -> None:
         self._attenuation = round(-4 * self._number(value, -89.75, 0.0)) / 4
@@ -115,11 +118,11 @@ class PlutoState:
         self._bandwidth[side] = self._integer(value, 1, 56_000_000)
 
     def _set_fir(self, value: str) -> None:
-        if value.strip() not in ("0", "1"):
+        if value.strip(_BLANKS) not in ("0", "1"):
             raise AttributeFailure(EINVAL)
-        if value.strip() == "0" and self.radio.sample_rate_hz < _LOWEST_UNFILTERED:
+        if value.strip(_BLANKS) == "0" and self.radio.sample_rate_hz < _LOWEST_UNFILTERED:
             raise AttributeFailure(EINVAL)
-        self._fir = value.strip() == "1"
+        self._fir = value.strip(_BLANKS) == "1"
 
     def _set_taps(self, value: str) -> None:
         lines = [line for line in value.replace("\0", "").splitlines() if line.strip()]
@@ -143,12 +146,11 @@ class PlutoState:
         self._misc[key] = value.strip()[:64]
 
     def _set_address(self, device: str, value: str) -> None:
-        parts = value.split()
-        try:
-            numbers = [int(part, 0) for part in parts]
-        except ValueError:
-            raise AttributeFailure(EINVAL) from None
-        if not 1 <= len(numbers) <= 2 or any(not 0 <= number < 1 << 32 for number in numbers):
+        match = _REGISTER.fullmatch(value.strip(_BLANKS))
+        if match is None:
+            raise AttributeFailure(EINVAL)
+        numbers = [int(word, 16 if word[:2] in ("0x", "0X") else 10) for word in match.groups() if word is not None]
+        if max(numbers) >= 1 << 32:
             raise AttributeFailure(EINVAL)
         self._address[device] = numbers[0]
         if len(numbers) == 2 and numbers[0] == STATUS_REGISTER:
