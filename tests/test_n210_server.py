@@ -1,13 +1,12 @@
-"""The virtual N210 without any vendor library: words on the wire, registers, and 10,000 messages of nonsense."""
+"""The virtual N210 without any vendor library: words on the wire, registers, and hosts that misbehave."""
 
-import random
 import socket
 import struct
 
 import numpy as np
 import pytest
 
-from hil.radios.bench import BenchConfig
+from hil.radios.airconfig import FaultConfig
 from hil.radios.virtual.n210_registers import synthesiser_hz
 from hil.radios.virtual.n210_wire import (
     CONTROL_PORT,
@@ -23,52 +22,7 @@ from hil.radios.virtual.n210_wire import (
 from hil.radios.virtual.process import relocated
 from hil.radios.virtual.world import World
 from tests.n210_bench import make_bench
-
-NOW, CONTINUOUS, STOP = 1 << 31, 1 << 30 | 1 << 29, 1 << 28
-
-
-class Host:
-    """A client that speaks the protocol by hand."""
-
-    def __init__(self, world: World, bench: BenchConfig, name: str) -> None:
-        self.world, self.address = world, bench.radios[name].virtual.host
-        self.sockets = {}
-        for port in (CONTROL_PORT, FIFO_PORT, TX_PORT, *RX_PORTS):
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.connect((self.address, port))
-            sock.settimeout(2)
-            self.sockets[port] = sock
-        self.sequence = 0
-
-    def send(self, port, data):
-        self.sockets[port].send(data)
-        while self.world.sockets.serve(0.0):
-            pass
-
-    def ask(self, port, data):
-        self.send(port, data)
-        return self.sockets[port].recv(9000)
-
-    def poke(self, register, value, time=None):
-        self.sequence += 1
-        words = [0x40000004 if time is None else 0x40100006]
-        words += [] if time is None else [time >> 32, time & 0xFFFFFFFF]
-        words += [register | 0x100 | (self.sequence & 0xFFFF) << 16, value]
-        words[0] = words[0] & ~0xFFFF | len(words)
-        self.send(FIFO_PORT, struct.pack(f">{len(words) + 1}I", self.sequence, *words))
-
-    def peek(self, register):
-        self.sequence += 1
-        words = [0x40000003, register | (self.sequence & 0xFFFF) << 16, 0]
-        reply = self.ask(FIFO_PORT, struct.pack(">4I", self.sequence, *words))
-        return struct.unpack(">4I", reply)[3]
-
-    def learn(self, port):
-        self.send(port, bytes(8))
-
-    def close(self):
-        for sock in self.sockets.values():
-            sock.close()
+from tests.n210_host import CHAIN, NOW, RATE, RELOAD, Host, check_link, tx_packet
 
 
 @pytest.fixture
@@ -135,42 +89,8 @@ def test_control_port_says_who_it_is(scene):
 
 
 def test_burst_goes_from_one_device_to_the_other(scene):
-    """Time, rate, carrier and gain by registers; one timed packet; one timed reception; the acknowledgement."""
     world, hosts = scene
-    tx, rx = hosts["tx"], hosts["rx"]
-    for host in hosts.values():
-        for port in (TX_PORT, *RX_PORTS):
-            host.learn(port)
-        for device in (16, 128):
-            host.poke(21, 32 << 24 | device)
-            for value in (4 | 1 << 23, 2 | 4 << 14, 1 | 1 << 27 | 2 << 3, 40 << 15):
-                host.poke(22, value)
-        host.poke(50, 25 | 3 << 8)
-        host.poke(162, 25 | 3 << 8)
-        host.poke(186, 40 << 24)
-        host.poke(187, 50 << 8)
-    start = 40_000
-    codes = (np.random.default_rng(1).integers(0, 2, (300, 2)) * 2 - 1).astype(np.int16) * 9000
-    tx.send(TX_PORT, struct.pack(">IIQ", 0, 0x03100000 | 303, start * 100) + codes.astype(">i2").tobytes())
-    rx.poke(39, 200)
-    rx.poke(32, 1000)
-    rx.poke(33, 0)
-    rx.poke(34, (start - 100) * 100)
-    for _ in range(5):
-        world.step()
-    got, times = [], []
-    for _ in range(5):
-        packet = rx.sockets[RX_PORTS[0]].recv(9000)
-        times.append(struct.unpack_from(">Q", packet, 8)[0])
-        got.append(np.frombuffer(packet[16:-4], ">i2").reshape(-1, 2))
-    assert times == [(start - 100 + 200 * k) * 100 for k in range(5)]
-    heard = np.concatenate(got).astype(float) @ [1, 1j]
-    profile = np.abs(np.correlate(heard, codes.astype(float) @ [1, 1j], "valid"))
-    assert profile.argmax() == 101
-    message = struct.unpack(">IIQII", tx.sockets[TX_PORT].recv(64))
-    while message[3] == 0:
-        message = struct.unpack(">IIQII", tx.sockets[TX_PORT].recv(64))
-    assert (message[1], message[2], message[3]) == (2, (start + 300) * 100, 1)
+    check_link(world, hosts)
     assert world.radios["tx"].status()["tx_freq_hz"] == [1e9]
     assert world.radios["tx"].status()["gain_db"]["tx0"] == 20.0
 
@@ -188,55 +108,131 @@ def test_timed_command_waits_and_holds_back_what_follows(scene):
     assert (registers.gain_db("tx"), registers.gain_db("rx")) == (10.0, 15.0)
 
 
-def nonsense(draw: random.Random) -> tuple[int, bytes]:
-    """A random, mangled or plausible datagram for a port."""
-    port = draw.choice([CONTROL_PORT, FIFO_PORT, TX_PORT, *RX_PORTS])
-    kind = draw.randrange(6)
-    if kind == 0:
-        return port, draw.randbytes(draw.choice([0, 1, 3, 7, 8, 9, 35, 36, 37, 200, 1472, 8000]))
-    if port == CONTROL_PORT:
-        head = struct.pack(">III", 12, ord(draw.choice("ahilrsuAR?")), draw.getrandbits(32))
-        return port, (head + draw.randbytes(24))[: draw.choice([36, 36, 36, 20])]
-    if port == FIFO_PORT:
-        time = draw.choice([b"", struct.pack(">Q", draw.choice([0, 1, 10**9, 2**63, 2**64 - 1]))])
-        header = (0x40100000 if time else 0x40000000) | draw.choice([3, 5, 0, 0xFFFF])
-        body = struct.pack(">II", draw.randrange(256) | draw.choice([0, 0x100]), draw.choice([0, 1, draw.getrandbits(32)]))
-        return port, struct.pack(">II", draw.getrandbits(32), header) + time + body
-    if port == TX_PORT:
-        n = draw.randrange(0, 360)
-        time = draw.choice([b"", struct.pack(">Q", draw.choice([0, 10**8, 10**9, 2**62, 2**64 - 1]))])
-        header = (
-            draw.getrandbits(2) << 24 | (1 << 20 if time else 0) | draw.choice([1 + n + len(time) // 4, draw.getrandbits(16)])
-        )
-        return port, struct.pack(">II", draw.choice([0, draw.getrandbits(32)]), header) + time + draw.randbytes(4 * n)
-    return port, bytes(8)
-
-
-def test_nonsense_never_kills_the_air_nor_fills_its_memory(scene):
-    """10,000 datagrams: no exception, bounded queues, and the device still answers and still receives."""
+def test_rate_changed_within_a_burst_ends_it(scene):
     world, hosts = scene
-    draw = random.Random(20)
-    host, server = hosts["rx"], world.servers["rx"]
-    for index in range(10_000):
-        port, data = nonsense(draw)
-        host.sockets[port].send(data)
-        if index % 20 == 19:
-            while world.sockets.serve(0.0):
-                pass
-        if index % 400 == 399:
-            world.step()
-            for sock in host.sockets.values():
-                sock.setblocking(False)
-                try:
-                    while True:
-                        sock.recv(9000)
-                except BlockingIOError:
-                    pass
-                sock.settimeout(2)
-    assert len(server._pending) <= 1024
-    assert server.tx._bytes <= 5 << 20
-    assert all(len(receiver._commands) <= 64 for receiver in server.rx)
-    hello = host.ask(CONTROL_PORT, struct.pack(">III24x", 12, ord("a"), 7))
-    assert hello[:12] == struct.pack(">III", 12, ord("A"), 7)
-    assert world.radios["rx"].counters["malformed"] > 100
+    host, server, counters = hosts["rx"], world.servers["rx"], world.radios["rx"].counters
+    host.take_over()
+    host.poke(162, RATE)
+    for index in range(200):
+        host.send(TX_PORT, tx_packet(index, bytes(4 * 350), first=index == 0))
     world.step()
+    world.step()
+    assert not server.tx.idle
+    host.poke(162, 50 | 3 << 8)
+    assert server.tx.idle
+    played = counters["tx_samples"]
+    assert played + counters["unheard"] == 200 * 350
+    for index in range(200, 203):  # its rest is dropped, and the next burst is played
+        host.send(TX_PORT, tx_packet(index, bytes(4 * 350), first=index == 202, last=index > 200))
+    for _ in range(4):
+        world.step()
+    assert server.tx.idle
+    assert counters["tx_samples"] == played + 350
+    assert counters["internal"] == 0
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_far_command_of_one_client_does_not_hold_back_the_next(scene, dead):
+    world, hosts = scene
+    host, server = hosts["rx"], world.servers["rx"]
+    host.take_over()
+    host.poke(186, 10 << 24, time=100_000)
+    host.poke(186, 20 << 24, time=1 << 60)
+    if dead:
+        host.close()
+        for _ in range(3):  # the acknowledgement of the first finds nobody there
+            world.step()
+            world.sockets.serve(0.0)
+    else:
+        assert len(server._pending) == 2
+        other = Host(world, world.bench, "rx")
+        other.learn(FIFO_PORT)
+        assert other.peek(12) >> 16 == 11
+        other.close()
+    assert not server._pending
+
+
+def test_packets_behind_a_far_burst_are_bounded(scene):
+    world, hosts = scene
+    host, tx = hosts["rx"], world.servers["rx"].tx
+    host.take_over()
+    host.send(TX_PORT, tx_packet(0, b"", time=1 << 60, first=True))
+    for index in range(1, 50):
+        host.send(TX_PORT, tx_packet(index, b""))
+    assert len(tx._queue) == 1
+    for index in range(50, 8300):
+        host.send(TX_PORT, tx_packet(index, bytes(4)))
+    assert len(tx._queue) == 8192
+    assert world.radios["rx"].counters["refused"] == 8250 - 8191
+
+
+def test_rate_changed_within_a_chain_breaks_it(scene):
+    """The next command of a chain goes on at the position before, which is one of the old rate."""
+    world, hosts = scene
+    host, radio = hosts["rx"], world.radios["rx"]
+    host.take_over()
+    for _ in range(130):
+        world.step()
+    host.poke(50, 255 | 3 << 8)
+    host.receive(NOW | CHAIN)
+    host.receive(NOW | CHAIN | RELOAD)
+    host.poke(50, 1)
+    world.step()
+    assert radio.counters["rx_samples"] == 0
+    assert struct.unpack(">IIQI", host.sockets[RX_PORTS[0]].recv(64))[3] == 4
+    assert world.servers["rx"].rx[0]._now is None
+
+
+@pytest.mark.parametrize(("listening", "drops"), [(True, 4), (False, 1)])
+def test_truth_log_says_which_samples_never_came(scene, listening, drops):
+    world, hosts = scene
+    host = hosts["rx"]
+    if listening:
+        host.learn(RX_PORTS[0])
+    host.poke(39, 300)
+    host.poke(50, RATE)
+    world.arm(FaultConfig(radio="rx", kind="drop", count=drops))
+    host.receive(1000, 40_000 * 100)
+    for _ in range(5):
+        world.step()
+    seen = [(note["event"], note["tick"], note["n"]) for note in world.truth.recent if note["event"] in ("dropped", "lost")]
+    dropped = [("dropped", 40_000 + 300 * k, min(300, 1000 - 300 * k)) for k in range(drops)]
+    assert seen == dropped + ([] if listening else [("lost", 40_300, 600), ("lost", 40_900, 100)])
+
+
+def test_only_a_reception_waits_for_air_time(scene):
+    """A burst's host may still have other radios to prepare for the same moment."""
+    world, hosts = scene
+    host, server = hosts["rx"], world.servers["rx"]
+    host.take_over()
+    host.poke(50, RATE)
+    host.send(TX_PORT, tx_packet(0, bytes(400), time=10**8, first=True, last=True))
+    host.poke(186, 0, time=10**8)
+    assert not server.tx.idle
+    assert not server.waiting()
+    hosts["tx"].poke(50, RATE)
+    hosts["tx"].receive(1000, 10**8)
+    assert world.servers["tx"].waiting()
+
+
+def test_reset_is_a_power_cycle(scene):
+    world, hosts = scene
+    host, server = hosts["rx"], world.servers["rx"]
+    host.take_over()
+    host.ask(CONTROL_PORT, struct.pack(">IIIBB22x", 12, ord("i"), 1, 0x50, 1))
+    host.poke(50, RATE)
+    host.receive(NOW | CHAIN | RELOAD)
+    host.send(TX_PORT, tx_packet(0, bytes(400), time=10**8, first=True, last=True))
+    host.poke(186, 0, time=10**8)
+    assert world.radios["rx"].clients
+    server.reset()
+    assert not world.radios["rx"].clients
+    assert server.tx.idle
+    assert not server._pending
+    assert not server.rx[0].endless
+    handled = world.radios["rx"].counters["messages"]
+    host.poke(50, RATE)
+    assert world.radios["rx"].counters["messages"] == handled
+    host.close()
+    hosts["rx"] = Host(world, world.bench, "rx")
+    check_link(world, hosts)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from hil.errors import DriverMissingError, RadioError, RadioNotFoundError, TransmitRefusedError
+from hil.radios.bench import BenchConfig
 from hil.radios.contract import RadioSettings
 from hil.radios.scaling import from_int16
 from hil.radios.session import Bench
@@ -204,6 +205,35 @@ def test_two_runs_receive_the_same_samples():
     assert digests[0] == digests[1]
 
 
+def three_boards(pace):
+    """Two transmitters and a receiver."""
+    data = make_bench(air={"pace": pace}).model_dump()
+    data["radios"]["tx2"] = data["radios"]["tx"]
+    data["transmitters"] = (*data["transmitters"], data["transmitters"][0] | {"radio": "tx2"})
+    data["links"] = (*data["links"], data["links"][0] | {"transmitter": 1, "delay_s": 2.7e-6})
+    return BenchConfig.model_validate(data)
+
+
+@pytest.mark.slow
+def test_free_pace_makes_no_burst_late():
+    """Several radios are prepared for one moment: the air runs ahead for their reception only, and the samples are the same."""
+    digests, starts = [], None
+    for pace in ("realtime", "free"):
+        with serve(three_boards(pace)) as air, Bench(air.bench) as bench:
+            rx = bench.radios["rx"]
+            starts = starts or [rx.now() + 3_000_000 + 250_021 * k for k in range(3)]
+            got = []
+            for at in starts:
+                for index, name in enumerate(("tx", "tx2")):
+                    assert bench.radios[name].transmit(noise(20_000, seed=index), at=at) == []
+                got.append(rx.receive(24_000, at=at - 2000, timeout_s=SLOWEST))
+            assert [(reception.start, reception.events) for reception in got] == [(at - 2000, ()) for at in starts]
+            digests.append([hashlib.sha256(reception.samples.tobytes()).hexdigest() for reception in got])
+            for _ in range(10):
+                assert bench.burst(np.concatenate([noise(20_000), noise(20_000, seed=2)])).events == ()
+    assert digests[0] == digests[1]
+
+
 @pytest.mark.parametrize("rate", [1e6, 5e6])
 def test_what_arrives_and_what_is_reported_lost_is_what_was_sent(rate):
     """A counter in place of the air: every sample delivered is where its position says, whatever was lost before it."""
@@ -230,6 +260,32 @@ def test_what_arrives_and_what_is_reported_lost_is_what_was_sent(rate):
         assert cursor.start + 1000 + taken + lost == position
         assert lost >= 37 * 300 + 3 * 7777
         assert {kind for kind, _, _ in seen} - {"clip"} == {"overflow", "gap"}
+
+
+@pytest.mark.parametrize("lost", [15, 16, 17, 32])
+def test_no_sample_is_mislabelled_whatever_number_of_packets_is_lost(lost):
+    """UHD counts packets modulo 16: sixteen that are lost together leave no trace but the time of the next."""
+    with serve(make_bench(source="ramp")) as air, Bench(air.bench) as bench:
+        rx = bench.radios["rx"]
+        rx.receive(1000)
+        for _ in range(6):
+            air.fault("rx", "drop", count=lost)
+            missing = 0
+            for _ in range(40):
+                got = rx.receive(3000)
+                missing += sum(event.count for event in got.events if event.kind in ("gap", "overflow"))
+                assert (ramp_positions(got.samples[0], 16) == np.arange(got.start, got.start + got.samples.shape[1])).all()
+            assert missing >= lost * 300
+
+
+def test_radios_on_one_clock_that_show_different_times_are_refused(bench, monkeypatch):
+    receiver = bench.radios["rx"]
+    now = receiver.now
+    monkeypatch.setattr(receiver, "now", lambda: now() + 20_000_000)
+    begin = time.monotonic()
+    with pytest.raises(RadioError, match="time_source"):
+        bench.burst(noise(3000))
+    assert time.monotonic() - begin < 1.0
 
 
 FAULTS = {

@@ -60,9 +60,9 @@ class N210Server(ProtocolServer):
         self._asynchronous = 0
         self._pending: deque[tuple[FifoCommand, Address]] = deque()
         self._seen = 0
-        self._reset()
+        self._power_on()
 
-    def _reset(self) -> None:
+    def _power_on(self) -> None:
         self.registers = N210Registers(self.radio)
         self.tx = N210Transmitter(self.registers, self._say)
         self.rx = [N210Receiver(index, self.registers, self._sender(port)) for index, port in enumerate(RX_PORTS)]
@@ -96,6 +96,17 @@ class N210Server(ProtocolServer):
         """Nothing is kept beyond the sockets."""
         self._peers.clear()
 
+    def reset(self) -> None:
+        """As if power had gone: only new clients are known again, for what the old ones have set is lost."""
+        self._banned |= set(self._peers.items())
+        for channel in range(len(self.radio.ports["tx"])):
+            self.radio.silence(channel)
+        if self._peers:
+            self.radio.count("disconnect", self.radio.played, 1)
+        self._peers.clear()
+        self.radio.clients.clear()
+        self._power_on()
+
     # steps of air time
 
     def play(self) -> None:
@@ -120,10 +131,13 @@ class N210Server(ProtocolServer):
             receiver.capture(writable=not self._slow)
 
     def waiting(self) -> bool:
-        """Whether a finite reception or a complete burst is under way, and no endless stream."""
+        """Whether a finite reception is under way, and no endless stream.
+
+        A burst or a timed register does not count: its host may still have to prepare other radios for the same moment.
+        """
         if any(receiver.endless for receiver in self.rx):
             return False
-        return any(receiver.finite for receiver in self.rx) or self.tx.complete or bool(self._pending)
+        return any(receiver.finite for receiver in self.rx)
 
     @property
     def _played_counter(self) -> int:
@@ -135,18 +149,8 @@ class N210Server(ProtocolServer):
             self._slow = slow
             for sock in self._ports.values():
                 self.sockets.want(sock, read=not slow)
-        if self.radio.faults.take("disconnect") is not None:  # as if power had gone: only new clients are known again
-            self._banned |= set(self._peers.items())
-            for channel in range(len(self.radio.ports["tx"])):
-                self.radio.silence(channel)
-            self._forget()
-            self._reset()
-
-    def _forget(self) -> None:
-        if self._peers:
-            self.radio.count("disconnect", self.radio.played, 1)
-        self._peers.clear()
-        self.radio.clients.clear()
+        if self.radio.faults.take("disconnect") is not None:
+            self.reset()
 
     # datagrams
 
@@ -165,6 +169,7 @@ class N210Server(ProtocolServer):
                 continue
             if (number, peer) in self._banned:
                 continue
+            self.radio.counters["messages"] += 1
             if number == CONTROL_PORT:
                 self._control(data, peer)
             elif number == FIFO_PORT:
@@ -223,6 +228,7 @@ class N210Server(ProtocolServer):
             due = reading if time is None else min(self.registers.air_at(time - self.registers.offset), reading)
             self.tx.advance(due, final=False)
         self.registers.write(register, value)
+        self.tx.follow_rate()
         if 144 <= register < 152:
             self.tx.write(register, value)
         for index, receiver in enumerate(self.rx):
@@ -280,6 +286,8 @@ class N210Server(ProtocolServer):
         self.radio.clients[:] = [known for known in self.radio.clients if not known.endswith(f" on {number}")] + [client]
         if number == CONTROL_PORT:
             self.radio.count("connect", self.radio.played, 1)
+        if number == FIFO_PORT:
+            self._drop_pending(peer)
 
     def _find_gone(self, number: int) -> None:
         if self._peers.get(number) in gone_peers(self._ports[number]):
@@ -294,5 +302,11 @@ class N210Server(ProtocolServer):
             self.rx[RX_PORTS.index(number)].clear()
         if number == TX_PORT:
             self.tx.clear()
+        if number == FIFO_PORT:
+            self._drop_pending(None)
         if number == CONTROL_PORT:
             self.radio.count("disconnect", self.radio.played, 1)
+
+    def _drop_pending(self, owner: Address | None) -> None:
+        """Drop the queued register accesses of everybody else: one far ahead would hold back the next client for ever."""
+        self._pending = deque(waiting for waiting in self._pending if waiting[1] == owner)

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.channel.noise import BLOCK
 from hil.radios.virtual.n210_registers import N210Registers
-from hil.radios.virtual.n210_wire import RX_BROKEN_CHAIN, RX_LATE, RX_OVERFLOW, rx_error, rx_packets
+from hil.radios.virtual.n210_wire import RX_BROKEN_CHAIN, RX_LATE, RX_OVERFLOW, rx_error, rx_packets, samples_in
 
 __all__ = ["N210Receiver"]
 
 _NOW, _CHAIN, _RELOAD, _STOP = 1 << 31, 1 << 30, 1 << 29, 1 << 28
 _COMMANDS = 64
+_AT_ONCE = 4 * BLOCK  # samples made before they are sent
 _MOST = 2000  # samples in a packet: what fits a frame of 8000 bytes
 
 
@@ -112,7 +114,7 @@ class N210Receiver:
             self._commands.clear()
             return
         left = None if word & _RELOAD else word & 0xFFFFFFF
-        self._now = _Reception((at + step // 2) // step, left, bool(word & _CHAIN and not word & _RELOAD), self._step)
+        self._now = _Reception((at + step // 2) // step, left, bool(word & _CHAIN and not word & _RELOAD), step)
         self._registers.active.add("rx")
 
     def capture(self, *, writable: bool) -> None:
@@ -120,7 +122,7 @@ class N210Receiver:
         while self._now is not None:
             now = self._now
             if now.left == 0:
-                self._next()
+                self._next(now)
                 continue
             if not self._registers.apply("rx", self._index) or now.step != self._step:
                 self._error(now.position * now.step, RX_BROKEN_CHAIN)  # the rate was changed under way
@@ -154,6 +156,7 @@ class N210Receiver:
     def _deliver(self, now: _Reception, ready: int) -> bool:
         """Send up to `ready` samples; False: nothing more to do now."""
         size = self._per_packet
+        ready = min(ready, _AT_ONCE)
         n = ready - ready % size if now.left is None or now.left > ready else now.left
         if not n:
             return False
@@ -166,37 +169,36 @@ class N210Receiver:
         last = now.left is not None and n == now.left and not now.chained
         time = now.position * step + self._registers.offset
         for packets in rx_packets(codes, size, self._count, self._stream_id, time, step, last=last):
-            self._transport(packets, now.position, size)
-        self._count += -(-n // size)
-        now.position += n
-        if now.left is not None:
-            now.left -= n
+            self._transport(packets, now.position)
+            self._count += len(packets)
+            self._skip(now, len(packets) * samples_in(packets))
         return True
 
-    def _transport(self, packets: NDArray[np.uint8], position: int, size: int) -> None:
+    def _transport(self, packets: NDArray[np.uint8], position: int) -> None:
+        """Send packets of one size, the first of which starts at `position`."""
+        size = samples_in(packets)
         keep = np.ones(len(packets), bool)
         for index in range(len(packets)):
             if self._radio.faults.take("drop") is None:
                 break
             keep[index] = False
             self._radio.count("dropped", position + index * size, size)
-        kept = packets if keep.all() else packets[keep]
-        sent = self._send(kept) if len(kept) else 0
-        if sent < len(kept):
-            self._radio.count("lost", position + sent * size, (len(kept) - sent) * size)
+        kept = np.flatnonzero(keep)
+        sent = self._send(packets if keep.all() else packets[keep]) if len(kept) else 0
+        lost = kept[sent:]
+        for run in np.split(lost, np.flatnonzero(np.diff(lost) > 1) + 1):  # dropped packets lie between runs
+            if len(run):
+                self._radio.count("lost", position + int(run[0]) * size, len(run) * size)
 
-    def _next(self) -> None:
+    def _next(self, now: _Reception) -> None:
         """The command is done."""
-        chained = self._now is not None and self._now.chained
-        position = self._now.position if self._now is not None else 0
-        self._now = None
-        if chained and self._commands:
-            word, _ = self._commands[0]
-            self._commands.popleft()
+        if now.chained and self._commands:
+            word, _ = self._commands.popleft()
             left = None if word & _RELOAD else word & 0xFFFFFFF
-            self._now = _Reception(position, left, bool(word & _CHAIN and not word & _RELOAD), self._step)
-        elif chained:
-            self._error(position * self._step, RX_BROKEN_CHAIN)
+            # the step stays: `position` counts in it, and a new rate in between is a broken chain
+            self._now = _Reception(now.position, left, bool(word & _CHAIN and not word & _RELOAD), now.step)
+        elif now.chained:
+            self._error(now.position * now.step, RX_BROKEN_CHAIN)
             self._finish()
         else:
             self._finish()
@@ -206,7 +208,7 @@ class N210Receiver:
         """Say that samples from `start` on are lost, and stop, as the device does until it is told to start again."""
         self._lost_from = None
         self._radio.count("lost", start, now.position - start)
-        self._error(start * self._step, RX_OVERFLOW)
+        self._error(start * now.step, RX_OVERFLOW)
         self._commands.clear()
         self._finish()
 

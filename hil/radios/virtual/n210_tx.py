@@ -23,6 +23,7 @@ __all__ = ["N210Transmitter"]
 _CLEAR, _POLICY, _CYCLES, _PACKETS = 144, 147, 148, 149
 _NEXT_BURST = 4
 _MEMORY = 1 << 20  # bytes of samples that the device holds
+_PACKETS_HELD = 8192
 _ENOUGH = 4  # times as much as a host may have under way is not a host's
 
 
@@ -62,6 +63,7 @@ class N210Transmitter:
         self._consumed = 0
         self._unreported = 0
         self._heard = True
+        self._step = 1
         self._registers.active.discard("tx")
 
     @property
@@ -69,15 +71,24 @@ class N210Transmitter:
         """Nothing under way."""
         return not self._queue and self._position is None
 
-    @property
-    def complete(self) -> bool:
-        """Whether what is queued ends with the end of a burst."""
-        return bool(self._queue) and self._queue[-1].packet.last
-
     def write(self, register: int, value: int) -> None:
         """A register of the transmit control."""
         if register == _CLEAR:
             self.clear()
+
+    def follow_rate(self) -> None:
+        """The rate may have changed: within a burst positions are void then, and nobody hears its rest, nor what is queued."""
+        if self._position is None or self._step == self._registers.decimation("tx"):
+            return
+        self._dropping = True
+        for queued in self._queue:
+            self._radio.counters["unheard"] += len(queued.packet.codes) - queued.done
+            self._dropping = not queued.packet.last
+            self._count(queued.packet.sequence)
+        self._queue.clear()
+        self._bytes = 0
+        self._end()
+        self._registers.active.discard("tx")
 
     def arrive(self, packet: TxPacket, earliest: int) -> None:
         """Queue a packet; `earliest` is the counter before which it comes too late."""
@@ -95,7 +106,10 @@ class N210Transmitter:
         if packet.first and at is not None and (at < earliest or self._radio.faults.take("late") is not None):
             self._refuse(packet, at)
             return
-        if self._bytes > _ENOUGH * _MEMORY:
+        if not (len(packet.codes) or packet.first or packet.last):
+            self._count(packet.sequence)
+            return
+        if self._bytes > _ENOUGH * _MEMORY or len(self._queue) >= _PACKETS_HELD:
             self._count(packet.sequence)
             self._radio.count("refused", self._ticks(earliest), len(packet.codes))
             return
@@ -169,6 +183,7 @@ class N210Transmitter:
             self._dropping = self._dropping and not self._queue
             return True
         self._heard = self._registers.apply("tx")
+        self._step = self._registers.decimation("tx")
         self._registers.active.add("tx")
         self._position = start
         return True
@@ -184,7 +199,8 @@ class N210Transmitter:
             return
         self._in_burst = True
         take = min(until - position, len(head.packet.codes) - head.done)
-        if self._heard and take and position >= self._floor:
+        passed = math.ceil(self._radio.tick_at(self._radio.world.played) - 1e-6)  # in the radio's rate, whatever ours is
+        if self._heard and take and position >= passed:
             for channel in range(len(self._radio.ports["tx"])):
                 self._radio.transmit(channel, position, head.packet.codes[head.done : head.done + take])
         else:
@@ -197,7 +213,7 @@ class N210Transmitter:
         self._bytes -= 4 * len(head.packet.codes)
         self._count(head.packet.sequence)
         if head.packet.last:
-            self._say(self._position * self._registers.decimation("tx"), ASYNC_ACK, head.packet.sequence)
+            self._say(self._position * self._step, ASYNC_ACK, head.packet.sequence)
             self._end()
 
     def _end(self) -> None:
@@ -213,7 +229,7 @@ class N210Transmitter:
         self._registers.active.discard("tx")
 
     def _underflow(self, position: int, n: int) -> None:
-        self._say(position * self._registers.decimation("tx"), ASYNC_UNDERFLOW, self._expected)
+        self._say(position * self._step, ASYNC_UNDERFLOW, self._expected)
         self._radio.count("underflow", position, n)
         self._dropping = bool(self._registers.settings[_POLICY] & _NEXT_BURST)
 

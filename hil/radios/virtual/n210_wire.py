@@ -17,7 +17,7 @@ __all__ = [
     "ASYNC_ACK", "ASYNC_FLOW", "ASYNC_LATE", "ASYNC_SEQUENCE", "ASYNC_SEQUENCE_IN_BURST", "ASYNC_UNDERFLOW", "CLOCK_HZ",
     "CONTROL_PORT", "FIFO_PORT", "RX_BROKEN_CHAIN", "RX_LATE", "RX_OVERFLOW", "RX_PORTS", "TX_PORT", "FifoCommand", "TxPacket",
     "async_message", "fifo_ack", "gone_peers", "parse_fifo", "parse_tx", "report_errors", "rx_error", "rx_packets",
-    "send_packets",
+    "samples_in", "send_packets",
 ]  # fmt: skip
 
 CLOCK_HZ = 100_000_000
@@ -164,6 +164,11 @@ def rx_packets(
     if last and out:
         out[-1][-1, -4:] = np.frombuffer(struct.pack(">I", _TRAILER | _LAST), np.uint8)
     return out
+
+
+def samples_in(packets: NDArray[np.uint8]) -> int:
+    """Samples in each of the packets of `rx_packets`."""
+    return packets.shape[1] // 4 - 5
 
 
 def send_packets(sock: socket.socket, peer: tuple[str, int], packets: NDArray[np.uint8]) -> int:

@@ -140,15 +140,16 @@ class ProtocolServer(abc.ABC):
         """Samples before `radio.receivable` can be received; see the class."""
 
     def waiting(self) -> bool:
-        """Whether a client waits for air time, and for nothing else: a finite reception, a burst's acknowledgement.
+        """Whether a client waits for air time, and for nothing else: a finite reception. (Bursts do not count: while one waits
+        for its time, others, of other radios, are still to come.)
 
         With `pace = "free"` the air then runs ahead of the wall clock. Never true for an endless stream.
         """
         return False
 
+    @abc.abstractmethod
     def reset(self) -> None:
         """Drop every client and everything queued, as after a power cycle: a bug has raised in this server."""
-        raise NotImplementedError
 
     @abc.abstractmethod
     def close(self) -> None:
