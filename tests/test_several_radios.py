@@ -23,7 +23,8 @@ def _drivers():
         from hil.radios.soapy_device import load_soapy
         from hil.radios.uhd_module import load_uhd
 
-        load_uhd(), load_adi(), load_soapy()
+        for load in (load_uhd, load_adi, load_soapy):
+            load()
     except DriverMissingError as err:
         pytest.skip(str(err))
 

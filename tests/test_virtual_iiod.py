@@ -1,49 +1,24 @@
 """The virtual Pluto as its vendor's own programs see it: iio_info, iio_readdev, Debian's iiod as an oracle; malformed input."""
 
-import contextlib
 import os
-import random
 import shutil
 import socket
-import struct
 import subprocess
 import time
-from collections import Counter
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from hil.radios.airconfig import FaultConfig
-from hil.radios.bench import BenchConfig
 from hil.radios.virtual import iiod_connection
-from hil.radios.virtual.clock import QUANTUM, AirClock
-from hil.radios.virtual.iiod import IiodServer
-from hil.radios.virtual.iiod_context import Attribute, AttributeFailure
-from hil.radios.virtual.iiod_stream import RxStream, TxStream
-from hil.radios.virtual.process import relocated, serve
+from hil.radios.virtual.clock import QUANTUM
+from hil.radios.virtual.iiod_context import AttributeFailure
+from hil.radios.virtual.iiod_stream import TxStream
+from hil.radios.virtual.process import serve
 from hil.radios.virtual.ramp import ramp_positions
-from hil.radios.virtual.world import World
+from tests.iiod_bench import ODD_VALUES, RX, TX, Air, Client, hears_itself, make_bench
 
 IIOD = shutil.which("iiod", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-RX, TX = "cf-ad9361-lpc", "cf-ad9361-dds-core-lpc"
-
-
-def make_bench(source="air", rate=1e6):
-    return BenchConfig.model_validate(
-        {
-            "name": "one-pluto",
-            "sample_rate_hz": rate,
-            "center_freq_hz": 1e9,
-            "clock": "independent",
-            "radios": {"pluto": {"driver": "pluto", "uri": "ip:127.0.0.1:1", "virtual": {"source": source}}},
-            "transmitters": [{"radio": "pluto", "gain_db": -20}],
-            "receiver": {"radio": "pluto", "gain_db": 30},
-            "links": [{"transmitter": 0, "path_loss_db": 60}],
-            "air": {"control_port": 0},
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -199,106 +174,6 @@ def test_answers_are_those_of_iiod():
             oracle.wait(5)
 
 
-def memory_kb(pid):
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
-
-
-class Air:
-    """The air on the test's own thread and on a clock of its own, so that every run is the same."""
-
-    def __init__(self):
-        self.world = World(relocated(make_bench()))
-        self.server, self.radio = self.world.servers["pluto"], self.world.radios["pluto"]
-        self.port = int(self.world.bench.radios["pluto"].options["uri"].rpartition(":")[2])
-        self.wall = 0.0
-        self.world.clock = AirClock(1e6, "realtime", lambda: self.wall)
-        self.clients = []
-
-    def serve(self):
-        busy = True
-        while busy:
-            busy = self.world.sockets.serve(0.0)
-            for client in self.clients:
-                client.drain()
-
-    def wait(self, seconds):
-        self.wall += seconds
-        while self.world.clock.due(False):
-            self.world.step()
-            self.serve()
-
-    def truth(self, event):
-        return [row for row in self.world.truth.recent if row["event"] == event]
-
-
-class Client:
-    """One connection that reads what it is answered; `settle` lets air time pass until the server has no more to say."""
-
-    def __init__(self, air):
-        self.air, self.got, self.deaf = air, b"", False
-        self.sock = socket.create_connection(("127.0.0.1", air.port))
-        self.sock.setblocking(False)
-        air.clients.append(self)
-        air.serve()
-        peer = "{}:{}".format(*self.sock.getsockname())
-        self.connection = next(each for each in air.server.connections if each.peer == peer)
-
-    @property
-    def alive(self):
-        return self.connection in self.air.server.connections
-
-    def drain(self):
-        with contextlib.suppress(OSError):
-            while not self.deaf and (piece := self.sock.recv(1 << 20)):
-                self.got += piece
-
-    def send(self, data):
-        view = memoryview(data)
-        with contextlib.suppress(ConnectionError):  # it hung up on us
-            for _ in range(1000):
-                with contextlib.suppress(BlockingIOError):
-                    view = view[self.sock.send(view) :]
-                if not view:
-                    break
-                self.air.serve()
-
-    def settle(self, steps=70):
-        """False = not within so many steps."""
-        for _ in range(steps):
-            self.air.serve()
-            if not self.alive or (self.connection._waiting is None and not self.connection._out):
-                return True
-            self.air.wait(QUANTUM / 1e6)
-        return False
-
-    def ask(self, line, payload=b"", steps=70):
-        """Send a command, and payload as long as it is wanted; the answer, or None where the server waits for more."""
-        self.got = b""
-        parts = [line.encode("latin-1") if isinstance(line, str) else line]
-        if payload and parts[0].startswith(b"WRITE "):
-            parts[0] += payload
-        for _ in range(8):
-            self.send(parts.pop())
-            if not self.settle(steps):
-                return None
-            wanted = self.connection._wanted if self.connection._on_payload is not None and self.alive else 0
-            if not wanted:
-                return self.got
-            if wanted > 1 << 18:
-                break
-            parts.append((payload * (wanted // len(payload) + 1))[:wanted] if payload else bytes(wanted))
-        return None
-
-    def close(self, abruptly=False):
-        """Abruptly: with a reset, whatever is unread."""
-        if abruptly:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-        self.air.clients.remove(self)
-        self.air.serve()
-
-
 @pytest.fixture
 def air(monkeypatch):
     air = Air()
@@ -307,13 +182,6 @@ def air(monkeypatch):
     for client in list(air.clients):
         client.close()
     air.world.close()
-
-
-ODD_VALUES = [
-    b"--5", b"+-5", b"nan", b"inf", b"-inf", b"1e999", b"1e3", b"1_0", b"\xb2", "\u0663".encode(), b"\xe9", b"\xa05", b"", b" ",
-    b"\0", b"\x005", b"0x", b"0x1_0", b"0xg", b"0b1", b"-", b"+", b".", b"-.", b"dB", b"9" * 30, b"9" * 5000, b"-" * 5000,
-    b"1" * 400, b"0x" + b"f" * 5000, b"1 2 3", b"0x80000088 nan", b"1,5", b"5 dB dB",
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ODD_VALUES)
@@ -405,149 +273,6 @@ def test_a_bug_restarts_the_radio(air, monkeypatch, capsys):
     assert air.server.rx is air.server.tx is None
     assert air.server.state.loopback == 0
     assert hears_itself(air)
-
-
-def hears_itself(air):
-    """A tone out by a cyclic buffer, over the air, and back in."""
-    client = Client(air)
-    for path, value in (
-        ("INPUT voltage0 filter_fir_en", "1"), ("INPUT voltage0 sampling_frequency", "1000000"), ("DEBUG loopback", "0"),
-        ("OUTPUT RX_LO frequency", "1000000000"), ("OUTPUT TX_LO frequency", "1000000000"),
-        ("INPUT voltage0 gain_control_mode", "manual"), ("INPUT voltage0 hardwaregain", "30"),
-        ("OUTPUT voltage0 hardwaregain", "-10"),
-    ):  # fmt: skip
-        assert client.ask(f"WRITE ad9361-phy {path} {len(value)}\r\n", value.encode()) == f"{len(value)}\n".encode()
-    tone = 16000 * np.exp(2j * np.pi * np.arange(64) * 5 / 64)
-    assert client.ask(f"OPEN {TX} 64 00000003 CYCLIC\r\n") == b"0\n"
-    assert client.ask(f"WRITEBUF {TX} 256\r\n", np.stack([tone.real, tone.imag], 1).astype("<i2").tobytes()).endswith(b"256\n")
-    air.wait(0.1)
-    assert client.ask(f"OPEN {RX} 4096 00000003\r\n") == b"0\n"
-    codes = np.frombuffer(client.ask(f"READBUF {RX} 16384\r\n")[-16384:], "<i2").reshape(-1, 2)
-    spectrum = np.abs(np.fft.fft(codes @ [1, 1j])) ** 2
-    return spectrum.argmax() == 5 * 64 and spectrum.max() > 0.5 * spectrum.sum()
-
-
-ODD_WORDS = [
-    "", " ", "READ", "CYCLIC", "INPUT", "OUTPUT", "DEBUG", "BUFFER", "ad9361-phy", RX, TX, "voltage0", "out", "raw",
-    "00000001", "00000002", "ffffffff", "3", "-1", "0", "1", "7", "65535", "70000", "67108864", "4294967295", "9999999999",
-    "99999999999999999999", "1_0", "\xb2", "\0", "\xe9",
-]  # fmt: skip
-VALUES = {
-    "sampling_frequency": ["1000000"] * 6 + ["600000", "2500000", "4000000"], "frequency": ["1000000000", "2400000000", "1000"],
-    "hardwaregain": ["30", "-20", "-10.5"], "gain_control_mode": ["manual"], "scale": ["0.25", "0"], "raw": ["0", "1"],
-    "loopback": ["0", "0", "1"], "direct_reg_access": ["0x80000088", "0x80000088 0x7"], "filter_fir_config": ["1,2\n3,4"],
-}  # fmt: skip
-SMALL = ["VERSION", "PRINT", "HELP", "TIMEOUT 100", f"GETTRIG {RX}", f"SETTRIG {RX} x", "ZPRINT", f"READ {RX}", ""]
-
-
-def attribute_commands(draw, devices):
-    device = draw.choice(devices)
-    places = [("", device.attributes), (" DEBUG", device.debug), (" BUFFER", device.buffer)]
-    places += [(f" {'OUTPUT' if each.output else 'INPUT'} {each.id}", each.attributes) for each in device.channels]
-    where, attributes = draw.choice([place for place in places if place[1]])
-    key, attribute = draw.choice(list(attributes.items()))
-    value = draw.choice(VALUES.get(key) or [attribute.read()]).encode("latin-1")
-    if draw.random() < 0.2:
-        value = draw.choice(ODD_VALUES)
-    return [(f"READ {device.id}{where} {key}", b""), (f"WRITE {device.name}{where} {key} {len(value)}", value)]
-
-
-def buffer_commands(draw):
-    samples, mask = draw.choice([1, 16, 64, 1000, 5000]), draw.choice(["00000003"] * 3 + ["00000001"])
-    size = samples * (4 if mask == "00000003" else 2)
-    size = draw.choice([size, size, size, 2 * size, 3])
-    device, verb, how = (RX, "READBUF", "") if draw.random() < 0.5 else (TX, "WRITEBUF", draw.choice(["", "", " CYCLIC"]))
-    begin = [(f"SET {device} BUFFERS_COUNT {draw.choice([1, 4, 64])}", b"")] if draw.random() < 0.5 else []
-    begin += [(f"OPEN {device} {samples} {mask}{how}", b"")]
-    begin += [(f"{verb} {device} {size}", draw.randbytes(97))] * draw.randint(1, 4)
-    return begin + [(f"CLOSE {device}", b"")] * (draw.random() < 0.7)
-
-
-def mutated(draw, line, payload):
-    kind = draw.random()
-    if kind < 0.04:
-        return draw.randbytes(draw.randint(1, 200)) + b"\n", payload
-    if kind < 0.08:
-        return (" ".join(draw.choice(ODD_WORDS) for _ in range(draw.randint(1, 7))) + "\n").encode("latin-1"), payload
-    words = line.split(" ")
-    if kind < 0.2:
-        words[draw.randrange(len(words))] = draw.choice(ODD_WORDS)
-    return (" ".join(words) + draw.choice(["\r\n", "\r\n", "\n"])).encode("latin-1"), payload
-
-
-def assert_bounded(air):
-    server = air.server
-    for each in server.connections:
-        assert len(each._in) <= 1 << 20
-        assert each._out_bytes <= (1 << 20) + (1 << 19)
-        assert len(each._out) <= 4100
-    assert len(server.tx.queued if server.tx else ()) <= 64
-    assert len(server.rx.filled if server.rx else ()) <= 64
-    assert len(server.loop._pieces) <= 1024
-    assert sum(len(pieces) for pieces in air.radio._pieces.values()) <= 200
-
-
-def counted(monkeypatch, owner, name, counts, good):
-    """Count what `owner.name` returns where it is `good`."""
-    inner = getattr(owner, name)
-
-    def outer(*args):
-        result = inner(*args)
-        counts[name] += good(result)
-        return result
-
-    monkeypatch.setattr(owner, name, outer)
-
-
-def test_malformed_input_never_ends_the_air_nor_fills_memory(air, monkeypatch):
-    """Over 10,000 commands executed: sessions that are right but for a word here and there, and garbage."""
-    counts, draw = Counter(), random.Random(7)
-    counted(monkeypatch, Attribute, "store", counts, lambda result: True)  # it raises where it refuses
-    counted(monkeypatch, IiodServer, "open_stream", counts, lambda result: result == 0)
-    counted(monkeypatch, TxStream, "put", counts, lambda result: True)
-    counted(monkeypatch, RxStream, "take", counts, lambda result: result is not None)
-    started, before, most = time.monotonic(), memory_kb(os.getpid()), 0
-    while min(counts["sent"], air.radio.counters["messages"]) < 10_000:
-        programs = {Client(air): [] for _ in range(draw.randint(1, 4))}
-        for client in programs:
-            client.deaf = draw.random() < 0.03
-        for _ in range(40):
-            client = draw.choice(list(programs))
-            if not client.alive:
-                client.close()
-                del programs[client]
-                client = Client(air)
-                programs[client] = []
-            if not programs[client]:
-                kind = draw.random()
-                programs[client] = (
-                    attribute_commands(draw, air.server.state.devices) if kind < 0.4
-                    else buffer_commands(draw) if kind < 0.9 else [(draw.choice(SMALL), b"")]
-                )  # fmt: skip
-            counts["sent"] += 1
-            answer = client.ask(*mutated(draw, *programs[client].pop(0)), steps=1 if client.deaf else 12)
-            if (answer is None and not client.deaf) or draw.random() < 0.01:
-                client.close(abruptly=draw.random() < 0.5)
-                counts["closed in between"] += 1
-                del programs[client]
-                client = Client(air)
-                programs[client] = []
-            if draw.random() < 0.005:
-                kind = draw.choice(["drop", "overflow", "underflow", "disconnect", "slow"])
-                air.world.arm(FaultConfig(radio="pluto", kind=kind, samples=10_000, duration_s=0.02))
-            air.wait(draw.random() * 2e-3)
-            assert_bounded(air)
-        for client in programs:
-            client.close(abruptly=draw.random() < 0.5)
-        most = max(most, memory_kb(os.getpid()) - before)
-    assert air.radio.counters.get("internal", 0) == 0
-    assert min(counts[name] for name in ("store", "open_stream", "put", "take")) > 100, counts
-    assert most < 200_000
-    air.radio.faults._armed.clear()  # else the last one acts on who comes now
-    air.wait(0.1)
-    assert air.radio.clients == []
-    assert hears_itself(air)
-    print(dict(counts), air.radio.counters, f"{time.monotonic() - started:.1f} s, {most} kB")
 
 
 def test_an_endless_line_is_refused(pluto):
