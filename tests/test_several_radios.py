@@ -55,6 +55,17 @@ def test_rates_that_not_every_radio_has_are_refused():
         pass
 
 
+def test_bursts_by_clocks_that_only_the_host_compares_are_inside_the_reception():
+    data = find_bench(ROOT / "radios" / "virtual-n210-pair.toml").model_dump()
+    data |= {"clock": "independent", "clock_source": None, "time_source": None}
+    sent = noise(2, 3000)
+    sent[1] = 0
+    with serve(BenchConfig.model_validate(data)) as air, Bench(air.bench) as bench:
+        for _ in range(10):
+            got = bench.burst(sent, lead=400, tail=64)
+            assert heard(got, sent[0], bench.full_scale)
+
+
 def mixed_bench():
     """A USRP with time transmits, a Pluto without receives."""
     return BenchConfig.model_validate(
