@@ -438,6 +438,7 @@ def _unwind_on_signals() -> None:
     """Leave by way of every `with` on SIGTERM and SIGHUP, so that transmitters are silenced; who has a handler keeps it."""
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, lambda got, _frame: sys.exit(128 + got))

@@ -65,7 +65,9 @@ class SoapyRadio(Radio):
         host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
         timed = shared.setdefault("uhd_timed", {})  # USRPs too: all drivers set their time at one pulse
         try:
-            return cls(name, device, Permit(bench, shared), timed, virtual=proven_virtual(name, config, host, device.serial))
+            return cls(
+                name, device, Permit(bench, shared), timed, virtual=proven_virtual(name, config, host, device.told_serial)
+            )
         except BaseException:
             device.close()
             raise

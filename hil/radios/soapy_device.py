@@ -80,7 +80,8 @@ class SoapyDevice:
         handle: `SoapySDR.Device`; use it on the worker only.
         worker: the thread.
         quirks: of its driver.
-        serial: as the device says.
+        serial: as the device says, else as it was asked for.
+        told_serial: as the device says.
         rate_hz: applied last.
         failed: the library has raised, or a stream broke: the connection is probably lost.
 
@@ -112,6 +113,7 @@ class SoapyDevice:
         except BaseException:
             self.close()
             raise
+        self.told_serial = str(hardware.get("serial", ""))
         self.serial = str(hardware.get("serial", "")) or str(options.args.get("serial", "")) or "unknown"
         self.quirks: Quirks = quirks_of(str(driver))
 

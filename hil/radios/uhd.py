@@ -31,6 +31,7 @@ from hil.radios.virtual.address import proven_virtual
 __all__ = ["UhdOptions", "UhdRadio"]
 
 _OPEN: weakref.WeakSet[UhdRadio] = weakref.WeakSet()
+_PATIENCE_S = 2.0
 _RAIL = 32767  # a sample at the converter's end
 
 
@@ -178,8 +179,8 @@ class UhdRadio(Radio):
             raise RadioError(f"radio '{self._name}': cannot receive {n} samples on channels {settings.rx_channels}")
         start = at if at is not None else self._cursor
         if start is None:
-            start = self._receiver.begin()
-        if at is not None and at < self._receiver.begin():
+            start = self._receiver.begin(_PATIENCE_S)
+        if at is not None and at < self._receiver.begin(_PATIENCE_S):
             events = tuple(self._event("late", channel, at, n) for channel in settings.rx_channels)
             return Reception(samples=np.zeros((len(settings.rx_channels), 0, 2), np.int16), start=at, events=events)
         if timeout_s is None:

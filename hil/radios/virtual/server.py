@@ -140,9 +140,9 @@ class ProtocolServer(abc.ABC):
         """Samples before `radio.receivable` can be received; see the class."""
 
     def waiting(self) -> bool:
-        """Whether a client waits for air time, and for nothing else: a finite reception. (Bursts do not count: while one waits
-        for its time, others, of other radios, are still to come.)
+        """Whether a client waits for air time, and for nothing else: a finite reception.
 
+        Bursts do not count: while one waits for its time, those of other radios are still to come.
         With `pace = "free"` the air then runs ahead of the wall clock. Never true for an endless stream.
         """
         return False
