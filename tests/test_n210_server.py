@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hil.radios.airconfig import FaultConfig
+from hil.radios.virtual.clock import QUANTUM
 from hil.radios.virtual.n210_registers import synthesiser_hz
 from hil.radios.virtual.n210_wire import (
     CONTROL_PORT,
@@ -136,7 +137,8 @@ def test_far_command_of_one_client_does_not_hold_back_the_next(scene, dead):
     world, hosts = scene
     host, server = hosts["rx"], world.servers["rx"]
     host.take_over()
-    host.poke(186, 10 << 24, time=100_000)
+    soon = server.registers.counter + server.registers.offset + 2 * QUANTUM * 100  # clock ticks: not before the second step
+    host.poke(186, 10 << 24, time=soon)
     host.poke(186, 20 << 24, time=1 << 60)
     if dead:
         host.close()

@@ -26,7 +26,6 @@ from hil.registry import RADIOS
 
 __all__ = ["Bench", "BurstReception"]
 
-_COMPARED_S = 0.005  # how far apart two clocks may be read
 _AHEAD_S = 0.1  # a timed burst where a device's clock runs: the host's lead over it
 _SAME_RATE = 1e-6
 _MARGIN = 256  # samples between now and the earliest sample of a simulated exchange
@@ -327,9 +326,8 @@ class Bench:
         wait = ahead + lead + int(draw.uniform(gap[0], gap[1]) * rate)
         before = int(draw.integers(lead // 2, lead + 1))
         wait += into_one_fade(self.config, self._receiver.now() + wait, n, draw)
-        times, base = start_times(self.config, self.radios, per_radio)
-        # without a common clock times are compared by the host: the burst may come earlier or later
-        slack = 0 if self.config.clock == "shared" or self._unpaced else int(_COMPARED_S * rate)
+        times, base, doubt = start_times(self.config, self.radios, per_radio)
+        slack = 2 * doubt  # without a common clock the burst may come earlier or later
         times = {name: now + wait + slack for name, now in times.items()}
         events = transmit_at(self.radios, per_radio, times, side_by_side=not self._unpaced)
         length = lead + n + tail + 2 * slack

@@ -15,11 +15,15 @@ from hil.radios.contract import Radio, StreamEvent
 __all__ = ["into_one_fade", "start_times", "transmit_at"]
 
 _FADE_EDGE = 64  # samples of delay and filter that belong to a burst
+_GOOD_S = 0.001  # a comparison of clocks by the host that is good enough
+_LOOKS = 10
 _APART_S = 0.05  # between two readings of one time, at most; half of a burst's notice
 
 
-def start_times(config: BenchConfig, radios: Mapping[str, Radio], names: Iterable[str]) -> tuple[dict[str, int], int]:
-    """What each transmitter's clock shows when the receiver's shows the second value (device samples).
+def start_times(config: BenchConfig, radios: Mapping[str, Radio], names: Iterable[str]) -> tuple[dict[str, int], int, int]:
+    """What each transmitter's clock shows when the receiver's shows the second value (device samples), and how well it is known.
+
+    Clocks that nothing ties together are compared by the host, between two looks at the receiver's.
 
     Args:
         config: of the bench; on a shared clock radios must show one time.
@@ -30,10 +34,15 @@ def start_times(config: BenchConfig, radios: Mapping[str, Radio], names: Iterabl
         RadioError: radios on one clock show different times.
     """
     sink = config.receiver.radio
+    if config.clock != "shared":
+        ahead, doubts = {}, [0]
+        for name in names:
+            ahead[name], doubt = _compare(radios[name], radios[sink], int(_GOOD_S * config.sample_rate_hz))
+            doubts.append(doubt)
+        base = radios[sink].now()
+        return {name: base + lead for name, lead in ahead.items()}, base, max(doubts)
     base = radios[sink].now()
     times = {name: radios[name].now() for name in names}
-    if config.clock != "shared":
-        return times, base
     for name, now in times.items():
         apart_s = (now - base) / config.sample_rate_hz
         if abs(apart_s) > _APART_S:
@@ -42,7 +51,20 @@ def start_times(config: BenchConfig, radios: Mapping[str, Radio], names: Iterabl
                 "per second and set time_source in the bench file",
                 radio=name,
             )
-    return dict.fromkeys(times, base), base
+    return dict.fromkeys(times, base), base, 0
+
+
+def _compare(radio: Radio, other: Radio, good: int) -> tuple[int, int]:
+    """By how much a radio's time is ahead of another's, and by how much that may be wrong (device samples)."""
+    best: tuple[int, int] | None = None
+    for _ in range(_LOOKS):
+        before, mine, after = other.now(), radio.now(), other.now()
+        doubt = (after - before + 1) // 2
+        if best is None or doubt < best[1]:
+            best = mine - (before + after) // 2, doubt
+        if best[1] <= good:
+            break
+    return best or (0, 0)
 
 
 def transmit_at(
