@@ -21,7 +21,7 @@ _APART_S = 0.05  # between two readings of one time, at most; half of a burst's 
 
 
 def start_times(config: BenchConfig, radios: Mapping[str, Radio], names: Iterable[str]) -> tuple[dict[str, int], int, int]:
-    """What each transmitter's clock shows when the receiver's shows the second value (device samples), and how well it is known.
+    """What each transmitter's clock shows when the receiver's shows the second value, and how well that is known (samples).
 
     Clocks that nothing ties together are compared by the host, between two looks at the receiver's.
 
