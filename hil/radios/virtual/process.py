@@ -59,6 +59,7 @@ def relocated(bench: BenchConfig) -> BenchConfig:
     """The bench with every virtual radio on a free loopback port or address, and any free control port."""
     data = bench.model_dump()
     data["air"]["control_port"] = 0
+    first = _drawn()  # once: the radios of a bench must not meet
     for index, (name, config) in enumerate(bench.virtual_radios.items()):
         server = protocol(bench.radios[name].driver)
         host, port = config.host, config.port
@@ -68,7 +69,7 @@ def relocated(bench: BenchConfig) -> BenchConfig:
                 port = probe.getsockname()[1]
         else:
             block = os.getpid() % 60000
-            host = f"127.{1 + block // 250}.{block % 250}.{10 + (_drawn() + index) % 240}"
+            host = f"127.{1 + block // 250}.{block % 250}.{10 + (first + index) % 240}"
         data["radios"][name]["virtual"] |= {"host": host, "port": port}
         data["radios"][name] |= server.client_options(host, port)
     return BenchConfig.model_validate(data)
