@@ -288,6 +288,22 @@ def test_radios_on_one_clock_that_show_different_times_are_refused(bench, monkey
     assert time.monotonic() - begin < 1.0
 
 
+def test_a_host_that_pauses_between_two_looks_at_one_time_is_forgiven(bench, monkeypatch):
+    transmitter, calls = bench.radios["tx"], []
+    now = transmitter.now
+
+    def slow():
+        calls.append(1)
+        if len(calls) == 1:
+            time.sleep(0.15)
+        return now()
+
+    monkeypatch.setattr(transmitter, "now", slow)
+    got = bench.burst(noise(3000))
+    assert got.events == ()
+    assert heard_at(got.samples, noise(3000)[0])[1] > 8
+
+
 FAULTS = {
     "drop": ("rx", {"count": 4}, "gap"),
     "overflow": ("rx", {"samples": 2000}, "overflow"),
