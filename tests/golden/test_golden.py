@@ -1,0 +1,76 @@
+"""Captures that earlier versions made are replayed to the bit, for ever. A missing one is a failure."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+VERSIONS = {"v1": ("single", "oma", "noma")}
+"""Every version ever written; only ever added to."""
+CASES = [(version, name) for version, names in VERSIONS.items() for name in names]
+TOLERANCE = 1e-4
+
+
+def manifest(version):
+    return json.loads((HERE / version / "manifest.json").read_text(encoding="utf-8"))
+
+
+def same_machine(then, now):
+    """Whether bit-identity is promised (SIGNALS.md): the same CPU type, torch, numba and thread count."""
+    return all(then[key] == now[key] for key in ("cpu", "torch", "numba", "torch_threads", "torch_capability"))
+
+
+def test_every_version_is_there():
+    there = sorted(path.parent.name for path in HERE.glob("*/manifest.json"))
+    assert there == sorted(VERSIONS)
+    for version, names in VERSIONS.items():
+        assert sorted(manifest(version)["captures"]) == sorted(names)
+
+
+@pytest.mark.parametrize(("version", "name"), CASES)
+def test_files_are_those_that_were_made(version, name):
+    entry = manifest(version)["captures"][name]
+    folder = HERE / version
+    files = {
+        "capture_sha256": folder / name / "capture.h5",
+        "results_sha256": folder / name / "results.json",
+        "weights_sha256": folder / "models" / f"{entry['scheme']}.safetensors",
+    }
+    for key, path in files.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == entry[key], path
+
+
+@pytest.mark.parametrize(("version", "name"), CASES)
+def test_replays_to_the_bit(hil, tmp_path, version, name):
+    told = manifest(version)
+    entry = told["captures"][name]
+    live = json.loads((HERE / version / name / "results.json").read_text(encoding="utf-8"))
+    capture = shutil.copyfile(HERE / version / name / "capture.h5", tmp_path / "capture.h5")
+    checked = hil("captures", "verify", capture)
+    assert checked.returncode == 0, checked.stderr
+
+    done = hil("replay", capture, "--models", HERE / version / "models", "--json", "--out", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    check = results["verification"]
+    assert check["changed_top1"] == 0
+    assert check["largest_difference"] <= TOLERANCE
+    air = [row for row in results["points"] if row["source"] == "air"]
+    assert [row["top1"] for row in air] == entry["top1"]
+    assert [row["map"] for row in air] == pytest.approx(entry["map"], abs=1e-6)
+    now = json.loads((tmp_path / "again" / "results.json").read_text(encoding="utf-8"))
+    assert now["received_sha256"] == results["received_sha256"]
+
+    from hil.onair import versions
+
+    if same_machine(told["versions"], versions()):
+        assert results["received_sha256"] == entry["received_sha256"]
+        assert check["verified"] == "bits"
+        assert check["same_sha256"] is True
+        before = [row for row in live["points"] if row["source"] == "air"]
+        for was, row in zip(before, air, strict=True):
+            for key in ("snr_db", "snr_eff_db", "top1_ci", "frames", "cfo_hz", "receiver_loss_db"):
+                assert row[key] == was[key], key
