@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hil.config import Config
 from hil.errors import ShapeError
-from hil.models.scheme import Access, Received
+from hil.models.contract import Access, Received
 from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.units import db_to_power, power_to_db

@@ -206,7 +206,7 @@ def _devices() -> Check:
 def list_benches(home: Path | None) -> list[dict[str, Any]]:
     """Bench files that can be found by name, and their radios."""
     from hil.errors import HilError
-    from hil.home import folders
+    from hil.places import folders
     from hil.radios.bench import load_bench
 
     benches: dict[str, dict[str, Any]] = {}
@@ -223,7 +223,7 @@ def list_benches(home: Path | None) -> list[dict[str, Any]]:
 
 
 def _weights(home: Path | None) -> list[Check]:
-    from hil.home import folders
+    from hil.places import folders
 
     names = ("baseline-single", "baseline-pair", "jscc-single", "jscc-oma", "jscc-noma")
     places = folders("models", home)

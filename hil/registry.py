@@ -1,55 +1,124 @@
 """Name -> implementation, found when asked for.
 
-A registry maps a name to ``"module:attribute"`` and to what to install when the module is missing. Other packages add
-names through entry points (groups ``hil.radios``, ``hil.schemes``, ``hil.datasets``); nothing is imported before `load`.
+A registry reads the light cards of a package's folders: every subpackage whose ``__init__`` has a tuple ``REGISTERED`` of
+`Entry` is part of it, so a built-in is added by one folder and named nowhere else. Other packages add names through entry
+points, and a single file is named ``path.py:Attribute``. Nothing heavy is imported before `Registry.load`.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
-from dataclasses import dataclass
+import pkgutil
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
 
 from hil.errors import ConfigError, DriverMissingError
+from hil.foreign import is_foreign, load_foreign
 
-__all__ = ["DATASETS", "RADIOS", "SCHEMES", "Entry", "Registry"]
+__all__ = ["DATASETS", "DRIVERS", "GOALS", "SCHEMES", "Entry", "Registry", "did_you_mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Where an implementation lives (`target` = ``"module:attribute"``) and how to get what it needs."""
+    """A light card: what can be said of an implementation without importing it.
 
+    Attributes:
+        name: what users write.
+        target: ``"module:attribute"``.
+        summary: one line for lists.
+        install: how to get a library that it needs.
+        alias: a shorter name.
+        default: taken where the user names none.
+    """
+
+    name: str
     target: str
+    summary: str = ""
     install: str = ""
+    alias: str = ""
+    default: bool = False
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """``; did you mean 'x'?`` for the closest known name, else nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """A named family of implementations."""
+    """A named family of implementations.
+
+    Args:
+        what: one of them, for messages.
+        package: whose folders are read.
+        group: of entry points.
+    """
 
     what: str
+    package: str
     group: str
-    builtin: dict[str, Entry]
+    _found: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def builtin(self) -> dict[str, Entry]:
+        """Entries of the package's folders by name.
+
+        Raises:
+            ConfigError: two folders use one name.
+        """
+        if not self._found:
+            for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
+                if module.ispkg:
+                    for entry in getattr(importlib.import_module(f"{self.package}.{module.name}"), "REGISTERED", ()):
+                        if {entry.name, entry.alias} & {*self._found, *(other.alias for other in self._found.values()), ""} - {""}:
+                            raise ConfigError(f"two {self.what}s are named '{entry.name}' or '{entry.alias}'")
+                        self._found[entry.name] = entry
+        return dict(self._found)
 
     def names(self) -> list[str]:
         """All known names, built in or from entry points, sorted."""
         return sorted({*self.builtin, *(point.name for point in entry_points(group=self.group))})
 
-    def load(self, name: str) -> Any:
-        """The implementation behind `name`.
+    def defaults(self) -> tuple[str, ...]:
+        """Names taken where the user names none, in the order of their folders."""
+        return tuple(name for name, entry in self.builtin.items() if entry.default)
+
+    def resolve(self, name: str) -> str:
+        """The full name behind an alias; any other name unchanged."""
+        return next((entry.name for entry in self.builtin.values() if entry.alias == name), name)
+
+    def entry(self, name: str) -> Entry:
+        """The card of a name, of an entry point one that holds only the target.
 
         Raises:
-            ConfigError: the name is unknown.
+            ConfigError: the name is unknown, or taken twice.
+        """
+        builtin = self.builtin
+        name = self.resolve(name)
+        points = [point for point in entry_points(group=self.group) if point.name == name]
+        if len(points) + (name in builtin) > 1:
+            owners = ", ".join(point.value for point in points)
+            raise ConfigError(f"the {self.what} name '{name}' is taken twice: {owners}; uninstall one of the packages")
+        if name in builtin:
+            return builtin[name]
+        if not points:
+            known = self.names()
+            raise ConfigError(f"unknown {self.what} '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
+        return Entry(name=name, target=points[0].value)
+
+    def load(self, name: str) -> Any:
+        """The implementation behind a name, an alias or ``path.py:Attribute``.
+
+        Raises:
+            ConfigError: the name is unknown, or the file cannot be loaded.
             DriverMissingError: its module needs a library that is not installed.
         """
-        if name in self.builtin:
-            entry = self.builtin[name]
-        else:
-            points = [point for point in entry_points(group=self.group) if point.name == name]
-            if not points:
-                raise ConfigError(f"unknown {self.what} '{name}'; known: {', '.join(self.names())}")
-            entry = Entry(target=points[0].value)
+        if is_foreign(name):
+            return load_foreign(name, self.what)
+        entry = self.entry(name)
         module, _, attribute = entry.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
@@ -60,43 +129,7 @@ class Registry:
             raise DriverMissingError(f"{self.what} '{name}' needs the module '{err.name}'; install it with: {hint}") from err
 
 
-RADIOS = Registry(
-    what="radio driver",
-    group="hil.radios",
-    builtin={
-        "sim": Entry(target="hil.radios.sim:SimulatedRadio"),
-        "uhd": Entry(
-            target="hil.radios.uhd:UhdRadio",
-            install="apt install python3-uhd uhd-host (conda: conda install -c conda-forge uhd); see: hil doctor",
-        ),
-        "pluto": Entry(
-            target="hil.radios.pluto:PlutoRadio",
-            install="apt install libiio0 (conda: conda install -c conda-forge libiio), then pip install 'hil[pluto]'",
-        ),
-        "soapy": Entry(
-            target="hil.radios.soapy:SoapyRadio",
-            install="apt install python3-soapysdr and the device's module, soapysdr-module-… (conda: "
-            "conda install -c conda-forge soapysdr soapysdr-module-…); see: hil doctor",
-        ),
-    },
-)
-SCHEMES = Registry(
-    what="scheme",
-    group="hil.schemes",
-    builtin={
-        "baseline-single": Entry(target="hil.models.baseline:SingleBaseline"),
-        "baseline-pair": Entry(target="hil.models.baseline:PairBaseline"),
-        "jscc-single": Entry(target="hil.models.jscc:SingleJscc"),
-        "jscc-oma": Entry(target="hil.models.jscc:OmaJscc"),
-        "jscc-noma": Entry(target="hil.models.jscc:NomaJscc"),
-    },
-)
-DATASETS = Registry(
-    what="dataset",
-    group="hil.datasets",
-    builtin={
-        "synthetic": Entry(target="hil.datasets.synthetic:load"),
-        "market1501": Entry(target="hil.datasets.market1501:load"),
-        "cuhk03": Entry(target="hil.datasets.cuhk03:load"),
-    },
-)
+DRIVERS = Registry(what="radio driver", package="hil.radios.drivers", group="hil.radios")
+SCHEMES = Registry(what="scheme", package="hil.models", group="hil.schemes")
+GOALS = Registry(what="goal", package="hil.goals", group="hil.goals")
+DATASETS = Registry(what="data set", package="hil.datasets", group="hil.datasets")

@@ -17,7 +17,7 @@ from hil.channel.awgn import superpose
 from hil.datasets.dataset import Dataset
 from hil.datasets.tasks import TaskSet
 from hil.errors import ModelError
-from hil.models.scheme import Output, Received, Scheme
+from hil.models.contract import Output, Received, Scheme
 from hil.retrieval import rank, top1_only
 from hil.units import db_to_power
 
@@ -110,7 +110,7 @@ class Scorer:
         if abs(worst - 1) > POWER_TOLERANCE:
             raise ModelError(
                 f"scheme '{self.name}' sends with mean |x|² = {worst:.3g} over the uses it occupies, not 1 "
-                f"({plan.normalisation}); normalise with hil.models.scheme.normalize_power"
+                f"({plan.normalisation}); normalise with hil.models.contract.normalize_power"
             )
 
     def reference(self) -> Outcome:

@@ -16,7 +16,7 @@ from hil.captures import CaptureWriter, check_disk
 from hil.captures.exchange import write_received
 from hil.collect import PointSpec
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
-from hil.models.scheme import Access
+from hil.models.contract import Access
 from hil.onair import AirRun, capture_needs, frame_for, receiver_for, versions
 from hil.outcome import Report
 from hil.radios.bench import BenchConfig

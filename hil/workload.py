@@ -13,7 +13,7 @@ from hil.collect import PointSpec
 from hil.datasets.dataset import Dataset, load_dataset
 from hil.datasets.tasks import TaskSet, make_tasks
 from hil.errors import ConfigError, ModelError
-from hil.home import folders
+from hil.places import folders
 from hil.models.load import load_scheme, weights_file
 from hil.results import point_row, rounded
 from hil.retrieval import chance

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hil.errors import ConfigError, TransmitRefusedError
-from hil.home import find
+from hil.places import find
 from hil.radios import limits as limits_module
 from hil.radios.bench import BenchConfig, LimitsConfig, check_transmit, find_bench, load_bench
 from hil.radios.contract import RadioInfo, RadioSettings, Range

@@ -147,7 +147,7 @@ def test_a_foreign_scheme_with_its_own_models_package(hil, tmp_path):
         """
 import torch
 from models import POWER
-from hil.models.scheme import Output, Plan, Sent, normalize_power
+from hil.models.contract import Output, Plan, Sent, normalize_power
 
 class Pixels:
     name = "pixels"
@@ -237,7 +237,7 @@ def test_a_scheme_that_takes_more_power_than_it_may(hil, tmp_path):
     (tmp_path / "loud.py").write_text(
         """
 import torch
-from hil.models.scheme import Output, Plan, Sent
+from hil.models.contract import Output, Plan, Sent
 
 class Loud:
     name = "loud"

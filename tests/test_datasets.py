@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hil.datasets import synthetic
+from hil.datasets.synthetic import reader as synthetic
 from hil.datasets.dataset import Dataset, Split, load_dataset
 from hil.datasets.tasks import junk_mask, make_tasks, positive_mask
 from hil.errors import DatasetError

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.faults import FAULTS, fault_bench, trial
 from hil.errors import DriverMissingError
 from hil.radios.virtual.process import serve
-from hil.registry import RADIOS
+from hil.registry import DRIVERS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("protocol", "kind"), [(protocol, kind) for protocol, kinds in FAULTS.items() for kind in kinds])
 def test_a_run_ends_with_a_result_or_a_clear_error_and_its_capture_shows_the_fault(protocol, kind, tmp_path):
     try:
-        RADIOS.load(protocol)
+        DRIVERS.load(protocol)
         with serve(fault_bench(protocol)) as served:
             results = [trial(served, protocol, kind, number, tmp_path) for number in range(3)]
     except DriverMissingError as err:
@@ -42,7 +42,7 @@ def test_a_driver_that_delivers_noise_is_noticed(kind, tmp_path):
         radio.receive = noise
 
     try:
-        RADIOS.load("soapy")
+        DRIVERS.load("soapy")
         with serve(fault_bench("soapy")) as served:
             result = trial(served, "soapy", kind, 0, tmp_path, spoil)
     except DriverMissingError as err:

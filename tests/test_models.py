@@ -14,12 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from hil.errors import ConfigError, ModelError, ShapeError
-from hil.models.awgn import receive_awgn
-from hil.models.backbones import build_backbone
+from hil.models.training.awgn import receive_awgn
+from hil.models.backbones.small import build_backbone
 from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Recipe, SnrRange, find_recipe, load_recipe
-from hil.models.resnet import ResNet50, load_torchvision_weights
-from hil.models.scheme import Received, Scheme, normalize_power
+from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
+from hil.models.contract import Received, Scheme, normalize_power
 from hil.models.weights import read_weights, write_weights
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -291,7 +291,7 @@ def test_unknown_and_untrained_schemes_are_told_apart(tmp_path):
 FOREIGN = """
 import torch
 from models.net import VALUE
-from hil.models.scheme import Output, Plan, Sent
+from hil.models.contract import Output, Plan, Sent
 
 class Mine:
     name = "mine"

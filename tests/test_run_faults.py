@@ -10,7 +10,7 @@ from hil.captures.verify import verify
 from hil.errors import DriverMissingError, RadioError
 from hil.experiment import ExperimentConfig, run_air
 from hil.radios.virtual.process import serve
-from hil.registry import RADIOS
+from hil.registry import DRIVERS
 from hil.replay import replay
 from hil.workload import load_workload
 from tests.conftest import DATASET
@@ -53,7 +53,7 @@ def measure(served, work, path, after_point):
 @pytest.fixture(params=["uhd", "soapy", "pluto"])
 def served(request):
     try:
-        RADIOS.load(request.param)
+        DRIVERS.load(request.param)
         with serve(fault_bench(request.param)) as air:
             yield air
     except DriverMissingError as err:

@@ -8,7 +8,7 @@ from hil.radios.bench import BenchConfig, find_bench
 from hil.radios.scaling import from_int16
 from hil.radios.session import Bench
 from hil.radios.virtual.process import serve
-from hil.registry import RADIOS
+from hil.registry import DRIVERS
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def _drivers():
     try:
         for name in ("uhd", "pluto", "soapy"):
-            RADIOS.load(name)
+            DRIVERS.load(name)
         from hil.radios.pluto_device import load_adi
         from hil.radios.soapy_device import load_soapy
         from hil.radios.uhd_module import load_uhd

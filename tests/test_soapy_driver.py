@@ -19,7 +19,7 @@ from hil.radios.soapy_device import SoapyDevice, load_soapy
 from hil.radios.soapy_options import SoapyOptions
 from hil.radios.soapy_quirks import QUIRKS, quirks_of
 from hil.radios.soapy_worker import Worker
-from hil.registry import RADIOS
+from hil.registry import DRIVERS
 from tests.soapy_bench import make_bench
 
 TIMEOUT, STREAM_ERROR, CORRUPTION, OVERFLOW, NOT_SUPPORTED, TIME_ERROR, UNDERFLOW = range(-1, -8, -1)
@@ -314,7 +314,7 @@ def test_a_missing_library_says_what_to_install(monkeypatch):
     with pytest.raises(DriverMissingError, match="apt install python3-soapysdr") as caught:
         load_soapy()
     assert "conda" in str(caught.value)
-    assert RADIOS.load("soapy") is SoapyRadio  # the driver itself imports without the library
+    assert DRIVERS.load("soapy") is SoapyRadio  # the driver itself imports without the library
 
 
 def test_a_call_that_hangs_is_given_up():

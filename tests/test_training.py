@@ -16,12 +16,12 @@ import torch
 from click.testing import CliRunner
 
 from hil.errors import ConfigError, DatasetError, ModelError
-from hil.models.augment import augment_images
-from hil.models.examples import draw_pairs, split_identities
+from hil.models.training.augment import augment_images
+from hil.models.training.examples import draw_pairs, split_identities
 from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, SnrRange, Stage
-from hil.models.train import train
-from hil.models.trainable import Batch, RetrievalTraining
+from hil.models.training.train import train
+from hil.models.training.trainable import Batch, RetrievalTraining
 
 SIZE = (32, 16)
 
@@ -117,7 +117,7 @@ import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[2])
 from test_training import long_noma, tiny
-from hil.models.train import train
+from hil.models.training.train import train
 def slowly(state):
     print(state.stage, state.epoch, flush=True)
     time.sleep(0.15)

@@ -10,7 +10,7 @@ import pytest
 from hil.errors import ConfigError, DriverMissingError
 from hil.radios import uhd_device, uhd_module
 from hil.radios.uhd import UhdRadio
-from hil.registry import RADIOS
+from hil.registry import DRIVERS
 from tests.n210_bench import make_bench
 
 
@@ -48,7 +48,7 @@ def test_binding_that_fits_is_imported(tmp_path, monkeypatch, binding, version):
 
 def test_options_are_checked_before_anything_is_opened():
     data = make_bench(options={"adress": "192.168.10.2"}).model_dump()
-    assert RADIOS.load("uhd") is UhdRadio
+    assert DRIVERS.load("uhd") is UhdRadio
     with pytest.raises(ConfigError, match="unknown key 'adress'"):
         UhdRadio.open("tx", type(make_bench()).model_validate(data), {})
 

@@ -82,7 +82,7 @@ def keep(run: Path, name: str | None, note: str, home: Path | None) -> None:
     RUN is a folder, a name under runs/, or a capture.
     """
     from hil import captures as package
-    from hil.home import folders
+    from hil.places import folders
 
     if not run.exists() and (Path("runs") / run).exists():
         run = Path("runs") / run

@@ -30,7 +30,7 @@ def schemes() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
     """All schemes, and which of them have weights here."""
-    from hil.home import folders
+    from hil.places import folders
     from hil.models.load import weights_file
     from hil.registry import SCHEMES
 

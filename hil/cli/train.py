@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hil.datasets.dataset import Dataset
-    from hil.models.examples import Examples
+    from hil.models.training.examples import Examples
     from hil.models.recipe import Recipe
-    from hil.models.scheme import Scheme
-    from hil.models.train import Metrics, Progress
+    from hil.models.contract import Scheme
+    from hil.models.training.train import Metrics, Progress
 
 __all__ = ["train"]
 
@@ -46,9 +46,9 @@ def train(
     import torch
 
     from hil.datasets.dataset import load_dataset
-    from hil.home import folders
+    from hil.places import folders
     from hil.models.recipe import find_recipe, load_recipe
-    from hil.models.train import train as run_training
+    from hil.models.training.train import train as run_training
 
     torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
     places = [out, *folders("models")]
@@ -118,7 +118,7 @@ def accuracies(scheme: Scheme, data: Dataset) -> Metrics:
     import torch
 
     from hil.datasets.tasks import make_tasks
-    from hil.models.awgn import receive_awgn
+    from hil.models.training.awgn import receive_awgn
     from hil.retrieval import top1_only
 
     tasks = make_tasks(data, limit=TEST_TASKS)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from hil.errors import ConfigError, ShapeError
-from hil.models.backbones import build_backbone
+from hil.models.backbones.small import build_backbone
+from hil.models.card import Card, SchemeEntry
+from hil.models.contract import Plan
 from hil.models.recipe import Recipe
-from hil.models.scheme import Plan
+from hil.registry import SCHEMES
 
 __all__ = ["GALLERIES", "BranchNetwork", "GalleryMode"]
 
@@ -26,27 +29,26 @@ class BranchNetwork(nn.Module):
     Args:
         recipe: sizes and seed.
         plan: what the scheme needs of the channel; its transmitters are the branches.
-        gallery: which features stand for a gallery image (papers/README.md, "Gallery").
 
     Attributes:
-        name: the recipe's name.
-        snr_train_db: the training SNR in words, e.g. ``"uniform -6…15 dB"``.
-        training_seed: the recipe's seed.
+        card: the registry's, with what the recipe says of size, training SNR and seed.
     """
 
-    name: str
     plan: Plan
+    trained_at: str | None = None
+    """What a card says of the training SNR where that is not the recipe's."""
 
-    def __init__(self, recipe: Recipe, plan: Plan, *, gallery: GalleryMode = "reconstructed") -> None:
+    def __init__(self, recipe: Recipe, plan: Plan) -> None:
         super().__init__()
-        if gallery not in GALLERIES:
-            raise ConfigError(f"gallery must be one of {', '.join(GALLERIES)}, not '{gallery}'")
         self.recipe = recipe
         self.plan = plan
-        self.gallery_mode: GalleryMode = gallery
-        self.name = recipe.name or recipe.scheme
-        self.training_seed = recipe.seed
-        self.snr_train_db = str(recipe.snr_range)
+        self.card: Card = replace(
+            cast(SchemeEntry, SCHEMES.entry(recipe.scheme)).card,
+            name=recipe.name or recipe.scheme,
+            image_size=recipe.image_size,
+            snr_train_db=self.trained_at or str(recipe.snr_range),
+            training_seed=recipe.seed,
+        )
         self.backbones = nn.ModuleList(build_backbone(recipe.backbone, recipe.features) for _ in range(plan.transmitters))
 
     def extract(self, views: Tensor) -> Tensor:
@@ -64,22 +66,28 @@ class BranchNetwork(nn.Module):
         wanted = (len(self.backbones), 3, *self.recipe.image_size)
         if views.ndim != 5 or tuple(views.shape[1:]) != wanted or not views.is_floating_point():
             raise ShapeError(
-                f"{self.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "
+                f"{self.card.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "
                 f"not {views.dtype} {list(views.shape)}; load the data set with image_size={self.recipe.image_size}."
             )
         return torch.stack([backbone(views[:, index]) for index, backbone in enumerate(self.backbones)], dim=1)
 
-    def gallery(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor, mode: str = "reconstructed") -> Tensor:
         """Gallery features: each image goes through every branch.
 
         Batches have a fixed size (the last is filled up), so an image's bits do not depend on how many follow it.
 
         Args:
             images: float32 [image, C, H, W] in 0…1.
+            mode: of `GALLERIES` (papers/README.md, "Gallery").
 
         Returns:
             float32 [view, image, p].
+
+        Raises:
+            ConfigError: another mode.
         """
+        if mode not in GALLERIES:
+            raise ConfigError(f"gallery must be one of {', '.join(GALLERIES)}, not '{mode}'")
         parts = []
         for start in range(0, images.shape[0], GALLERY_BATCH):
             batch = images[start : start + GALLERY_BATCH]
@@ -87,12 +95,12 @@ class BranchNetwork(nn.Module):
             if rows < GALLERY_BATCH:
                 batch = torch.cat([batch, batch.new_zeros(GALLERY_BATCH - rows, *batch.shape[1:])])
             views = batch[:, None].expand(-1, len(self.backbones), *batch.shape[1:])
-            parts.append(self.represent(self.extract(views))[:rows])
+            parts.append(self.represent(self.extract(views), cast(GalleryMode, mode))[:rows])
         if not parts:
             return images.new_zeros(len(self.backbones), 0, self.recipe.features)
         return torch.cat(parts).transpose(0, 1).contiguous()
 
     @abstractmethod
-    def represent(self, features: Tensor) -> Tensor:
+    def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:
         """What stands for a gallery image, from its features [image, view, p], same shape."""
         raise NotImplementedError

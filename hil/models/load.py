@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import ModelError
-from hil.models.branches import BranchNetwork, GalleryMode
-from hil.models.foreign import is_foreign, load_foreign
+from hil.models.branches import BranchNetwork
+from hil.foreign import is_foreign, load_foreign
 from hil.models.recipe import Recipe
-from hil.models.scheme import Scheme
+from hil.models.contract import Scheme
 from hil.models.weights import fill_network, read_weights
 from hil.registry import SCHEMES
 
 __all__ = ["build_network", "load_scheme", "weights_file"]
 
 
-def build_network(recipe: Recipe, *, gallery: GalleryMode = "reconstructed") -> BranchNetwork:
+def build_network(recipe: Recipe) -> BranchNetwork:
     """The untrained network of a recipe, initialised from torch's global generator.
 
     Raises:
@@ -28,31 +28,30 @@ def build_network(recipe: Recipe, *, gallery: GalleryMode = "reconstructed") -> 
     if not (isinstance(factory, type) and issubclass(factory, BranchNetwork)):
         raise ModelError(f"scheme '{recipe.scheme}' is no hil.models.branches.BranchNetwork, so a recipe cannot build it")
     build: Callable[..., BranchNetwork] = factory
-    return build(recipe, gallery=gallery)
+    return build(recipe)
 
 
-def load_scheme(name_or_path: str, models_dir: Path | Sequence[Path], *, gallery: GalleryMode = "reconstructed") -> Scheme:
+def load_scheme(name_or_path: str, models_dir: Path | Sequence[Path]) -> Scheme:
     """A scheme in evaluation mode, on the CPU, with frozen weights.
 
     Args:
         name_or_path: a recipe's name (``NAME.safetensors`` is looked up in `models_dir`), a path to a ``.safetensors``
             file, a name from the entry points ``hil.schemes`` (called without arguments), or ``path.py:Class``.
         models_dir: one folder, or several in order of preference.
-        gallery: which features stand for gallery images; schemes of others decide for themselves.
 
     Raises:
         ModelError: nothing of that name, or weights that are missing, damaged, or do not fit.
     """
     folders = [models_dir] if isinstance(models_dir, Path) else list(models_dir)
     if is_foreign(name_or_path):
-        return load_foreign(name_or_path)
+        return _checked(load_foreign(name_or_path, SCHEMES.what, call=True), name_or_path)
     file = weights_file(name_or_path, folders)
     if file is None:
         if name_or_path in SCHEMES.names() and name_or_path not in SCHEMES.builtin:
             return _checked(SCHEMES.load(name_or_path)(), name_or_path)
         raise ModelError(_not_found(name_or_path, folders))
     weights = read_weights(file)
-    network = build_network(weights.recipe, gallery=gallery)
+    network = build_network(weights.recipe)
     fill_network(network, weights)
     network.requires_grad_(False)
     return _checked(network.eval(), name_or_path)
@@ -69,9 +68,9 @@ def weights_file(name_or_path: str, folders: Sequence[Path]) -> Path | None:
 
 
 def _checked(scheme: Any, name: str) -> Scheme:
-    missing = [part for part in ("name", "plan", "encode", "decode", "gallery") if not hasattr(scheme, part)]
+    missing = [part for part in ("card", "plan", "encode", "decode") if not hasattr(scheme, part)]
     if missing:
-        raise ModelError(f"scheme '{name}' lacks {', '.join(missing)}; see hil.models.scheme.Scheme for what it must offer")
+        raise ModelError(f"scheme '{name}' lacks {', '.join(missing)}; see hil.models.contract.Scheme for what it must offer")
     checked: Scheme = scheme
     return checked
 

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from hil.config import Config, load_toml
 from hil.errors import ConfigError
-from hil.home import find
+from hil.places import find
 from hil.radios.airconfig import AirConfig, FaultConfig, LinkConfig, SimRadioConfig, TapConfig, VirtualConfig
 from hil.radios.limits import LimitsConfig, check_transmit
 
@@ -23,7 +23,7 @@ class RadioConfig(Config):
     """One radio: its driver, and the driver's own options as further keys.
 
     Attributes:
-        driver: name in `hil.registry.RADIOS`.
+        driver: name in `hil.registry.DRIVERS`.
         virtual: what `hil air` serves in the place of the device, for drivers of real hardware; None = it is on the desk.
     """
 
@@ -186,7 +186,7 @@ def load_bench(path: Path, overrides: dict[str, Any] | None = None) -> BenchConf
 
 
 def find_bench(name_or_path: str | Path, home: Path | None = None, overrides: dict[str, Any] | None = None) -> BenchConfig:
-    """Read a bench by path or bare name; see `hil.home` for where it is looked up.
+    """Read a bench by path or bare name; see `hil.places` for where it is looked up.
 
     Raises:
         ConfigError: not found, or not a bench.

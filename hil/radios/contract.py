@@ -79,7 +79,7 @@ class RadioInfo:
     """What a radio can do.
 
     Attributes:
-        driver: its name in `hil.registry.RADIOS`.
+        driver: its name in `hil.registry.DRIVERS`.
         name: its name in the bench.
         serial: of the device.
         tx_channels: number of transmit channels.

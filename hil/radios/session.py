@@ -22,7 +22,7 @@ from hil.radios.contract import Radio, RadioSettings, Range, StreamEvent
 from hil.radios.streams import StreamExchange, streamable
 from hil.radios.timed import into_one_fade, start_times, transmit_at
 from hil.radios.virtual.client import ensure_air
-from hil.registry import RADIOS
+from hil.registry import DRIVERS
 
 __all__ = ["Bench", "BurstReception"]
 
@@ -59,7 +59,7 @@ class Bench:
             if config.virtual_radios:
                 config = self.config = self._processes.enter_context(ensure_air(config))
             for name, radio in config.radios.items():
-                self.radios[name] = RADIOS.load(radio.driver).open(name, config, shared)
+                self.radios[name] = DRIVERS.load(radio.driver).open(name, config, shared)
             self.configure()
             self._agree()
         except BaseException as err:

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from hil.datasets.dataset import DISTRACTOR, Dataset, Split, fingerprint
-from hil.datasets.figures import paint_figures
+from hil.datasets.synthetic._figures import paint_figures
 from hil.datasets.folder import resized
-from hil.datasets.people import People, draw_people
-from hil.datasets.scenes import CAMERAS, backdrop, draw_poses, expose
-from hil.datasets.streams import Ints, Stream
+from hil.datasets.synthetic._people import People, draw_people
+from hil.datasets.synthetic._scenes import CAMERAS, backdrop, draw_poses, expose
+from hil.datasets.synthetic._streams import Ints, Stream
 from hil.errors import DatasetError
 
 __all__ = ["FINGERPRINT", "GENERATOR_VERSION", "generate", "load"]

@@ -1,4 +1,4 @@
-"""Schemes of others, from ``path.py:Class``, kept out of each other's way.
+"""Code of others, from ``path.py:Attribute``, kept out of each other's way.
 
 Research code nearly always has a top-level `models` of its own. Each file is loaded under a private name, with its folder
 on the path only while loading, and the modules it brought from that folder are taken out of `sys.modules` afterwards. Imports
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,32 +18,44 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hil.errors import ModelError
-from hil.models.scheme import Scheme
+from hil.errors import ConfigError
 
-__all__ = ["is_foreign", "load_foreign"]
+__all__ = ["is_foreign", "load_foreign", "split_foreign"]
+
+_SPEC = re.compile(r"(?P<path>.*\.py):(?P<attribute>[A-Za-z_]\w*)(?::(?P<argument>.*))?", re.DOTALL)
 
 
 def is_foreign(spec: str) -> bool:
-    """Whether `spec` has the form ``path.py:Class``."""
-    path, separator, attribute = spec.rpartition(":")
-    return bool(separator) and path.endswith(".py") and attribute.isidentifier()
+    """Whether `spec` has the form ``path.py:Attribute``."""
+    found = _SPEC.fullmatch(spec)
+    return found is not None and found["argument"] is None
 
 
-def load_foreign(spec: str) -> Scheme:
-    """Load ``path.py:Class`` and call it without arguments (it may also be a function that returns a scheme).
+def split_foreign(spec: str) -> tuple[str, str] | None:
+    """``path.py:Attribute:ARGUMENT`` as (``path.py:Attribute``, ``ARGUMENT``); None for anything else."""
+    found = _SPEC.fullmatch(spec)
+    return (f"{found['path']}:{found['attribute']}", found["argument"] or "") if found is not None else None
+
+
+def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
+    """The attribute that ``path.py:Attribute`` names.
+
+    Args:
+        spec: file and attribute.
+        what: it should be, for messages.
+        call: return what the attribute gives when called without arguments, while its folder can still be imported from.
 
     Raises:
-        ModelError: no such file or attribute, an import that fails, or no scheme.
+        ConfigError: no such file or attribute, or an import that fails.
     """
     path_text, _, attribute = spec.rpartition(":")
-    path = Path(path_text).resolve()
+    path = Path(path_text).expanduser().resolve()
     if not path.is_file():
-        raise ModelError(f"no such file: {path_text} (asked for as scheme '{spec}')")
+        raise ConfigError(f"no such file: {path_text} (asked for as {what} '{spec}')")
     private = "_hil_foreign_" + hashlib.sha256(str(path).encode()).hexdigest()[:16]
     module_spec = importlib.util.spec_from_file_location(private, path)
     if module_spec is None or module_spec.loader is None:
-        raise ModelError(f"cannot load {path} as a Python module")
+        raise ConfigError(f"cannot load {path} as a Python module")
     module = importlib.util.module_from_spec(module_spec)
     with _folder_on_path(path.parent):
         sys.modules[private] = module
@@ -50,16 +63,11 @@ def load_foreign(spec: str) -> Scheme:
             module_spec.loader.exec_module(module)
         except (ImportError, SyntaxError) as err:
             sys.modules.pop(private, None)
-            raise ModelError(f"scheme '{spec}' cannot be imported: {err}") from err
-        factory: Any = getattr(module, attribute, None)
-        if not callable(factory):
-            raise ModelError(f"{path_text} has no class '{attribute}'; it has: {', '.join(_classes(module)) or 'none'}")
-        scheme = factory()
-    if not isinstance(scheme, Scheme):
-        wanted = ("name", "plan", "encode", "decode", "gallery")
-        missing = [part for part in wanted if not hasattr(scheme, part)]
-        raise ModelError(f"'{spec}' is no scheme, it lacks {', '.join(missing)}; see hil.models.scheme.Scheme")
-    return scheme
+            raise ConfigError(f"{what} '{spec}' cannot be imported: {err}") from err
+        found: Any = getattr(module, attribute, None)
+        if found is None or (call and not callable(found)):
+            raise ConfigError(f"{path_text} has no class '{attribute}'; it has: {', '.join(_classes(module)) or 'none'}")
+        return found() if call else found
 
 
 def _classes(module: ModuleType) -> list[str]:

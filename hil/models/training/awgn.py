@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hil.models.scheme import Received
+from hil.models.contract import Received
 
 __all__ = ["receive_awgn"]
 

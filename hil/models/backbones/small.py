@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hil.errors import ConfigError
-from hil.models.resnet import ResNet50
+from hil.models.backbones.resnet import ResNet50
 
 __all__ = ["BACKBONES", "SmallCnn", "build_backbone"]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hil.errors import ModelError
-from hil.models.awgn import receive_awgn
+from hil.models.training.awgn import receive_awgn
 from hil.models.branches import BranchNetwork
-from hil.models.jscc import JsccNetwork
+from hil.models.jscc.schemes import JsccNetwork
 from hil.models.recipe import Recipe, Stage
 
 __all__ = ["Batch", "RetrievalTraining", "Trainable"]

@@ -1,0 +1,49 @@
+"""What can be said of a scheme without torch: who made it, what it puts out, what it was trained for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hil.registry import Entry
+
+__all__ = ["Card", "OutputKind", "SchemeEntry"]
+
+OutputKind = Literal["features", "images", "logits", "boxes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A scheme's card.
+
+    Attributes:
+        name: of the scheme.
+        paper, section: where it is described.
+        outputs: what its decoder puts out (`hil.models.contract.OUTPUTS`); never what for.
+        image_size: (height, width) that its encoder takes, pixels; None takes the data set's own.
+        snr_train_db: the SNR that it was trained at, a number or words.
+        training_seed: of its training.
+        kind: ``measured`` schemes may not read `side`; ``bound`` schemes are upper bounds.
+    """
+
+    name: str
+    paper: str = ""
+    section: str = ""
+    outputs: OutputKind = "features"
+    image_size: tuple[int, int] | None = None
+    snr_train_db: float | str | None = None
+    training_seed: int | None = None
+    kind: Literal["measured", "bound"] = "measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemeEntry(Entry):
+    """A built-in scheme's entry in the registry.
+
+    Attributes:
+        card: before training.
+        reference: it sends nothing: a noiseless reference beside the schemes that put out the same.
+    """
+
+    card: Card
+    reference: bool = False

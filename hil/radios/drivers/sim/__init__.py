@@ -1,0 +1,9 @@
+"""Simulated radios that share one air in this process."""
+
+from hil.radios.card import DriverEntry
+
+REGISTERED = (
+    DriverEntry(
+        name="sim", target="hil.radios.sim:SimulatedRadio", summary="simulated radios in this process", simulated=True
+    ),
+)

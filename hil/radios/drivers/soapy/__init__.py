@@ -1,0 +1,14 @@
+"""Anything that SoapySDR drives."""
+
+from hil.radios.card import DriverEntry
+
+REGISTERED = (
+    DriverEntry(
+        name="soapy",
+        target="hil.radios.soapy:SoapyRadio",
+        summary="anything SoapySDR drives",
+        install="apt install python3-soapysdr and the device's module, soapysdr-module-… (conda: "
+        "conda install -c conda-forge soapysdr soapysdr-module-…); see: hil doctor",
+        server="hil.radios.virtual.soapyremote:SoapyRemoteServer",
+    ),
+)
