@@ -23,10 +23,9 @@ from hil.calibration.precode import Precoder, align
 from hil.captures import CapturePlan, CaptureWriter, plan_capture
 from hil.collect import Collection, Collector, PointSpec, decibels, to_complex
 from hil.errors import CalibrationError, RadioError, RadioTimeoutError, TransmitRefusedError
-from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
-from hil.phy.header import repetitions_for
+from hil.phy.frame import FrameConfig, FrameFormat, frame_for_snr
 from hil.phy.receive import FrameReception, ReceiverConfig
-from hil.phy.transmit import build_frame
+from hil.phy.transmit import FrameBuilder
 from hil.radios.bench import BenchConfig
 from hil.radios.burst import BurstReception
 from hil.radios.session import Bench
@@ -71,16 +70,7 @@ def receiver_for(bench: BenchConfig) -> ReceiverConfig:
 def frame_for(receiver: ReceiverConfig, lowest_snr_db: float, *, tasks_per_frame: int, interleave: bool) -> FrameConfig:
     """Frames that still work at the lowest SNR of the plan: preamble, sounding and header sized for it."""
     base = FrameConfig(interleave=interleave, tasks_per_frame=tasks_per_frame)
-    # The matched-filter bound is −7 dB for 240 samples; 3 dB of margin keep misses below 1e-6.
-    preamble = 240 * max(1, math.ceil(db_to_power(-7.0 + 3.0 - lowest_snr_db) - 0.05))
-    sounding = sounding_symbols_for(lowest_snr_db, taps=receiver.taps, active=base.numerology.active)
-    return base.model_copy(
-        update={
-            "preamble_samples": preamble,
-            "sounding_symbols": sounding,
-            "header_repetitions": repetitions_for(lowest_snr_db),
-        }
-    )
+    return frame_for_snr(lowest_snr_db, taps=receiver.taps, base=base)
 
 
 def capture_needs(points: Sequence[PointSpec], rate_hz: float) -> CapturePlan:
@@ -301,13 +291,13 @@ class AirRun:
         )
         collector = Collector(spec, symbols)
         scale = torch.tensor(spec.power).sqrt()
-        weights = precoder.weights if precoder is not None else None
+        builder = FrameBuilder(form, precoder=precoder.weights if precoder is not None else None, scale=scale)
         expired = 0
         for index in range(spec.frames):
             number = spec.first_frame + index
             kept: dict[str, Any] = {"point": point, "kind": "frame", "number": number}
             rows = slice(index * form.tasks, (index + 1) * form.tasks)
-            waveforms = build_frame(symbols[:, rows], number, form, precoder=weights, scale=scale)
+            waveforms = builder.build(symbols[None, :, rows], [number])[0]
             try:
                 got = self.burst(waveforms)
             except RadioError as err:

@@ -12,7 +12,7 @@ from torch import Tensor
 from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
-from hil.phy.transmit import build_frame
+from hil.phy.transmit import FrameBuilder
 from hil.units import power_to_db
 
 __all__ = ["LinkCalibration", "Sounder", "calibrate_links"]
@@ -62,7 +62,7 @@ class Sounder:
     ) -> None:
         frame = config.model_copy(update={"tasks_per_frame": 0, "sounding_symbols": symbols})
         self.form = FrameFormat(frame, torch.ones((transmitters, 1), dtype=torch.bool))
-        self._receiver = Receiver(self.form, receiver)
+        self._receiver, self._builder = Receiver(self.form, receiver), FrameBuilder(self.form)
         self._exchange = exchange
 
     def sound(self, number: int) -> FrameReception | None:
@@ -71,7 +71,7 @@ class Sounder:
         def receive(samples: Tensor) -> FrameReception | None:
             return next((frame for frame in self._receiver.receive(samples) if frame.number == number % 65536), None)
 
-        return self._exchange(build_frame(None, number, self.form), number, receive)
+        return self._exchange(self._builder.build(None, [number])[0], number, receive)
 
 
 def calibrate_links(

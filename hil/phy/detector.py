@@ -11,31 +11,23 @@ depend on how the stream was chopped.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import ShapeError
-from hil.phy.detect import threshold_for
 from hil.phy.kernels import kernels
 from hil.phy.preamble import CHIP, Preamble
+from hil.phy.search import Hit, Search
 
-__all__ = ["MARGIN", "Detector", "Found", "Mode"]
+__all__ = ["MARGIN", "Detector", "Mode", "threshold_for"]
 
+Floats = NDArray[np.float32]
 Mode = Literal["fast", "sensitive"]
 MARGIN = 256
 """Positions on both sides of a block that are looked at for larger peaks."""
 _TILE = 512
-
-
-class Found(NamedTuple):
-    """A preamble: position (sample), CFO (cycles a sample), metric |D|²/P (1 in the mean on noise, at most its length)."""
-
-    position: int
-    cfo: float
-    metric: float
-    half: bool
 
 
 class Detector:
@@ -52,48 +44,53 @@ class Detector:
     """
 
     def __init__(self, preamble: Preamble, *, mode: Mode, max_cfo: float, false_alarm: float, fast: bool | None = None) -> None:
-        self.preamble = preamble
-        self.kernels = kernels(fast)[0]
+        self.preamble, self._max_cfo = preamble, max_cfo
+        self.kernels = kernels(fast).detector
         length, chips = preamble.length, preamble.code.size
         known = max_cfo * length <= 0.34
         self._fast = mode == "fast" and not known
-        self._max_cfo = max_cfo
-        halves = 1 if self._fast else 2
-        self._templates = halves
-        self._tiles = 64 if self._fast else 32
-        self.positions = self._tiles * _TILE - 2 * MARGIN
-        cells = self._tiles * _TILE // CHIP
-        self._step = 0.5 / length
-        self._reach = max(1, math.ceil(0.006 / self._step)) if self._fast else (1 if known else 2)
-        if max_cfo == 0:
-            self._reach = 0
-        self.threshold = _threshold(false_alarm, length, max_cfo, halves)
-        templates = np.stack([preamble.chip, preamble.chip_shifted(0.5)][:halves])
-        self._chip_r, self._chip_i = _parts(templates)
-        self._code = _parts(preamble.sums.conj())
-        self._near = min(MARGIN - CHIP, length)
-        if self._fast:
-            signs = preamble.code[1:] * preamble.code[:-1]
-            padded = np.zeros(-(-signs.size // 7) * 7 + 1, np.float32)
-            padded[: signs.size] = signs
-            padded[-1] = chips
-            self._signs = padded
-            self._first = 7.0 * (chips - 1) * CHIP / length**2
-        else:
-            self._bank(max_cfo, known)
-            self._first = 7.0 if known else 9.0
-        self._pos = np.empty(cells, np.int64)
-        self._metric = np.empty(cells, np.float64)
-        self._freq = np.empty(cells, np.float64)
-        most = cells * (2 + math.ceil(2 * CHIP * max_cfo))
-        self._tries, self._cfos, self._first_value = np.empty(most, np.int64), np.empty(most), np.empty(most)
-        self._where, self._half = np.empty(most, np.int64), np.empty(most, np.int64)
-        self._cfo, self._value = np.empty(most), np.empty(most)
+        self._templates = 1 if self._fast else 2
+        tiles = 64 if self._fast else 32
+        self.positions = tiles * _TILE - 2 * MARGIN
+        self.threshold = _threshold(false_alarm, length, max_cfo, self._templates)
+        signs = preamble.code[1:] * preamble.code[:-1]
+        padded = np.zeros(-(-signs.size // 7) * 7 + 1, np.float32)
+        padded[: signs.size], padded[-1] = signs, chips
+        step = 0.5 / length
+        reach = max(1, math.ceil(0.006 / step)) if self._fast else (1 if known else 2)
+        filters, weights, which, grid = _bank(preamble, max_cfo, known)
+        self._search = self.kernels.DetectorKernels(
+            Search(
+                fast=self._fast,
+                max_cfo=max_cfo,
+                near=min(MARGIN - CHIP, length),
+                first=7.0 * (chips - 1) * CHIP / length**2 if self._fast else 7.0 if known else 9.0,
+                threshold=self.threshold,
+                signs=padded,
+                filters=filters,
+                weights=weights,
+                which=which,
+                grid=grid,
+                chip=_parts(np.stack([preamble.chip, preamble.chip_shifted(0.5)][: self._templates])),
+                code=_parts(preamble.sums.conj()),
+                step=step,
+                reach=reach if max_cfo else 0,
+                most=tiles * _TILE // CHIP * (2 + math.ceil(2 * CHIP * max_cfo)),
+            )
+        )
 
     @property
-    def needs(self) -> tuple[int, int]:
-        """Samples before a block's first position and after its last that must be at hand."""
-        return MARGIN + 32, MARGIN + self.preamble.length + 64
+    def before(self) -> int:
+        """Samples before a block's first position that must be at hand."""
+        return MARGIN + 32
+
+    def after(self, count: int) -> int:
+        """Samples from a block's first position on that must be at hand to look at `count` positions."""
+        return self._tiles_for(count) * _TILE - MARGIN + self.preamble.length + 64
+
+    def _tiles_for(self, count: int) -> int:
+        step = 4 if self._fast else int(self.kernels.TILES)
+        return -(-(count + 2 * MARGIN) // (step * _TILE)) * step
 
     def false_alarm(self, metric: float) -> float:
         """Probability that noise alone reaches a metric at one sample: how surely a preamble is present."""
@@ -102,88 +99,51 @@ class Detector:
         hypotheses = self._templates * (1 + 2 * self._max_cfo * length * math.sqrt(math.pi * level / 3))
         return min(1.0, hypotheses * max(0.0, 1 - level / length) ** (length - 1))
 
-    def _bank(self, max_cfo: float, known: bool) -> None:
-        length, chips = self.preamble.length, self.preamble.code.size
-        spacing = 1 / (1.6 * length)
-        reach = 0 if known else math.ceil(max_cfo / spacing - 0.3)
-        grid = np.arange(-reach, reach + 1) * spacing
-        mixes = max(1, math.ceil(max_cfo * CHIP * 4 - 0.1)) if not known else 1  # a filter covers ±¼ cycle a chip
-        edges = np.linspace(-max_cfo, max_cfo, mixes + 1)
-        centres = (edges[1:] + edges[:-1]) / 2
-        self._which = np.abs(grid[:, None] - centres[None, :]).argmin(1).astype(np.int64)
-        time = np.arange(CHIP)
-        self._filters = _parts(np.conj(self.preamble.chip * np.exp(2j * np.pi * centres[:, None] * time)))
-        weights = np.zeros((grid.size, -(-chips // 5) * 5), complex)
-        weights[:, :chips] = self.preamble.code * np.exp(-2j * np.pi * grid[:, None] * CHIP * np.arange(chips))
-        self._weights = _parts(weights)
-        self._grid = grid
-
-    def block(self, samples: NDArray[np.float32], first: int, origin: int = 0) -> list[Found]:
-        """Preambles whose first test peaks in one block.
+    def block(self, samples: NDArray[np.float32], first: int, origin: int = 0, count: int | None = None) -> list[Hit]:
+        """Preambles whose first test peaks in one block, or in its first `count` positions.
 
         Args:
-            samples: float32 [2 n], with `needs` samples around the block.
+            samples: float32 [2 n], with samples `before` and `after` around the block.
             first: index of the block's first position in `samples`.
             origin: added to the positions found.
+            count: positions to look at; at most, and by default, all of the block's.
 
         Raises:
             ShapeError: too few samples around the block.
         """
-        before, after = self.needs
-        if first < before or samples.size < 2 * (first + self.positions + after):
+        count = self.positions if count is None else min(count, self.positions)
+        if first < self.before or samples.size < 2 * (first + self.after(count)):
             raise ShapeError(
-                f"Argument 'samples' must hold {before} samples before and {self.positions + after} from the block's first "
+                f"Argument 'samples' must hold {self.before} samples before and {self.after(count)} from the block's first "
                 f"position on, not {first} and {samples.size // 2 - first}."
             )
-        start = first - MARGIN
-        if self._fast:
-            count = self.kernels.autocorrelation_peaks(
-                samples, start, self._tiles, self._signs, np.float32(self._first), self._pos, self._metric, self._freq
-            )
-        else:
-            count = self.kernels.bank_peaks(
-                samples, start, self._tiles, *self._filters, *self._weights, self._which, self._grid, self.preamble.code.size,
-                np.float32(self._first), self._pos, self._metric, self._freq,
-            )  # fmt: skip
-        count = self.kernels.select(
-            self._pos,
-            self._metric,
-            self._freq,
-            count,
-            first,
-            first + self.positions,
-            self._near,
-            self._max_cfo,
-            self._fast,
-            self._tries,
-            self._cfos,
-            self._first_value,
-        )
-        return self._verify(samples, count, origin) if count else []
+        tiles = self._tiles_for(count)
+        found = self._search.search(samples, first - MARGIN, tiles, first, first + count)
+        return [Hit(place + origin, cfo if self._max_cfo else 0.0, metric, half) for place, cfo, metric, half in found]
 
-    def _verify(self, samples: NDArray[np.float32], count: int, origin: int) -> list[Found]:
-        found = self._metrics(samples, count, origin)
-        if self._fast:
-            # The autocorrelation's peak is as wide as a chip and noise moves it: where it was clear, look beyond ±8 too.
-            value, clear = self._value[:count], self._first_value[:count] > 2 * self._first
-            missed = (clear & (value <= self.threshold)).nonzero()[0]
-            if missed.size:
-                places = np.concatenate([self._tries[missed] - 14, self._tries[missed] + 14])
-                self._cfos[: places.size] = np.concatenate([self._cfos[missed], self._cfos[missed]])
-                self._tries[: places.size] = places
-                found += self._metrics(samples, places.size, origin)
-        return found
 
-    def _metrics(self, samples: NDArray[np.float32], count: int, origin: int) -> list[Found]:
-        where, half, cfo, metric = self._where, self._half, self._cfo, self._value
-        self.kernels.verify(
-            samples, self._tries, self._cfos, count, self._chip_r, self._chip_i, *self._code, self._step, self._reach,
-            where, cfo, metric, half,
-        )  # fmt: skip
-        good = (metric[:count] > self.threshold).nonzero()[0]
-        offsets = [0.0] * good.size if self._max_cfo == 0 else cfo[good].tolist()
-        columns = ((where[good] + origin).tolist(), offsets, metric[good].tolist(), half[good].astype(bool).tolist())
-        return list(map(Found, *columns))
+def _bank(preamble: Preamble, max_cfo: float, known: bool) -> tuple[Any, Any, NDArray[np.int64], NDArray[np.float64]]:
+    """Filters, weights, filter of each hypothesis and frequencies of the bank; see `Search`."""
+    chips = preamble.code.size
+    spacing = 1 / (1.6 * preamble.length)
+    reach = 0 if known else math.ceil(max_cfo / spacing - 0.3)
+    grid = np.arange(-reach, reach + 1) * spacing
+    mixes = max(1, math.ceil(max_cfo * CHIP * 4 - 0.1)) if not known else 1  # a filter covers ±¼ cycle a chip
+    edges = np.linspace(-max_cfo, max_cfo, mixes + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    which = np.abs(grid[:, None] - centres[None, :]).argmin(1).astype(np.int64)
+    filters = np.conj(preamble.chip * np.exp(2j * np.pi * centres[:, None] * np.arange(CHIP)))
+    weights = np.zeros((grid.size, -(-chips // 5) * 5), complex)
+    weights[:, :chips] = preamble.code * np.exp(-2j * np.pi * grid[:, None] * CHIP * np.arange(chips))
+    return _parts(filters), _parts(weights), which, grid
+
+
+def threshold_for(false_alarm: float, length: int, hypotheses: float) -> float:
+    """Metric that noise exceeds with probability `false_alarm` at one position (union bound over hypotheses).
+
+    On complex Gaussian noise metric/length is Beta(1, length − 1): P(metric > t) = (1 − t/length)^(length − 1).
+    """
+    return length * (1 - math.exp(math.log(false_alarm / hypotheses) / (length - 1)))
 
 
 def _threshold(false_alarm: float, length: int, max_cfo: float, templates: int) -> float:

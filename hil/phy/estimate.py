@@ -10,7 +10,18 @@ from torch import Tensor
 
 from hil.phy.numerology import Numerology
 
-__all__ = ["delay_projection", "smooth_phasor", "smoothing_window", "unbiased_power"]
+__all__ = ["delay_basis", "delay_projection", "smooth_phasor", "smoothing_window", "unbiased_power"]
+
+
+@lru_cache(maxsize=16)
+def delay_basis(numerology: Numerology, first_tap: int, taps: int) -> Tensor:
+    """Orthonormal basis of channels with delays first_tap … first_tap + taps − 1, complex128 [active, dimension]."""
+    carriers = torch.tensor(numerology.carriers, dtype=torch.float64)
+    delays = torch.arange(first_tap, first_tap + taps, dtype=torch.float64)
+    steering = torch.exp(-2j * math.pi / numerology.fft_size * carriers[:, None] * delays[None, :])
+    left, values, _ = torch.linalg.svd(steering, full_matrices=False)
+    basis: Tensor = left[:, values > 1e-6 * values[0]]
+    return basis
 
 
 @lru_cache(maxsize=16)
@@ -19,11 +30,7 @@ def delay_projection(numerology: Numerology, first_tap: int, taps: int) -> Tenso
 
     `estimate @ projection` is the least-squares channel on those taps; noise power falls by taps/active.
     """
-    carriers = torch.tensor(numerology.carriers, dtype=torch.float64)
-    delays = torch.arange(first_tap, first_tap + taps, dtype=torch.float64)
-    basis = torch.exp(-2j * math.pi / numerology.fft_size * carriers[:, None] * delays[None, :])
-    left, values, _ = torch.linalg.svd(basis, full_matrices=False)
-    left = left[:, values > 1e-6 * values[0]]
+    left = delay_basis(numerology, first_tap, taps)
     projection: Tensor = (left @ left.conj().T).T.contiguous().to(torch.complex64)
     return projection
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from hil.config import Config
@@ -22,7 +23,7 @@ from hil.phy.numerology import Numerology
 from hil.phy.preamble import Preamble, design
 from hil.units import db_to_amplitude, db_to_power, power_to_db
 
-__all__ = ["FrameConfig", "FrameFormat", "Segment", "sounding_cost_db", "sounding_symbols_for"]
+__all__ = ["FrameConfig", "FrameFormat", "Segment", "frame_for_snr", "sounding_cost_db", "sounding_symbols_for"]
 
 
 class FrameConfig(Config):
@@ -31,9 +32,8 @@ class FrameConfig(Config):
     Attributes:
         numerology: OFDM carriers and prefix.
         preamble_samples: length of the known preamble, a multiple of 16.
-        sounding_symbols: M, sounding symbols of each transmitter; 0 = the preamble sounds the (one) transmitter.
+        sounding_symbols: M, sounding symbols of each transmitter.
         header_repetitions: repetitions of the header's codewords; 0 = no header, frames have no number.
-        silent: one silent symbol leads the frame (the noise is measured in it).
         tasks_per_frame: tasks that ride in one frame.
         interleave: spread each task's uses over the segment's carriers and symbols.
         digital_rms_dbfs: the one digital scale of every part of every frame (dBFS rms).
@@ -42,13 +42,42 @@ class FrameConfig(Config):
 
     numerology: Numerology = Numerology()
     preamble_samples: int = Field(480, ge=64, multiple_of=16)
-    sounding_symbols: int = Field(8, ge=0)
+    sounding_symbols: int = Field(8, ge=2)
     header_repetitions: int = Field(2, ge=0, le=256)
-    silent: bool = True
     tasks_per_frame: int = Field(84, ge=0)
     interleave: bool = True
     digital_rms_dbfs: float = Field(-12.0, le=0)
     seed: int = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _retired(cls, values: Any) -> Any:
+        """Captures of format 1 say `silent = true`; every frame has its silent symbol now."""
+        if isinstance(values, dict) and values.get("silent") is True:
+            return {key: value for key, value in values.items() if key != "silent"}
+        return values
+
+
+def frame_for_snr(lowest_snr_db: float, *, taps: int, base: FrameConfig | None = None) -> FrameConfig:
+    """Frames that still work at the lowest SNR of a plan: preamble, sounding and header sized for it.
+
+    Args:
+        lowest_snr_db: of any link (dB).
+        taps: of the receiver's channel model.
+        base: everything else; its numerology counts.
+
+    Raises:
+        ConfigError: no frame is long enough for that SNR.
+    """
+    base = base or FrameConfig()
+    # The matched-filter bound is −7 dB for 240 samples; 3 dB of margin keep misses below 1e-6.
+    preamble = 240 * max(1, math.ceil(db_to_power(-7.0 + 3.0 - lowest_snr_db) - 0.05))
+    sized = {
+        "preamble_samples": preamble,
+        "sounding_symbols": sounding_symbols_for(lowest_snr_db, taps=taps, active=base.numerology.active),
+        "header_repetitions": header.repetitions_for(lowest_snr_db),
+    }
+    return base.model_copy(update=sized)
 
 
 def sounding_symbols_for(snr_db: float, *, taps: int, active: int, cost_db: float = 0.15) -> int:
@@ -92,7 +121,7 @@ class Segment:
     filler: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameFormat:
     """A frame in every detail, from a `FrameConfig` and a plan's `occupied` (bool [tx, use]).
 
@@ -107,15 +136,11 @@ class FrameFormat:
             raise ShapeError(
                 f"Argument 'occupied' must be bool [tx, use], not {self.occupied.dtype} {tuple(self.occupied.shape)}."
             )
-        if self.config.sounding_symbols == 0 and (self.occupied.shape[0] > 1 or self.config.header_repetitions):
+        most = int(self.occupied.sum(0).max()) if self.occupied.shape[1] and self.tasks else 0
+        if most > self.numerology.pilots:
             raise ShapeError(
-                "Argument 'config': sounding_symbols = 0 is for one transmitter without header (header_repetitions = 0), "
-                f"not {self.occupied.shape[0]} transmitters and {self.config.header_repetitions} repetitions."
-            )
-        if self.config.sounding_symbols and (self.config.sounding_symbols < 2 or not self.config.silent):
-            raise ShapeError(
-                "Argument 'config' must have sounding_symbols ≥ 2 and silent = true where transmitters are sounded, "
-                f"not {self.config.sounding_symbols} and {self.config.silent}."
+                f"Argument 'occupied' has {most} transmitters in one use, each of which needs a pilot of its own: "
+                f"numerology.pilots must be at least {most}, not {self.numerology.pilots}."
             )
 
     @property
@@ -136,12 +161,7 @@ class FrameFormat:
     @cached_property
     def preamble_start(self) -> int:
         """First sample of the preamble."""
-        return self.numerology.symbol_samples if self.config.silent else 0
-
-    @property
-    def preamble_sounded(self) -> bool:
-        """Whether the channel is learned from the preamble alone."""
-        return self.config.sounding_symbols == 0
+        return self.numerology.symbol_samples
 
     @cached_property
     def sounding_start(self) -> int:
@@ -238,15 +258,21 @@ class FrameFormat:
         shape = (max(1, sum(segment.symbols for segment in self.segments)), self.numerology.active)
         return _qpsk(shape, self.config.seed * 31 + 2)
 
-    def header_grid(self, number: int) -> Tensor:
-        """Header symbols of a frame number, complex64 [header symbol, active carrier], |x| = 1."""
-        data = list(self.numerology.data_positions)
+    @cached_property
+    def header_template(self) -> Tensor:
+        """Header symbols whose codewords are still to be put in, complex64 [header symbol, active carrier], |x| = 1."""
         if not self.config.header_repetitions:
             return torch.zeros((0, self.numerology.active), dtype=torch.complex64)
-        grid = _qpsk((self.header_symbols, self.numerology.active), self.config.seed * 31 + 3)
-        body = grid[:, data].flatten()
-        body[: header.USES * self.config.header_repetitions] = header.encode(number, self.config.header_repetitions)
-        grid[:, data] = body.unflatten(0, (self.header_symbols, len(data)))
+        return _qpsk((self.header_symbols, self.numerology.active), self.config.seed * 31 + 3)
+
+    def header_grid(self, number: int) -> Tensor:
+        """Header symbols of a frame number, complex64 [header symbol, active carrier], |x| = 1."""
+        data, repetitions = list(self.numerology.data_positions), self.config.header_repetitions
+        grid = self.header_template.clone()
+        if repetitions:
+            body = grid[:, data].flatten()
+            body[: header.USES * repetitions] = header.encode(number, repetitions)
+            grid[:, data] = body.unflatten(0, (self.header_symbols, len(data)))
         return grid
 
 

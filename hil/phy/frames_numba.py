@@ -1,331 +1,330 @@
-"""Compiled kernels for frames whose channel is learned from the preamble (numba). Contracts as `hil.phy.frames_torch`.
+"""Compiled frame kernels (numba): spectra of a frame's rows to tasks' symbols; the same as `hil.phy.frames_plain`.
 
 One call handles a batch of frames, each on its own and always in the same order of operations, so that the bits of a
-frame do not depend on which batch it came in.
+frame do not depend on which batch it came in. Real and imaginary parts lie apart, neighbouring carriers in neighbouring
+lanes of a vector.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from hil.phy.tracking_numba import phasors, smooth, square, track, weights
+from hil.phy import header
+from hil.phy.batch import Rows
+from hil.phy.equalise_numba import equalise, leaking
+from hil.phy.header_numba import decode
+from hil.phy.sounding_numba import power, power_of, sound, to_active, unleak
+from hil.phy.tables import Options, Tables
+from hil.phy.tracking_numba import FAST, follow, looks, phasors, smooth, turn_on
 
-__all__ = ["emit", "gather", "place", "receive"]
+__all__ = ["FrameKernels"]
 
 _CLEAN = np.float32(300.0)
 _CLEANER = np.float32(3000.0)
-_FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 
 
-@njit(cache=True, fastmath=_FAST)
-def gather(y, starts, freqs, first, spacing, out):
-    """FFT windows of all symbols, without their CFO inside the window, times 1/√N.
+class _Constants(NamedTuple):
+    """`hil.phy.tables.Tables` as compiled code takes it: complex arrays in two parts."""
 
-    Args:
-        y: float32 [2 n].
-        starts: int64 [frame], first sample of each preamble; freqs: float64 [frame], cycles a sample.
-        first: samples from there to the first FFT window; spacing: from window to window.
-        out: float32 [frame, symbol, 2 N], interleaved.
+    size: int
+    spacing: int
+    half: int
+    slot: int
+    header_row: int
+    repetitions: int
+    leak_limit: np.float32
+    everywhere: bool
+    offsets: Any
+    null_bins: Any
+    undo_r: Any
+    undo_i: Any
+    sounding_r: Any
+    sounding_i: Any
+    basis_r: Any
+    basis_i: Any
+    leverage: Any
+    data: Any
+    known_r: Any
+    known_i: Any
+    segments: Any
+    senders: Any
+    pilots: Any
+    targets: Any
+    fillers: Any
+    guard: Any
+    leak_r: Any
+    leak_i: Any
+    words: Any
+    scramble: Any
+
+
+class _Links(NamedTuple):
+    """Each transmitter as its slot, and then its pilots, told.
+
+    Attributes:
+        hr, hi: float32 [tx, carrier], response; strength: its mean power; power: the same, unbiased.
+        mixed: cycles a sample that the slot was freed of; time: sample of the slot's middle, by the first window's start.
+        rate: phase step a symbol beyond `mixed`; variance: its own, over the noise.
+        tilt: phase that the clock adds a carrier and symbol, as far as it is known at the slot; bent: with what pilots say.
+        begin: symbols from the slot's middle to a segment's first row.
+        turn_r, turn_i: float32 [tx, payload row], common phase since the slot.
     """
-    frames, symbols, width = out.shape
+
+    hr: Any
+    hi: Any
+    strength: Any
+    power: Any
+    mixed: Any
+    time: Any
+    rate: Any
+    variance: Any
+    tilt: Any
+    bent: Any
+    begin: Any
+    turn_r: Any
+    turn_i: Any
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _gather(y, starts, freqs, offsets, out):
+    """FFT windows of some rows, each freed of a carrier offset."""
+    frames, rows, width = out.shape
     size = width // 2
-    tr = np.empty(size, np.float32)
-    ti = np.empty(size, np.float32)
+    tr, ti = np.empty(size, np.float32), np.empty(size, np.float32)
     for f in range(frames):
-        phasors(tr, ti, freqs[f], np.float32(1 / math.sqrt(size)))
-        for s in range(symbols):
-            base = starts[f] + first + s * spacing
+        known = 0.0
+        for r in range(rows):
+            base = starts[f] + offsets[r]
             part = y[2 * base : 2 * (base + size)]
-            row = out[f, s]
+            row = out[f, r]
+            freq = freqs[f, r]
+            if freq == 0:
+                row[:] = part
+                continue
+            if freq != known:
+                phasors(tr, ti, freq, np.float32(1))
+                known = freq
+            angle = -2 * math.pi * freq * offsets[r]
+            c, s = np.float32(math.cos(angle)), np.float32(math.sin(angle))
             for i in range(size):
-                a = part[2 * i]
-                b = part[2 * i + 1]
-                row[2 * i] = a * tr[i] - b * ti[i]
-                row[2 * i + 1] = a * ti[i] + b * tr[i]
+                a = part[2 * i] * tr[i] - part[2 * i + 1] * ti[i]
+                b = part[2 * i] * ti[i] + part[2 * i + 1] * tr[i]
+                row[2 * i] = a * c - b * s
+                row[2 * i + 1] = a * s + b * c
 
 
-@njit(cache=True, fastmath=_FAST)
-def _derotate(part, tr, ti, c, s):
-    """Interleaved samples times (tr + j ti)(c + j s), into tr and ti."""
-    for n in range(tr.shape[0]):
-        a = part[2 * n]
-        b = part[2 * n + 1]
-        r = a * tr[n] - b * ti[n]
-        q = a * ti[n] + b * tr[n]
-        tr[n] = r * c - q * s
-        ti[n] = r * s + q * c
-
-
-@njit(cache=True, fastmath=_FAST)
-def _dot(ar, ai, br, bi, count):
-    real = np.float32(0)
-    imag = np.float32(0)
-    for n in range(count):
-        real += ar[n] * br[n] - ai[n] * bi[n]
-        imag += ar[n] * bi[n] + ai[n] * br[n]
-    return real, imag
-
-
-@njit(cache=True, fastmath=_FAST)
-def _axpy(hr, hi, fr, fi, out_r, out_i, count):
-    for n in range(count):
-        out_r[n] += hr * fr[n] - hi * fi[n]
-        out_i[n] += hr * fi[n] + hi * fr[n]
-
-
-@njit(cache=True, fastmath=_FAST)
-def _power(row, weight, count):
-    """Σ weight |row|² over interleaved values."""
-    total = np.float32(0)
-    for n in range(count):
-        total += weight[n] * (row[2 * n] * row[2 * n] + row[2 * n + 1] * row[2 * n + 1])
-    return total
-
-
-@njit(cache=True, fastmath=_FAST)
-def _equalise(row, wr, wi, out, count):
-    for n in range(count):
-        a = row[2 * n]
-        b = row[2 * n + 1]
-        out[2 * n] = a * wr[n] - b * wi[n]
-        out[2 * n + 1] = a * wi[n] + b * wr[n]
-
-
-@njit(cache=True, fastmath=_FAST)
-def _advance(wr, wi, sr, si, count):
-    for n in range(count):
-        r = wr[n] * sr[n] - wi[n] * si[n]
-        wi[n] = wr[n] * si[n] + wi[n] * sr[n]
-        wr[n] = r
-
-
-@njit(cache=True, fastmath=_FAST)
-def _subtract(real, imag, weights_r, weights_i, row, count):
-    for n in range(count):
-        row[2 * n] -= real * weights_r[n] - imag * weights_i[n]
-        row[2 * n + 1] -= real * weights_i[n] + imag * weights_r[n]
-
-
-@njit(cache=True)
-def _unleak(row, bins, leak_r, leak_i, quiet_r, quiet_i, size):
-    """Take off a spectrum's active carriers what its guard carriers tell of leakage; power in the quiet directions."""
-    total = np.float32(0)
-    for q in range(quiet_r.shape[0]):
-        a = np.float32(0)
-        b = np.float32(0)
-        for g in range(bins.shape[0]):
-            x, y = row[2 * bins[g]], row[2 * bins[g] + 1]
-            a += quiet_r[q, g] * x - quiet_i[q, g] * y
-            b += quiet_r[q, g] * y + quiet_i[q, g] * x
-        total += a * a + b * b
-    for g in range(bins.shape[0]):
-        _subtract(row[2 * bins[g]], row[2 * bins[g] + 1], leak_r[g], leak_i[g], row, size)
-    return total
-
-
-@njit(cache=True)
-def _fill(values, out):
-    """The first values into all of `out`."""
-    for i in range(out.shape[0]):
-        out[i] = values[i]
-
-
-@njit(cache=True)
-def _take(cells, bins, out):
-    """Interleaved values of some bins, in order."""
-    for d in range(bins.shape[0]):
-        n = 2 * np.uint64(bins[d])
-        out[2 * d] = cells[n]
-        out[2 * d + 1] = cells[n + np.uint64(1)]
-
-
-@njit(cache=True)
-def receive(
-    y, starts, freqs, grid, rows_first, length, first, spacing, levels, solve_r, solve_i, basis_r, basis_i, active, guard,
-    carriers, pilot_bins, pilot_r, pilot_i, data_bins, dest, sampled, leak_bins, leak_r, leak_i, quiet_r, quiet_i,
-    ridge, walk, mmse, symbols, noise_var, gain, response, info,
-):  # fmt: skip
-    """Channel, tracking and equalisation of a batch of frames; arguments in `hil.phy.frames_torch.receive`."""
-    frames, count, width = grid.shape
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _slot_offsets(grid, half, sr, si, limit, base, spacing, best, value):
+    """Carrier offset of a transmitter from its slot: differential correlation at every whole number of carriers."""
+    frames, rows, width = grid.shape
     size = width // 2
-    taps, rows = solve_r.shape[1:]
-    pilots = pilot_bins.shape[0]
-    tr = np.empty(rows, np.float32)
-    ti = np.empty(rows, np.float32)
-    vr = np.empty((pilots, count))
-    vi = np.empty((pilots, count))
-    power = np.empty(pilots)
-    pilot_carriers = np.empty(pilots)
-    angles = np.zeros(count)
-    theta = np.zeros(3)
-    prior = np.zeros(3)
-    hr = np.empty(size, np.float32)
-    hi = np.empty(size, np.float32)
-    wr = np.empty(size, np.float32)
-    wi = np.empty(size, np.float32)
-    sr = np.empty(size, np.float32)
-    si = np.empty(size, np.float32)
-    ar = np.empty(size // 2, np.float32)
-    ai = np.empty(size // 2, np.float32)
-    cr = np.empty(size // 2, np.float32)
-    ci = np.empty(size // 2, np.float32)
-    cells = np.empty(width, np.float32)
-    squared = np.empty(size, np.float32)
-    actives = np.float32(active.sum())
-    guards = np.float32(guard.sum())
-    tau = (first + 0.5 * size - 0.5 * length) / spacing
-    data = data_bins.shape[0]
-    plain = True
-    for i in range(dest.shape[0]):
-        plain &= dest[i] == i
     for f in range(frames):
         total = np.float32(0)
-        quiet = np.float32(0)
-        for s in range(count):
-            total += _power(grid[f, s], active, size)
-            quiet += _power(grid[f, s], guard, size)
-        noise = max(quiet / (guards * count), np.float32(1e-30))
-        signal = max(total / (actives * count) - noise, np.float32(1e-3) * noise)
-        snr = signal / noise
-        if snr > _CLEAN:  # what rings over the symbols' edges is above the noise: see hil.phy.leakage
-            quiet = np.float32(0)
-            which = 1 if snr > _CLEANER else 0
-            for s in range(count):
-                quiet += _unleak(grid[f, s], leak_bins, leak_r[which], leak_i[which], quiet_r, quiet_i, size)
-            noise = max(quiet / (quiet_r.shape[0] * count), np.float32(1e-30))
-            snr = signal / noise
-        level = 0
-        while level < levels.shape[0] - 1 and snr > levels[level]:
-            level += 1
-        # Channel: taps from the preamble without its CFO, then their spectrum.
-        phasors(tr, ti, freqs[f], np.float32(1))
-        base = starts[f] + rows_first
-        angle = -2 * math.pi * freqs[f] * rows_first
-        _derotate(y[2 * base : 2 * (base + rows)], tr, ti, np.float32(math.cos(angle)), np.float32(math.sin(angle)))
-        for n in range(size):
-            hr[n] = 0
-            hi[n] = 0
-        for t in range(taps):
-            a, b = _dot(solve_r[level, t], solve_i[level, t], tr, ti, rows)
-            _axpy(a, b, basis_r[t], basis_i[t], hr, hi, size)
-        # Pilots: received times conj(expected), without the CFO that is known.
-        turn = 2 * math.pi * freqs[f] * spacing
-        begin = 2 * math.pi * freqs[f] * first
-        expected = 0.0
-        heard = 0.0
-        for p in range(pilots):
-            n = pilot_bins[p]
-            power[p] = hr[n] * hr[n] + hi[n] * hi[n]
-            pilot_carriers[p] = carriers[n]
-            expected += power[p] * count
-            xr, xi = math.cos(begin), -math.sin(begin)
-            dr, di = math.cos(turn), -math.sin(turn)
-            for s in range(count):
-                a, b = grid[f, s, 2 * n], grid[f, s, 2 * n + 1]
-                heard += a * a + b * b
-                er = hr[n] * pilot_r[s, p] - hi[n] * pilot_i[s, p]
-                ei = hr[n] * pilot_i[s, p] + hi[n] * pilot_r[s, p]
-                qr = a * er + b * ei
-                qi = b * er - a * ei
-                vr[p, s] = qr * xr - qi * xi
-                vi[p, s] = qr * xi + qi * xr
-                xr, xi = xr * dr - xi * di, xr * di + xi * dr
-        sample_snr = min(float(snr) * sampled, 300.0)
-        prior[0] = 1 / (sample_snr * length)
-        prior[1] = 12 * spacing * spacing / (sample_snr * length * (length * length - 1.0)) if ridge[0] > 0 else 1e-14
-        prior[2] = ridge[1]
-        track(vr, vi, power, pilot_carriers, tau, noise, prior, theta)
-        tr_sum = 0.0
-        ti_sum = 0.0
-        for p in range(pilots):
-            for s in range(count):
-                tr_sum += vr[p, s]
-                ti_sum += vi[p, s]
-        match = (tr_sum * tr_sum + ti_sum * ti_sum) / max(expected * heard, 1e-60)
-        residual = (heard - 2 * tr_sum + expected) / (pilots * count)
-        if walk > 0:
-            best = math.sqrt(6 * noise / (pilots * walk * signal))
-            smooth(vr, vi, int(min(max(best, 1.0), 65.0)) | 1, angles)
-        # Equaliser: one weight a carrier, turned on from symbol to symbol.
-        mean = square(hr, hi, active, squared, response[f]) / actives
-        floor = np.float32(1e-9) * mean + np.float32(1e-30)
-        more = np.float32(noise) if mmse else np.float32(0)
-        slope = theta[1] + turn
-        weights(
-            hr, hi, squared, active, more, floor, begin + theta[0] + theta[1] * tau, slope, theta[2] * tau, theta[2],
-            wr, wi, sr, si, ar, ai, cr, ci,
+        for m in range(rows):
+            for i in range(width):
+                total += grid[f, m, i] * grid[f, m, i]
+        total = max(total / (rows * size), np.float32(1e-30))
+        for shift in range(-limit, limit + 1):
+            a, b = np.float32(0), np.float32(0)
+            for c in range(2 * half):
+                n = (_carrier(c, half) + shift) % size
+                pr, pi = np.float32(0), np.float32(0)
+                for m in range(rows):
+                    x, y = grid[f, m, 2 * n], grid[f, m, 2 * n + 1]
+                    qr = x * sr[m, c] - y * si[m, c]
+                    qi = x * si[m, c] + y * sr[m, c]
+                    a += qr * pr + qi * pi
+                    b += qi * pr - qr * pi
+                    pr, pi = qr, qi
+            height = (a * a + b * b) / (total * total)
+            if height > value[f]:
+                value[f] = height
+                turns = math.atan2(b, a) / (2 * math.pi) - shift * spacing / size
+                best[f] = base + shift / size + (turns - round(turns)) / spacing
+
+
+@njit(cache=True)
+def _carrier(place, half):
+    """Signed carrier of an active one."""
+    return place - half if place < half else place - half + 1
+
+
+@njit(cache=True, error_model="numpy")
+def _links(yr, yi, mixed, t, options, noise, spare, carrier_error, symbol_error, told, response):
+    """Sounding of every transmitter."""
+    many, active = mixed.shape[0], 2 * t.half
+    hr, hi = np.empty((many, active), np.float32), np.empty((many, active), np.float32)
+    turn = np.empty((2, many, t.known_r.shape[0]), np.float32)
+    out = np.zeros((9, many))
+    links = _Links(hr, hi, out[0], out[1], mixed, out[2], out[3], out[4], out[5], out[6], out[7], turn[0], turn[1])
+    scale = 1 / (2 * math.pi * t.spacing)
+    for k in range(many):
+        part = slice(k * t.slot, (k + 1) * t.slot)
+        if not options.locked:
+            links.tilt[k] = 2 * math.pi / t.size * options.drift * mixed[k] * t.spacing
+        links.power[k], links.strength[k], links.rate[k], links.variance[k] = sound(
+            yr[part], yi[part], t.sounding_r[k], t.sounding_i[k], t.basis_r, t.basis_i, t.leverage, links.tilt[k],
+            options.locked, spare, hr[k], hi[k], carrier_error, symbol_error[part],
         )  # fmt: skip
-        for s in range(count):
-            _equalise(grid[f, s], wr, wi, cells, size)
-            _advance(wr, wi, sr, si, size)
-            if walk > 0:
-                c, s_ = np.float32(math.cos(angles[s])), np.float32(-math.sin(angles[s]))
-                for n in range(size):
-                    a, b = cells[2 * n], cells[2 * n + 1]
-                    cells[2 * n] = a * c - b * s_
-                    cells[2 * n + 1] = a * s_ + b * c
-            if plain:
-                _take(cells, data_bins, symbols[f, 2 * s * data : 2 * (s + 1) * data])
-                continue
-            for d in range(data):
-                to = dest[s * data + d]
-                if to >= 0:
-                    n = data_bins[d]
-                    symbols[f, 2 * to] = cells[2 * n]
-                    symbols[f, 2 * to + 1] = cells[2 * n + 1]
-        for d in range(data):
-            n = data_bins[d]
-            whole = squared[n] + noise
-            wr[d] = noise * squared[n] / (whole * whole) if mmse else noise / max(squared[n], floor)
-            wi[d] = squared[n] / whole
-        for s in range(count):
-            if plain and not mmse:
-                _fill(wr, noise_var[f, s * data : (s + 1) * data])
-                continue
-            for d in range(data):
-                to = dest[s * data + d]
-                if to >= 0:
-                    noise_var[f, to] = wr[d]
-                    if mmse:
-                        gain[f, to] = wi[d]
-        info[f, 0] = noise
-        info[f, 1] = residual
-        info[f, 2] = mean
-        info[f, 3] = freqs[f] + theta[1] / (2 * math.pi * spacing)
-        info[f, 4] = theta[2] * size / (2 * math.pi * spacing)
-        info[f, 5] = theta[0]
-        info[f, 6] = match
-        info[f, 7] = snr
+        links.time[k] = t.offsets[k * t.slot] + 0.5 * (t.slot - 1) * t.spacing
+        told[k, 0] = mixed[k] + links.rate[k] * scale
+        told[k, 1] = math.sqrt(noise * links.variance[k]) * scale
+        told[k, 2] = links.tilt[k] * t.size * scale
+        told[k, 3] = links.power[k]
+        for c in range(active):
+            response[k, 2 * c] = hr[k, c]
+            response[k, 2 * c + 1] = hi[k, c]
+    return links
 
 
-@njit(cache=True)
-def place(values, source, target, bins):
-    """Payload into spectra: bins[f, target[i]] = values[f, source[i]]; complex64, one row a frame."""
-    for f in range(values.shape[0]):
-        row = values[f]
-        out = bins[f]
-        for i in range(source.shape[0]):
-            out[target[i]] = row[source[i]]
+@njit(cache=True, error_model="numpy")
+def _track(
+    yr, yi, known_r, known_i, places, k, links, freq, middle, inside, t, options, noise, own, told, carrier_error, errors
+):  # fmt: skip
+    """One sender's phase over a segment's rows, and its clock.
+
+    Args:
+        yr, yi, known_r, known_i: [row, carrier], the segment's; places: the sender's pilots; k: the sender.
+        freq: cycles a sample that the rows were freed of; middle: sample of the first row's middle; inside: payload rows.
+        own: added to: noise of the estimate over σ²; told, carrier_error, errors: as in `Rows`.
+
+    Returns:
+        sum of the pilots' errors.
+    """
+    count, active = yr.shape
+    pilots = 0
+    while pilots < places.shape[0] and places[pilots] >= 0:
+        pilots += 1
+    places = places[:pilots]
+    carriers, strengths = np.empty(pilots), np.empty(pilots)
+    for p in range(pilots):
+        carriers[p] = _carrier(places[p], active // 2)
+        strengths[p] = links.hr[k, places[p]] ** 2 + links.hi[k, places[p]] ** 2
+    tau = links.begin[k]
+    rate = 0.0 if options.locked else links.rate[k]
+    turning = 2 * math.pi * (links.mixed[k] - freq)
+    vr, vi = np.empty((pilots, count)), np.empty((pilots, count))
+    looks(
+        yr, yi, known_r, known_i, places, links.hr[k], links.hi[k], turning * middle + rate * tau, turning * t.spacing + rate,
+        links.tilt[k], tau, vr, vi,
+    )  # fmt: skip
+    sigma = max(np.float64(noise), 1e-7 * links.strength[k])
+    prior = np.empty(3)
+    prior[0] = sigma / (t.slot * active * max(links.strength[k], 1e-60)) + options.walk * tau
+    prior[1] = 4 * sigma * links.variance[k] + options.walk / tau
+    prior[2] = max(options.clock * options.clock, 1e-24)
+    theta = np.zeros(3)
+    variance = follow(vr, vi, strengths, carriers, tau, sigma, prior, theta, options.locked, links.rate[k])
+    scale = 1 / (2 * math.pi * t.spacing)
+    told[0] = links.mixed[k] + (links.rate[k] + theta[1]) * scale
+    told[1] = math.sqrt(variance) * scale
+    if options.locked:  # measured, not taken out
+        theta[:] = 0
+    links.bent[k] = links.tilt[k] + theta[2]
+    told[2] = links.bent[k] * t.size * scale
+    window = 65
+    if options.walk > 0:
+        best = math.sqrt(6 * noise / max(links.strength[k], 1e-30) / (pilots * options.walk))
+        window = int(min(max(best, 1.0), 65.0)) | 1
+    turn_r, turn_i = links.turn_r[k, inside], links.turn_i[k, inside]
+    total = smooth(vr, vi, strengths, places, window, t.leverage, t.slot, turn_r, turn_i, carrier_error, errors)
+    turn_on(turn_r, turn_i, turning * middle + theta[0] + (rate + theta[1]) * tau, turning * t.spacing + rate + theta[1])
+    heard = max(strengths.sum() * min(window, count), 1e-60)
+    for c in range(active):
+        own[c] += t.leverage[c] / t.slot + 0.5 * (links.hr[k, c] ** 2 + links.hi[k, c] ** 2) / heard
+    return total
 
 
-@njit(cache=True, fastmath=_FAST)
-def _scaled(values, scale, out):
-    for i in range(out.shape[0]):
-        out[i] = values[i] * scale
+@njit(cache=True, error_model="numpy")
+def _receive(grid, mixed, freqs, t, options, out):
+    """Channels, tracks and equalised symbols of some frames."""
+    frames, rows, active = grid.shape[0], grid.shape[1] - 1, 2 * t.half
+    payload, sounded = rows - t.known_r.shape[0], mixed.shape[1] * t.slot
+    yr, yi = np.empty((rows + 1, active), np.float32), np.empty((rows + 1, active), np.float32)
+    spare = np.empty((2 * t.slot + 6, active + 1), np.float32)
+    known_r, known_i, own = t.known_r.reshape(t.known_r.size), t.known_i.reshape(t.known_r.size), np.empty(active)
+    for f in range(frames):
+        to_active(grid[f], t.half, t.undo_r, t.undo_i, yr, yi)
+        noise = max(power(yr[rows:], yi[rows:]), np.float32(1e-30))
+        signal = power(yr[:sounded], yi[:sounded]) - noise
+        if signal > _CLEAN * noise and power_of(grid[f, :sounded], t.guard) < t.leak_limit * signal + 2 * noise:
+            which = 1 if signal > _CLEANER * noise else 0
+            unleak(grid[f, :rows], t.guard, t.leak_r[which], t.leak_i[which], t.undo_r, t.undo_i, yr, yi, spare)
+        carrier_error, symbol_error, stated = out.carrier_error[f], out.symbol_error[f], out.stated[f]
+        carrier_error[:], symbol_error[:], stated[:] = 0, 0, noise
+        if not t.everywhere:
+            out.symbols[f], out.noise_var[f], out.channel[f] = 0, 0, 0
+        links = _links(yr, yi, mixed[f], t, options, noise, spare, carrier_error, symbol_error, out.links[f], out.response[f])
+        tau = (t.offsets[t.header_row] - links.time[0]) / t.spacing
+        number, margin = decode(
+            yr, yi, links.hr[0], links.hi[0], t.header_row, t.repetitions, t.data, tau,
+            0.0 if options.locked else links.rate[0], t.words, t.scramble,
+        )  # fmt: skip
+        errors, judged, filled = 0.0, 0, 0
+        for g in range(t.segments.shape[0]):
+            first, count, sending = t.segments[g]
+            part, inside = slice(payload + first, payload + first + count), slice(first, first + count)
+            who, middle = t.senders[g, :sending], t.offsets[part.start] + 0.5 * (t.size - 1)
+            own[:] = 0
+            for j in range(sending):
+                k = who[j]
+                links.begin[k] = (t.offsets[part.start] - links.time[k]) / t.spacing
+                errors += _track(
+                    yr[part], yi[part], t.known_r[inside], t.known_i[inside], t.pilots[g, j], k, links, freqs[f, part.start],
+                    middle, inside, t, options, noise, own, out.links[f, k], carrier_error, symbol_error[part],
+                )  # fmt: skip
+                for place in t.pilots[g, j]:
+                    judged += count if place >= 0 else 0
+            if not options.locked and sending > 1:
+                stated[part] += leaking(out.links[f, :, 0], links.strength, who, t.size)
+            constant = np.float32(options.reference)
+            if constant == 0 and sending > 1 and not options.aligned:
+                constant = np.float32(math.sqrt(links.strength[who].mean()))
+            more = stated[part.start] / np.float32(sending) if options.mmse else np.float32(0)
+            cells = slice(first * active, (first + count) * active)
+            begin = filled
+            while filled < t.fillers.shape[0] and t.fillers[filled] < cells.stop:
+                filled += 1
+            equalise(
+                yr[part].reshape(count * active), yi[part].reshape(count * active), t.targets[cells], who, links.hr, links.hi,
+                links.turn_r[:, inside], links.turn_i[:, inside], links.bent, links.begin, stated[part.start], more, constant,
+                t.fillers[begin:filled] - cells.start, known_r[cells], known_i[cells], own, out.symbols[f].view(np.int64),
+                out.noise_var[f], out.channel[f].view(np.int64), carrier_error, symbol_error[part],
+            )  # fmt: skip
+        info = out.info[f]
+        info[0], info[1], info[2], info[3] = noise, power_of(grid[f, :sounded], t.null_bins), number, margin
+        info[4] = errors / judged if judged else np.nan
 
 
-@njit(cache=True)
-def emit(time, prefix, scale, first, out):
-    """OFDM symbols with their prefixes: float32 [row, symbol, 2 N] times scale into float32 [row, 2 n] from sample `first`."""
-    rows, symbols, width = time.shape
-    lead = 2 * prefix
-    for r in range(rows):
-        place_at = 2 * first
-        for s in range(symbols):
-            body = time[r, s]
-            _scaled(body[width - lead :], scale, out[r, place_at : place_at + lead])
-            _scaled(body, scale, out[r, place_at + lead : place_at + lead + width])
-            place_at += lead + width
+class FrameKernels:
+    """Kernels for frames of one format; see `hil.phy.frames_plain.FrameKernels`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        first, _, repetitions = tables.header
+        self._options: Options = tables.options
+        self._constants = _Constants(
+            tables.size, tables.spacing, tables.half, tables.sounding_symbols, first, repetitions,
+            np.float32(tables.leak_limit), tables.everywhere, tables.offsets, tables.null_bins, *tables.undo,
+            *tables.sounding, *tables.basis, tables.leverage, tables.data, *tables.known, tables.segments, tables.senders,
+            tables.pilots, tables.targets.astype(np.uint32), tables.fillers, tables.guard, *tables.leak, header.words(),
+            header.scramble(),
+        )  # fmt: skip
+
+    def gather(self, y: Any, starts: Any, freqs: Any, offsets: Any, out: Any) -> None:
+        """FFT windows of some rows, each freed of a carrier offset."""
+        _gather(y, starts, freqs, offsets, out)
+
+    def slot_offsets(self, grid: Any, tx: int, limit: int, base: float, freqs: Any, values: Any) -> None:
+        """Carrier offset of a transmitter from its slot."""
+        tables = self._tables
+        sr, si = tables.sounding
+        _slot_offsets(grid, tables.half, sr[tx], si[tx], limit, base, tables.spacing, freqs, values)
+
+    def receive(self, grid: Any, mixed: Any, freqs: Any, out: Rows) -> None:
+        """Channels, tracks and equalised symbols of some frames."""
+        _receive(grid, mixed, freqs, self._constants, self._options, out)

@@ -12,18 +12,22 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.errors import ConfigError, ShapeError
 from hil.units import db_to_power
 
-__all__ = ["CHIPS", "USES", "crc8", "decode", "encode", "repetitions_for", "word_error_bound"]
+__all__ = ["CHIPS", "SHIFT", "USES", "crc8", "decode", "encode", "repetitions_for", "scramble", "word_error_bound", "words"]
 
 CHIPS = 384
 """Real chips of one repetition: 3 codewords of 128."""
 USES = CHIPS // 2
 """Complex (QPSK) uses of one repetition."""
+SHIFT = 74
+"""Chips by which each repetition is rotated further than the one before."""
 
 
 def crc8(value: int) -> int:
@@ -37,17 +41,20 @@ def crc8(value: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _hadamard() -> Tensor:
-    matrix = torch.ones(1, 1)
+def words() -> NDArray[np.float32]:
+    """Codewords of 7 bits, float32 [word, chip] of ±1: the Hadamard matrix in Sylvester's order."""
+    matrix = np.ones((1, 1), np.float32)
     for _ in range(7):
-        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)], 0)
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
     return matrix
 
 
 @lru_cache(maxsize=1)
-def _scramble() -> Tensor:
+def scramble() -> NDArray[np.float32]:
+    """Signs that take the codewords' regularity away, float32 [384]."""
     generator = torch.Generator().manual_seed(0x48494C)
-    return torch.randint(0, 2, (CHIPS,), generator=generator).float() * 2 - 1
+    signs: NDArray[np.float32] = (torch.randint(0, 2, (CHIPS,), generator=generator).float() * 2 - 1).numpy()
+    return signs
 
 
 def encode(number: int, repetitions: int) -> Tensor:
@@ -66,17 +73,12 @@ def encode(number: int, repetitions: int) -> Tensor:
     if not 0 <= number < 1 << 16:
         raise ShapeError(f"Argument 'number' must be in 0…65535, not {number}.")
     data = (number >> 8, number & 0xFF, crc8(number))
-    words = [_hadamard()[byte & 0x7F] * (1 - 2 * (byte >> 7)) for byte in data]
-    chips = torch.cat(words) * _scramble()
-    chips = torch.cat([chips.roll(_shift(index)) for index in range(repetitions)])
-    return torch.complex(chips[0::2], chips[1::2]) / math.sqrt(2)
+    chips = np.concatenate([words()[byte & 0x7F] * (1 - 2 * (byte >> 7)) for byte in data]) * scramble()
+    sent = np.concatenate([np.roll(chips, SHIFT * index) for index in range(repetitions)]) / np.float32(math.sqrt(2))
+    return torch.from_numpy(sent.view(np.complex64))
 
 
-def _shift(repetition: int) -> int:
-    return 2 * 37 * repetition
-
-
-def decode(matched: Tensor) -> tuple[int | None, float]:
+def decode(matched: Tensor | NDArray[np.complex64]) -> tuple[int | None, float]:
     """Maximum-likelihood decoding of matched-filter output.
 
     Args:
@@ -86,15 +88,19 @@ def decode(matched: Tensor) -> tuple[int | None, float]:
         the frame number, or None if the CRC fails; and the margin: the least ratio, over the three words, of the best
         correlation to the second best (1 = a coin toss).
     """
-    chips = torch.stack([matched.real, matched.imag], dim=-1).flatten().unflatten(0, (-1, CHIPS))
-    total = torch.stack([row.roll(-_shift(index)) for index, row in enumerate(chips)]).sum(0) * _scramble()
-    correlation = total.unflatten(0, (3, 128)) @ _hadamard().T
-    strength, order = correlation.abs().topk(2, dim=-1)
-    best = order[:, 0]
-    sign = correlation.gather(1, best[:, None])[:, 0] < 0
-    high, low, check = [int(b) | int(s) << 7 for b, s in zip(best, sign, strict=True)]
+    chips = np.ascontiguousarray(matched, np.complex64).view(np.float32).reshape(-1, CHIPS)
+    total = np.zeros(CHIPS, np.float32)
+    for index, row in enumerate(chips):
+        total += np.roll(row, -SHIFT * index)
+    correlation = (total * scramble()).reshape(3, 128) @ words()
+    strength = np.abs(correlation)
+    best, lines = strength.argmax(1), np.arange(3)
+    first = strength[lines, best]
+    strength[lines, best] = 0
+    margin = float((first / np.maximum(strength.max(1), 1e-30)).min())
+    negative = (correlation[lines, best] < 0).tolist()
+    high, low, check = (word | sign << 7 for word, sign in zip(best.tolist(), negative, strict=True))
     number = high << 8 | low
-    margin = float((strength[:, 0] / strength[:, 1].clamp_min(1e-30)).min())
     return (number if crc8(number) == check else None), margin
 
 

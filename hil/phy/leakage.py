@@ -7,17 +7,21 @@ that the guard carriers tell what it adds on the active ones: a linear (Wiener) 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.phy.numerology import Numerology
 
-__all__ = ["edge_covariance", "guard_filter"]
+__all__ = ["guard_filter"]
 
 Complexes = NDArray[np.complex128]
 _REACH = 24
+"""Samples of a neighbouring symbol that ring into the window."""
+_MOST_GUARDS = 24
+"""Guard carriers used: the ringing has fewer dimensions."""
 _KAISER, _HALF_WIDTH = 8.0, 16.0
 
 
@@ -28,36 +32,27 @@ def _delay_response(times: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.abs(times) < _HALF_WIDTH, np.sinc(times) * window, 0.0)
 
 
-def edge_covariance(count: int, begin: int, end: int, numerology: Numerology, spread: float) -> Complexes:
-    """Covariance of what rings into a window from beyond the edges of what was sent, unit-power carriers and channel.
+def _spills(numerology: Numerology, advance: int) -> Iterator[tuple[float, Complexes]]:
+    """Spectra of what rings into a window: weight and [N, sample beyond the edge], for each delay and either edge.
 
-    Args:
-        count: samples of the window.
-        begin, end: samples from the edge before to the window's first sample, and from its last to the first beyond.
-        numerology: the carriers, which shape the spectrum of what is beyond.
-        spread: largest delay of a path, samples; power falls 1 dB a sample, earlier ones lie within ±0.6 sample.
-
-    Returns:
-        complex128 [count, count].
+    Half of the power comes within ±0.6 sample, the rest later, 1 dB less with each sample.
     """
-    carriers, size = np.array(numerology.carriers), numerology.fft_size
-    lags = np.arange(_REACH)
-    phases = np.exp(2j * np.pi / size * (lags[:, None] - lags[None, :])[..., None] * carriers)
-    sent = 2 * phases.sum(-1) / size  # foreign symbol, and what would have continued this one
-    delays = np.concatenate([np.linspace(-0.6, 0.6, 13), np.linspace(0.65, max(0.7, spread), 40)])
+    size = numerology.fft_size
+    # The window ends `advance` before its symbol does, and begins prefix − advance after it.
+    begin, end = numerology.cyclic_prefix - advance, advance + 1
+    delays = np.concatenate([np.linspace(-0.6, 0.6, 13), np.linspace(0.65, max(1.0, begin - 1.5), 40)])
     weights = np.concatenate([np.full(13, 1 / 26), 10 ** (-delays[13:] / 10)])
     weights[13:] *= 0.5 / weights[13:].sum()
-    window = np.arange(count)
-    total = np.zeros((count, count), complex)
+    window, lags = np.arange(size), np.arange(_REACH)
     for delay, weight in zip(delays, weights, strict=True):
-        for places in (count - 1 + end + lags, -begin - _REACH + lags):
-            spill = _delay_response(window[:, None] - places[None, :] - delay)
-            total += weight * (spill @ sent @ spill.T)
-    return total
+        for places in (size - 1 + end + lags, -begin - _REACH + lags):
+            ringing = _delay_response(window[:, None] - places[None, :] - delay)
+            yield weight, np.fft.fft(ringing, axis=0) / np.sqrt(size)
 
 
-def guard_filter(numerology: Numerology, advance: int, ridge: float) -> tuple[Any, Complexes, Complexes]:
-    """Estimate of the leakage on active carriers from the guard carriers, and where no leakage is to be expected.
+@lru_cache(maxsize=16)
+def guard_filter(numerology: Numerology, advance: int, ridge: float) -> tuple[NDArray[np.int64], Complexes, float]:
+    """Estimate of the leakage on active carriers from the guard carriers.
 
     Args:
         numerology: carriers and prefix.
@@ -65,22 +60,23 @@ def guard_filter(numerology: Numerology, advance: int, ridge: float) -> tuple[An
         ridge: noise power a carrier (unit-power carriers) for which the filter is made.
 
     Returns:
-        guard: int64 [guard], their bins (without DC);
-        weights: complex128 [guard, N], leakage = Σ_g weights[g] · spectrum[guard[g]], zero but on active carriers;
-        quiet: complex128 [direction, guard], unit vectors orthogonal to the leakage, to measure noise with.
+        guard: int64 [guard], bins (without DC) that it listens to;
+        weights: complex128 [guard, active], leakage = Σ_g spectrum[guard[g]] · weights[g];
+        limit: power on a guard carrier, of unit-power active ones, beyond which what is heard there is no leakage: 4 dB
+            above its mean over delays.
     """
-    size = numerology.fft_size
-    # The window ends `advance` before its symbol does, and begins prefix − advance after it.
-    cover = edge_covariance(
-        size, numerology.cyclic_prefix - advance, advance + 1, numerology, max(1.0, numerology.cyclic_prefix - advance - 1.5)
-    )
-    fourier = np.exp(-2j * np.pi / size * np.outer(np.arange(size), np.arange(size))) / np.sqrt(size)
-    spectrum = fourier @ cover @ fourier.conj().T
-    guard = np.array([index for index in numerology.null_bins if index != 0] or [0], np.int64)
-    own = spectrum[np.ix_(guard, guard)]
-    cross = spectrum[np.ix_(np.arange(size), guard)]  # E[active · conj(guard)]
+    bins, size = np.array(numerology.bins), numerology.fft_size
+    guard = np.array([index for index in numerology.null_bins if index != 0], np.int64)
+    if guard.size > _MOST_GUARDS:
+        guard = guard[np.linspace(0, guard.size - 1, _MOST_GUARDS).round().astype(int)]
+    lags = np.arange(_REACH)
+    phases = np.exp(2j * np.pi / size * (lags[:, None] - lags[None, :])[..., None] * bins)
+    sent = 2 * phases.sum(-1) / size  # foreign symbol, and what would have continued this one
+    own = np.zeros((guard.size, guard.size), complex)
+    cross = np.zeros((bins.size, guard.size), complex)
+    for weight, spill in _spills(numerology, advance):
+        heard = weight * (sent @ spill[guard].conj().T)
+        own += spill[guard] @ heard
+        cross += spill[bins] @ heard  # E[active · conj(guard)]
     weights = np.linalg.solve((own + ridge * np.eye(guard.size)).T, cross.T)
-    active = np.zeros(size, bool)
-    active[list(numerology.bins)] = True
-    _, vectors = np.linalg.eigh(own)
-    return guard, weights * active, vectors[:, : max(1, (guard.size + 1) // 2)].conj().T
+    return guard, weights, 2.5 * float(np.diag(own).real.mean()) if guard.size else 0.0

@@ -3,102 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.phy import header
-from hil.phy.detect import estimate_cfo, find, peak_frequency
-from hil.phy.detector import Detector, Found
-from hil.phy.estimate import delay_projection, smooth_phasor, smoothing_window, unbiased_power
-from hil.phy.frame import FrameFormat, Segment
-from hil.phy.ofdm import demodulate, modulate
-from hil.phy.reception import FrameReception, ReceiverConfig
-from hil.phy.sounded import FrameBatch, SoundedFrames
-from hil.phy.stream import Searcher, as_complex
+from hil.errors import ShapeError
+from hil.phy.batch import FrameBatch, Rows
+from hil.phy.detector import Detector
+from hil.phy.frame import FrameFormat
+from hil.phy.kernels import kernels
+from hil.phy.reception import FrameReception, Observed, ReceiverConfig
+from hil.phy.search import Hit
+from hil.phy.stream import Searcher
+from hil.phy.tables import Tables
 
-__all__ = ["FrameReception", "Receiver", "ReceiverConfig", "StreamReceiver"]
+__all__ = ["FrameReception", "Observed", "Receiver", "ReceiverConfig", "StreamReceiver"]
 
-
-class StreamReceiver:
-    """Finds frames in a stream. Blocks of any size give the bits that `Receiver.receive` gives for all of it at once.
-
-    Args:
-        form: the frame format.
-        config: what is known of the bench.
-        fast: True: compiled kernels, False: plain torch, None: compiled if numba is installed.
-        receiver: a receiver of the same format to share tables with.
-        buffer: float32 storage to use again.
-    """
-
-    def __init__(
-        self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None, receiver: Receiver | None = None,
-        buffer: NDArray[np.float32] | None = None,
-    ) -> None:  # fmt: skip
-        self._receiver = receiver or Receiver(form, config, fast=fast)
-        self._search = Searcher(form, self._receiver.detector, self._take, buffer)
-        self._frames: list[FrameReception] = []
-        self._batch: FrameBatch | None = None
-        self._room = 1
-
-    def push(self, samples: Tensor | NDArray[np.complex64]) -> Sequence[FrameReception]:
-        """The frames that these samples complete; positions count from the first sample ever pushed.
-
-        Args:
-            samples: complex64 [n], 1.0 = full scale of the converter.
-
-        Raises:
-            ShapeError: not complex64 or not one-dimensional.
-        """
-        self._push(samples)
-        return self._collect()
-
-    def finish(self) -> Sequence[FrameReception]:
-        """The stream ends here: the frames that were held back for what might have followed."""
-        self._search.finish()
-        return self._collect()
-
-    @property
-    def buffer(self) -> NDArray[np.float32]:
-        """The storage in use."""
-        return self._search.buffer
-
-    def take_all(self, samples: Tensor | NDArray[np.complex64]) -> Sequence[FrameReception]:
-        """All frames of a stream that starts and ends here; as `push` and `finish`."""
-        self._push(samples)
-        self._search.finish()
-        return self._collect()
-
-    def _push(self, samples: Tensor | NDArray[np.complex64]) -> None:
-        self._room = samples.shape[0] // self._receiver.form.samples + 2 if samples.ndim else 1
-        mixer = self._receiver.config.mixer
-        if mixer is not None:
-            tensor = samples if isinstance(samples, Tensor) else torch.from_numpy(samples)
-            samples = mixer.correct(tensor) if tensor.is_complex() else tensor
-        self._search.push(samples)
-
-    def _collect(self) -> Sequence[FrameReception]:
-        batch, frames = self._batch, self._frames
-        self._batch, self._frames = None, []
-        return batch if batch is not None else frames
-
-    @torch.no_grad()
-    def _take(self, samples: NDArray[np.float32], origin: int, found: Sequence[Found]) -> None:
-        receiver = self._receiver
-        if receiver.sounded is not None:
-            if self._batch is None:
-                self._batch = receiver.sounded.batch(self._room)
-            receiver.sounded.receive(samples, origin, found, self._batch)
-            return
-        form = receiver.form
-        for item in found:
-            start = item.position - form.preamble_start
-            window = as_complex(samples, start - origin, form.samples)
-            self._frames.append(receiver.frame(window, start, item.cfo, item.metric))
+_CHUNK = 65536
+"""Samples of spectra worked on at a time; they stay in the processor's cache."""
+_MOST_SNR = 1e7
+_SLOT_METRIC = 14.0
+"""Differential correlation over a slot, squared, over its noise: chance passes with probability e^−14 a hypothesis."""
+Samples = Tensor | NDArray[np.complex64] | NDArray[np.int16]
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 
 class Receiver:
@@ -107,13 +39,11 @@ class Receiver:
     Args:
         form: the frame format.
         config: what is known of the bench.
-        fast: True: compiled kernels, False: plain torch, None: compiled if numba is installed.
+        fast: True: compiled kernels, False: plain ones, None: compiled if numba is installed.
     """
 
     def __init__(self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None) -> None:
-        self.form = form
-        self.config = config
-        self._buffer: NDArray[np.float32] | None = None
+        self.form, self.config = form, config
         self.detector = Detector(
             form.preamble_design,
             mode=config.mode,
@@ -121,243 +51,230 @@ class Receiver:
             false_alarm=config.false_alarm,
             fast=fast,
         )
-        self.sounded = SoundedFrames(form, config, fast=fast) if form.preamble_sounded else None
-        self._carriers = torch.tensor(form.numerology.carriers, dtype=torch.float64)
-        self._bins = list(form.numerology.bins)
-        undo = torch.exp(2j * math.pi / form.numerology.fft_size * config.advance * self._carriers)
-        self._undo_advance = undo.to(torch.complex64)
-        self._projection = delay_projection(form.numerology, -config.taps_before, config.taps)
+        self.tables = Tables.of(form, config)
+        self._kernels = kernels(fast).frames.FrameKernels(self.tables)
+        self.chunk = max(1, _CHUNK // ((self.tables.rows + 1) * self.tables.size))
+        self._grid = np.empty((0, self.tables.rows + 1, 2 * self.tables.size), np.float32)
+        self._buffer: Floats | None = None
 
-    @torch.no_grad()
-    def receive(self, samples: Tensor) -> Sequence[FrameReception]:
+    def receive(self, samples: Samples, *, full_scale: float | None = None) -> Sequence[FrameReception]:
         """All complete frames in a window, in order of time.
 
         Args:
-            samples: complex64 [n], 1.0 = full scale of the converter.
+            samples: complex64 [n], 1.0 = full scale of the converter; or raw int16 [n, 2].
+            full_scale: int16 value of full scale, with raw samples.
 
         Raises:
-            ShapeError: not complex64 or not one-dimensional.
+            ShapeError: samples of another type or shape, or raw ones without their full scale.
         """
         stream = StreamReceiver(self.form, self.config, receiver=self, buffer=self._buffer)
-        frames = stream.take_all(samples)
+        frames = stream.push(samples, full_scale=full_scale, last=True)
         self._buffer = stream.buffer
         return frames
 
-    def frame(self, samples: Tensor, start: int, cfo: float, metric: float) -> FrameReception:
-        """Receive one frame, complex64 [form.samples], found at `start` with a CFO (cycles a sample) and a metric."""
-        form, config = self.form, self.config
-        silent = self._silent(samples)
-        locked = config.max_cfo_hz == 0
-        cfos = [0.0] * form.transmitters if locked else [self._slot_cfo(samples, tx, cfo) for tx in range(form.transmitters)]
-        tracks = [self._track(samples, tx, value, silent) for tx, value in enumerate(cfos)]
-        number, margin = self._header(tracks[0])
-        tasks, uses = form.tasks, form.occupied.shape[1]
-        symbols = torch.zeros((tasks, uses), dtype=torch.complex64)
-        channel = torch.zeros((form.transmitters, tasks, uses), dtype=torch.complex64)
-        noise_var = torch.zeros((tasks, uses))
-        for segment in form.segments:
-            cells, gains, noise = self._payload(samples, segment, tracks, silent)
-            index = segment.cells
-            symbols[:, segment.uses] = cells.flatten()[index].unflatten(0, (tasks, -1))
-            noise_var[:, segment.uses] = noise.flatten()[index].unflatten(0, (tasks, -1))
-            for tx, gain in zip(segment.transmitters, gains, strict=True):
-                channel[tx][:, segment.uses] = gain.flatten()[index].unflatten(0, (tasks, -1))
-        null = tracks[0].bins[: form.header_index][:, list(form.numerology.null_bins)]
-        return FrameReception(
-            number=number,
-            start=start,
-            metric=metric,
-            header_margin=margin,
-            cfo_hz=torch.tensor([track.cfo * config.sample_rate_hz for track in tracks], dtype=torch.float64),
-            signal=torch.stack([track.signal for track in tracks]),
-            noise=silent,
-            null_noise=float(null.abs().square().mean()),
-            response=torch.stack([track.response for track in tracks]),
-            symbols=symbols,
-            channel=channel,
-            noise_var=noise_var,
-            preamble_cfo_hz=cfo * config.sample_rate_hz,
-            pilot_noise=_mean([track.pilot_noise for track in tracks]),
-            clock_ppm=torch.tensor([track.clock_ppm for track in tracks], dtype=torch.float64),
-            reference_cfo_hz=sum(track.mixed for track in tracks) / len(tracks) * config.sample_rate_hz,
-        )
-
-    def _silent(self, samples: Tensor) -> float:
-        """Noise power a carrier in the silent symbol, on the active carriers; its edges are left out."""
-        numerology = self.form.numerology
-        first = numerology.cyclic_prefix // 2
-        spectrum = torch.fft.fft(samples[first : first + numerology.fft_size], norm="ortho")
-        return float(spectrum[self._bins].abs().square().mean())
-
-    def _slot_cfo(self, samples: Tensor, tx: int, preamble_cfo: float) -> float:
-        """CFO of a transmitter (cycles a sample): the preamble's for transmitter 0, else searched in its own slot."""
-        if tx == 0:
-            return preamble_cfo
-        form, config = self.form, self.config
-        length = form.config.sounding_symbols * form.numerology.symbol_samples
-        template = modulate(form.sounding[tx], form.numerology)
-        template = template / template.abs().square().mean().sqrt()
-        reach = form.numerology.cyclic_prefix
-        first = form.sounding_start + tx * length - reach
-        window = samples[first : first + length + 2 * reach]
-        limit = config.max_cfo_hz / config.sample_rate_hz
-        found = find(window, template, max_cfo=limit, false_alarm=config.false_alarm)
-        if not found:
-            return preamble_cfo
-        place = found[0].position
-        return estimate_cfo(window[place : place + length], template, found[0].cfo)
-
-    def _grid(self, samples: Tensor, cfo: float) -> Tensor:
-        """All FFT bins of all symbols after the preamble, derotated by a CFO, complex64 [symbol, N]."""
-        form = self.form
-        body = samples[form.sounding_start :]
-        if cfo:
-            time = torch.arange(form.sounding_start, samples.shape[0], dtype=torch.float64)
-            body = body * torch.exp(-2j * math.pi * cfo * time).to(torch.complex64)
-        return demodulate(body, form.numerology, advance=self.config.advance)
-
-    def _active(self, bins: Tensor, cfo: float) -> Tensor:
-        """Active carriers of a grid, with window advance and sample-clock drift undone, complex64 [symbol, active]."""
-        form, config = self.form, self.config
-        grid = bins[:, self._bins] * self._undo_advance
-        if not cfo:
-            return grid
-        drift = cfo * config.sample_rate_hz / config.center_freq_hz
-        time = form.sounding_start + torch.arange(bins.shape[0], dtype=torch.float64) * form.numerology.symbol_samples
-        angle = -2 * math.pi / form.numerology.fft_size * drift * time[:, None] * self._carriers[None, :]
-        return grid * torch.exp(1j * angle).to(torch.complex64)
-
-    def _track(self, samples: Tensor, tx: int, cfo: float, noise: float) -> _Track:
-        """Channel of one transmitter at its sounding slot and its phase over all symbols."""
-        form, config = self.form, self.config
-        bins = self._grid(samples, cfo)
-        grid = self._active(bins, cfo)
-        slot = slice(tx * form.config.sounding_symbols, (tx + 1) * form.config.sounding_symbols)
-        matched = grid[slot] * form.sounding[tx].conj()
-        center = slot.start + (form.config.sounding_symbols - 1) / 2
-        index = torch.arange(grid.shape[0], dtype=torch.float64) - center
-        rate = 0.0
-        if config.max_cfo_hz:
-            rate = peak_frequency((matched @ self._projection).T.contiguous())
-            matched = matched * _spin(-rate, index[slot])[:, None]
-        response = matched.mean(0) @ self._projection
-        strength = float(response.abs().square().mean())
-        phase = torch.zeros(grid.shape[0], dtype=torch.float64)
-        tilt = torch.zeros((grid.shape[0], grid.shape[1]), dtype=torch.float64)
-        left, clock = [], 0.0
-        for segment in form.segments:
-            if tx not in segment.transmitters:
-                continue
-            rows = slice(form.payload_index + segment.first, form.payload_index + segment.first + segment.symbols)
-            pilots = form.pilots_of(segment, tx)
-            known = response[pilots] * form.pilot_symbols[segment.first : segment.first + segment.symbols][:, pilots]
-            phasor = (grid[rows][:, pilots] * known.conj()).sum(1) * _spin(-rate, index[rows])
-            phasor = phasor / known.abs().square().sum(1).mean()
-            slope = 0.0
-            if config.max_cfo_hz:
-                slope = peak_frequency(phasor)
-                phasor = phasor * _spin(-slope, index[rows])
-            window = smoothing_window(noise / max(strength, 1e-30), len(pilots), config.phase_walk_rad2)
-            residual = smooth_phasor(phasor, window).angle().double()
-            phase[rows] = residual + 2 * math.pi * slope * index[rows]
-            looks = grid[rows][:, pilots] * known.conj() * _spin(-rate, index[rows])[:, None]
-            looks = looks * torch.exp(-1j * phase[rows]).to(torch.complex64)[:, None]
-            if config.max_cfo_hz:
-                clock = self._tilt(looks, known, index[rows], pilots, noise)
-                tilt[rows] = clock * index[rows][:, None] * (self._carriers - self._carriers[pilots].mean())
-                looks = looks * torch.exp(-1j * tilt[rows][:, pilots]).to(torch.complex64)
-            strengths = known.abs().square()
-            left.append(float(((looks - strengths).abs().square() / strengths.clamp_min(1e-30)).mean()))
-        total = cfo + rate / form.numerology.symbol_samples
-        return _Track(
-            bins=bins, grid=grid, cfo=total, mixed=cfo, rate=rate, index=index, response=response,
-            phase=phase, signal=unbiased_power(matched), tilt=tilt, pilot_noise=_mean(left),
-            clock_ppm=1e6 * (clock * form.numerology.fft_size / (2 * math.pi * form.numerology.symbol_samples)
-                             + cfo * config.sample_rate_hz / config.center_freq_hz),
-        )  # fmt: skip
-
-    def _tilt(self, looks: Tensor, known: Tensor, index: Tensor, pilots: list[int], noise: float) -> float:
-        """Phase that the sample clock adds a carrier and symbol beyond what the CFO explains (rad), MAP.
+    def receive_windows(self, windows: Iterable[Samples], *, full_scale: float | None = None) -> list[list[FrameReception]]:
+        """What `receive` gives for each of many windows, to the bit, at a lower cost a window.
 
         Args:
-            looks: complex64 [symbol, pilot], pilots times conj(expected), common phase removed.
-            known: complex64 [symbol, pilot], expected; index: float64 [symbol], time from the sounding slot, symbols.
-            pilots: positions; noise: power a carrier.
+            windows: as for `receive`; full_scale: of raw ones.
+
+        Raises:
+            ShapeError: as `receive`.
         """
-        numerology = self.form.numerology
-        spread = 2 * math.pi * self.config.clock_left_ppm * 1e-6 * numerology.symbol_samples / numerology.fft_size
-        if not spread:
-            return 0.0
-        lever = index[:, None] * (self._carriers[pilots] - self._carriers[pilots].mean())
-        weight = float((known.abs().square() * lever.square()).sum()) + 0.5 * noise / spread**2
-        return float((looks.imag * lever).sum()) / max(weight, 1e-30)
+        out: list[list[FrameReception]] = []
+        kept: list[Floats] = []
+        places: list[tuple[int, Hit]] = []
+        form, length = self.form, self.form.samples
 
-    def _header(self, track: _Track) -> tuple[int | None, float]:
-        form = self.form
-        rows = slice(form.header_index, form.payload_index)
-        matched = track.grid[rows] * track.response.conj() * _spin(-track.rate, track.index[rows])[:, None]
-        body = matched[:, list(form.numerology.data_positions)].flatten()
-        return header.decode(body[: header.USES * form.config.header_repetitions])
+        def keep(samples: Floats, origin: int, found: Sequence[Hit]) -> None:
+            for item in found:
+                first = item.position - form.preamble_start - origin
+                kept.append(samples[2 * first : 2 * (first + length)].copy())
+                places.append((len(out) - 1, item))
 
-    def _payload(
-        self, samples: Tensor, segment: Segment, tracks: list[_Track], noise: float
-    ) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Equalised data cells, each transmitter's relative channel and the noise variance, [symbol, data carrier] each."""
-        form, config = self.form, self.config
-        rows = slice(form.payload_index + segment.first, form.payload_index + segment.first + segment.symbols)
-        data = list(form.numerology.data_positions)
-        own = [tracks[tx] for tx in segment.transmitters]
-        common = sum(track.mixed for track in own) / len(own)
-        shared = all(track.mixed == common for track in own)
-        grid = own[0].grid if shared else self._active(self._grid(samples, common), common)
-        responses = []
-        for track in own:
-            rotation = _spin(track.rate, track.index[rows]) * torch.exp(1j * track.phase[rows]).to(torch.complex64)
-            if not shared:
-                time = form.sounding_start + (torch.arange(form.symbols) + 0.5) * form.numerology.symbol_samples
-                rotation = rotation * _spin(track.mixed - common, time.double()[rows])
-            tilt = torch.exp(1j * track.tilt[rows]).to(torch.complex64)
-            responses.append(rotation[:, None] * tilt * track.response[None, :])
-        if len(own) == 1 or config.aligned:
-            mean = torch.stack(responses).mean(0)
-        else:
-            mean = torch.stack(responses).abs().square().mean().sqrt().to(torch.complex64).expand_as(responses[0])
-        mean = mean[:, data]
-        weight = mean.abs().square().clamp_min(1e-30)
-        center = sum(track.cfo for track in own) / len(own) if len(own) > 1 else own[0].cfo
-        offsets = [(track.cfo - center) * form.numerology.fft_size for track in own]
-        leak = math.pi**2 / 3 * sum(e * e * float(t.response.abs().square().mean()) for e, t in zip(offsets, own, strict=True))
-        cells = grid[rows][:, data] * mean.conj() / weight
-        return cells, [response[:, data] * mean.conj() / weight for response in responses], (noise + leak) / weight
+        def flush() -> None:
+            batch = FrameBatch(form, self.config, self.tables, len(kept))
+            moved = [item._replace(position=k * length + form.preamble_start) for k, (_, item) in enumerate(places)]
+            good = self.take(np.concatenate(kept), 0, moved, batch)
+            left = [place for place, stays in zip(places, good, strict=True) if stays]
+            batch.starts[:] = torch.tensor([item.position - form.preamble_start for _, item in left], dtype=torch.int64)
+            for (window, _), frame in zip(left, batch, strict=True):
+                out[window].append(frame)
+            kept.clear()
+            places.clear()
+
+        for window in windows:
+            out.append([])
+            search = Searcher(form, self.detector, keep, self._buffer)
+            search.push(self.checked(window, full_scale), full_scale=full_scale or 1.0, last=True)
+            self._buffer = search.buffer
+            if len(kept) >= self.chunk:
+                flush()
+        if kept:
+            flush()
+        return out
+
+    def checked(self, samples: Samples, full_scale: float | None) -> NDArray[np.complex64] | NDArray[np.int16]:
+        """Samples of a right type and shape, corrected.
+
+        Raises:
+            ShapeError: as `receive`.
+        """
+        array: NDArray[Any] = samples.numpy() if isinstance(samples, Tensor) else samples
+        raw = array.dtype == np.int16 and array.ndim == 2 and array.shape[1] == 2 and full_scale is not None
+        if not raw and (array.dtype != np.complex64 or array.ndim != 1):
+            raise ShapeError(
+                "Argument 'samples' must be complex64 [n], or int16 [n, 2] together with 'full_scale', "
+                f"not {array.dtype} {array.shape} with full_scale = {full_scale}."
+            )
+        if self.config.mixer is None:
+            return array
+        if raw:
+            array = (array.astype(np.float32) / np.float32(full_scale or 1)).view(np.complex64)[:, 0]
+        return self.corrected(array)
+
+    def corrected(self, samples: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Samples as detection and all that follows see them: the one place where a front end's faults are taken off."""
+        if self.config.mixer is None:
+            return samples
+        corrected: NDArray[np.complex64] = self.config.mixer.correct(torch.from_numpy(samples)).numpy()
+        return corrected
+
+    def take(self, samples: Floats, origin: int, found: Sequence[Hit], batch: FrameBatch) -> list[bool]:
+        """Receive frames whose preambles were found, and append them to a batch.
+
+        Args:
+            samples: float32 [2 n], interleaved; holds the frames.
+            origin: index of its first sample in the stream.
+            found: their preambles, positions in the stream.
+            batch: where they go.
+
+        Returns:
+            whether each is a frame: without a header, sounding symbols must explain what is heard.
+        """
+        stays: list[bool] = []
+        for first in range(0, len(found), self.chunk):
+            part = found[first : first + self.chunk]
+            rows = batch.more(len(part))
+            rows.starts[:] = [item.position - self.form.preamble_start for item in part]
+            rows.metric[:] = [item.metric for item in part]
+            rows.coarse[:] = [item.cfo for item in part]
+            self._take(samples, rows.starts - origin, rows)
+            good = np.ones(len(part), bool)
+            if not self.form.config.header_repetitions:
+                good = self._explained(rows)
+                batch.drop(len(part), good)
+            stays += good.tolist()
+        return stays
+
+    def _take(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
+        rows.mixed[:] = rows.coarse[:, None]
+        if self.tables.options.locked:
+            rows.mixed[:] = 0
+            self._run(samples, starts, rows)
+            return
+        for tx in range(1, self.form.transmitters):
+            self._find_slot(samples, starts, tx, rows.mixed)
+        self._run(samples, starts, rows)
+        for _ in range(2):  # where the offset left inside a symbol would leak above a hundredth of the noise, once more
+            left = (rows.links[:, :, 0] - rows.mixed) * self.tables.size
+            snr = np.minimum(rows.links[:, :, 3] / rows.info[:, :1], _MOST_SNR)
+            again = (math.pi**2 / 3 * left**2 * snr > 0.01).any(1).nonzero()[0]
+            if not again.size:
+                break
+            better = rows.part(again)
+            better.mixed[:] = better.links[:, :, 0]
+            self._run(samples, starts[again], better)
+            rows.put(again, better)
+
+    def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
+        """Everything from samples to symbols for given carrier offsets."""
+        tables, count = self.tables, starts.size
+        if self._grid.shape[0] < count:
+            self._grid = np.empty((count, *self._grid.shape[1:]), np.float32)
+        freqs = rows.mixed @ tables.senders_of_row.T
+        self._kernels.gather(samples, starts, freqs, tables.offsets, self._grid[:count])
+        self._kernels.receive(_fft(self._grid[:count]), rows.mixed, freqs, rows)
+
+    def _find_slot(self, samples: Floats, starts: NDArray[np.int64], tx: int, mixed: Doubles) -> None:
+        """Carrier offset (cycles a sample) of a transmitter that the preamble says nothing of, from its slot."""
+        tables, slot = self.tables, self.tables.sounding_symbols
+        limit = self.config.max_cfo_hz / self.config.sample_rate_hz
+        parts = max(2, math.ceil(2 * tables.spacing / tables.size))  # fractions of a carrier that the symbols' phases resolve
+        grid = np.empty((starts.size, slot, 2 * tables.size), np.float32)
+        offsets = tables.offsets[tx * slot : (tx + 1) * slot]
+        freqs, values = mixed[:, tx].copy(), np.full(starts.size, _SLOT_METRIC * tables.active * (slot - 1))
+        for index in range(parts):
+            base = index / (parts * tables.size)
+            self._kernels.gather(samples, starts, np.full((starts.size, slot), base), offsets, grid)
+            self._kernels.slot_offsets(_fft(grid), tx, math.ceil(limit * tables.size), base, freqs, values)
+        mixed[:, tx] = freqs
+
+    def _explained(self, rows: Rows) -> NDArray[np.bool_]:
+        """Whether sounding symbols explain what is heard in their place, where it is above the noise: else it is no frame."""
+        left = rows.symbol_error[:, : self.tables.sounding_symbols].mean(1) / self.tables.active
+        signal, noise = rows.links[:, 0, 3], rows.info[:, 0]
+        return np.asarray((left < 2 * noise) | (signal > 0.25 * left))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Track:
-    """One transmitter through one frame.
+class StreamReceiver:
+    """Finds frames in a stream. Blocks of any size give the bits that `Receiver.receive` gives for all of it at once.
 
-    `mixed` (cycles a sample) was taken out of the grid; `rate` (cycles a symbol)
-    and `phase` (rad, `tilt` more on each carrier) remain, counted from the middle of its sounding slot (`index`, symbols).
+    Args:
+        form: the frame format.
+        config: what is known of the bench.
+        fast: True: compiled kernels, False: plain ones, None: compiled if numba is installed.
+        receiver: a receiver of the same format to share tables with.
+        buffer: float32 storage to use again.
     """
 
-    bins: Tensor
-    grid: Tensor
-    cfo: float
-    mixed: float
-    rate: float
-    index: Tensor
-    response: Tensor
-    phase: Tensor
-    tilt: Tensor
-    pilot_noise: float
-    clock_ppm: float
-    signal: Tensor
+    def __init__(
+        self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None, receiver: Receiver | None = None,
+        buffer: Floats | None = None,
+    ) -> None:  # fmt: skip
+        self._receiver = receiver or Receiver(form, config, fast=fast)
+        self._search = Searcher(form, self._receiver.detector, self._take, buffer)
+        self._batch: FrameBatch | None = None
+        self._room = 1
+
+    def push(self, samples: Samples, *, full_scale: float | None = None, last: bool = False) -> Sequence[FrameReception]:
+        """The frames that these samples complete; positions count from the first sample ever pushed.
+
+        Args:
+            samples: complex64 [n], 1.0 = full scale of the converter; or raw int16 [n, 2].
+            full_scale: int16 value of full scale, with raw samples.
+            last: the stream ends with them; as `finish` after them, but knowing it sooner.
+
+        Raises:
+            ShapeError: samples of another type or shape, or raw ones without their full scale.
+        """
+        array = self._receiver.checked(samples, full_scale)
+        self._room = array.shape[0] // self._receiver.form.samples + 1
+        self._search.push(array, full_scale=full_scale or 1.0, last=last)
+        return self._collect()
+
+    def finish(self) -> Sequence[FrameReception]:
+        """The stream ends here: the frames that were held back for what might have followed."""
+        self._search.finish()
+        return self._collect()
+
+    @property
+    def buffer(self) -> Floats:
+        """The storage in use."""
+        return self._search.buffer
+
+    def _collect(self) -> Sequence[FrameReception]:
+        batch, self._batch = self._batch, None
+        return [] if batch is None else batch
+
+    def _take(self, samples: Floats, origin: int, found: Sequence[Hit]) -> None:
+        receiver = self._receiver
+        if self._batch is None:
+            self._batch = FrameBatch(receiver.form, receiver.config, receiver.tables, self._room)
+        receiver.take(samples, origin, found, self._batch)
 
 
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
-
-
-def _spin(rate: float, steps: Tensor) -> Tensor:
-    """exp(j 2π · rate · steps), complex64."""
-    return torch.exp(2j * math.pi * rate * steps).to(torch.complex64)
+def _fft(grid: Floats) -> Floats:
+    """FFT of each row, not scaled; float32 [..., 2 N], interleaved."""
+    spectra: Floats = torch.fft.fft(torch.from_numpy(grid.view(np.complex64))).numpy().view(np.float32)
+    return spectra

@@ -1,4 +1,4 @@
-"""Phase tracking by pilots and the weights that follow from it (numba).
+"""Phases over time (numba): tables of phasors, carrier offset of a sounding slot, line through the pilots' phases.
 
 Numba's cache looks at the file of the kernel that calls: after a change here, touch the files that import it.
 """
@@ -10,163 +10,12 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["phasors", "rotate", "smooth", "square", "track", "weights"]
+__all__ = ["FAST", "follow", "looks", "phasors", "ramp", "rotate", "slot_rate", "smooth", "track", "turn_on"]
 
-_FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
-
-
-@njit(cache=True, fastmath=_FAST)
-def rotate(vr, vi, carriers, a, b, c, taus):
-    """v[p, s] times exp(−j (a + b τ + c k τ)), τ in steps of one from taus."""
-    pilots, symbols = vr.shape
-    for p in range(pilots):
-        slope = b + c * carriers[p]
-        start = a + slope * taus
-        xr, xi = math.cos(start), -math.sin(start)
-        sr, si = math.cos(slope), -math.sin(slope)
-        for s in range(symbols):
-            r = vr[p, s] * xr - vi[p, s] * xi
-            vi[p, s] = vr[p, s] * xi + vi[p, s] * xr
-            vr[p, s] = r
-            xr, xi = xr * sr - xi * si, xr * si + xi * sr
+FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 
 
-@njit(cache=True, fastmath=_FAST)
-def track(vr, vi, power, carriers, tau, noise, prior, theta):
-    """MAP of phase (rad), its slope (rad a symbol) and its slope over carriers (rad a carrier and symbol).
-
-    Args:
-        vr, vi: float64 [pilot, symbol], received times conj(expected); left rotated by the estimate.
-        power: float64 [pilot], |expected|².
-        carriers: float64 [pilot]; tau: time of the first symbol from the preamble's middle, symbols.
-        noise: σ²; prior: float64 [3] variances; theta: float64 [3], output.
-    """
-    pilots, symbols = vr.shape
-    theta[:] = 0
-    step = 2.0 / (tau + symbols)
-    reach = min(40, int(4 * math.sqrt(prior[1]) / step))
-    if reach > 0:
-        best = -1.0
-        chosen = 0.0
-        ur = np.zeros(symbols)
-        ui = np.zeros(symbols)
-        for p in range(pilots):
-            for s in range(symbols):
-                ur[s] += vr[p, s]
-                ui[s] += vi[p, s]
-        for j in range(-reach, reach + 1):
-            slope = j * step
-            # The phase at the preamble is known: |Σ|² is compared together with the preamble's own weight.
-            xr, xi = math.cos(slope * tau), -math.sin(slope * tau)
-            sr, si = math.cos(slope), -math.sin(slope)
-            tr = 0.5 * noise / prior[0]
-            ti = 0.0
-            for s in range(symbols):
-                tr += ur[s] * xr - ui[s] * xi
-                ti += ur[s] * xi + ui[s] * xr
-                xr, xi = xr * sr - xi * si, xr * si + xi * sr
-            value = math.sqrt(tr * tr + ti * ti) - 0.25 * noise * slope * slope / prior[1]
-            if value > best:
-                best = value
-                chosen = slope
-        if chosen != 0:
-            rotate(vr, vi, carriers, 0.0, chosen, 0.0, tau)
-            theta[1] = chosen
-    for _ in range(3):
-        m00, m01, m02, m11, m12, m22 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        g0, g1, g2 = 0.0, 0.0, 0.0
-        for p in range(pilots):
-            i0 = 0.0
-            i1 = 0.0
-            r0 = 0.0
-            for s in range(symbols):
-                i0 += vi[p, s]
-                i1 += vi[p, s] * s
-                r0 += vr[p, s]
-            i1 += tau * i0
-            k = carriers[p]
-            g0 += i0
-            g1 += i1
-            g2 += k * i1
-            w = power[p]
-            n = symbols
-            t1 = n * tau + n * (n - 1) / 2
-            t2 = n * tau * tau + tau * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6
-            m00 += w * n
-            m01 += w * t1
-            m02 += w * k * t1
-            m11 += w * t2
-            m12 += w * k * t2
-            m22 += w * k * k * t2
-        half = 0.5 * noise
-        m00 += half / prior[0]
-        m11 += half / prior[1]
-        m22 += half / prior[2]
-        g0 -= half / prior[0] * theta[0]
-        g1 -= half / prior[1] * theta[1]
-        g2 -= half / prior[2] * theta[2]
-        c00 = m11 * m22 - m12 * m12
-        c01 = m02 * m12 - m01 * m22
-        c02 = m01 * m12 - m02 * m11
-        det = m00 * c00 + m01 * c01 + m02 * c02
-        if not abs(det) > 0:
-            break
-        c11 = m00 * m22 - m02 * m02
-        c12 = m01 * m02 - m00 * m12
-        c22 = m00 * m11 - m01 * m01
-        a = (c00 * g0 + c01 * g1 + c02 * g2) / det
-        b = (c01 * g0 + c11 * g1 + c12 * g2) / det
-        c = (c02 * g0 + c12 * g1 + c22 * g2) / det
-        theta[0] += a
-        theta[1] += b
-        theta[2] += c
-        rotate(vr, vi, carriers, a, b, c, tau)
-        if abs(a) + (abs(b) + 30 * abs(c)) * (tau + symbols) < 3e-4:
-            break
-
-
-@njit(cache=True)
-def smooth(vr, vi, window, angles):
-    """Angle of the moving average of Σ_p v over an odd window of symbols."""
-    pilots, symbols = vr.shape
-    half = window // 2
-    for s in range(symbols):
-        tr = 0.0
-        ti = 0.0
-        for t in range(max(0, s - half), min(symbols, s + half + 1)):
-            for p in range(pilots):
-                tr += vr[p, t]
-                ti += vi[p, t]
-        angles[s] = math.atan2(ti, tr)
-
-
-@njit(cache=True, fastmath=_FAST)
-def weights(hr, hi, squared, active, more, floor, start, step, start_slope, step_slope, wr, wi, sr, si, br, bi, cr, ci):
-    """Equaliser of the first symbol, and its factor from symbol to symbol; phases are linear in the signed carrier.
-
-    wr, wi = conj(H)/(|H|² + more) exp(−j (start + start_slope k)); sr, si = exp(−j (step + step_slope k)).
-    """
-    size = hr.shape[0]
-    half = size // 2
-    phasors(br, bi, start_slope / (2 * math.pi), np.float32(1))
-    phasors(cr, ci, step_slope / (2 * math.pi), np.float32(1))
-    a, b = np.float32(math.cos(start)), np.float32(-math.sin(start))
-    c, d = np.float32(math.cos(step)), np.float32(-math.sin(step))
-    for side in range(2):
-        sign = np.float32(1 - 2 * side)
-        for i in range(side, half):
-            n = size - i if side else i
-            x = br[i] * a - sign * bi[i] * b
-            y = br[i] * b + sign * bi[i] * a
-            scale = active[n] / max(squared[n] + more, floor)
-            wr[n] = scale * (hr[n] * x + hi[n] * y)
-            wi[n] = scale * (hr[n] * y - hi[n] * x)
-            sr[n] = cr[i] * c - sign * ci[i] * d
-            si[n] = cr[i] * d + sign * ci[i] * c
-    wr[half], wi[half], sr[half], si[half] = 0, 0, 1, 0
-
-
-@njit(cache=True, fastmath=_FAST)
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def phasors(table_r, table_i, step, scale):
     """Table of scale · exp(−j 2π step i) for i = 0, 1, … by doubling."""
     count = table_r.shape[0]
@@ -184,13 +33,285 @@ def phasors(table_r, table_i, step, scale):
         done *= 2
 
 
-@njit(cache=True, fastmath=_FAST)
-def square(hr, hi, active, squared, row):
-    """|H|², its sum over active carriers, and H interleaved."""
-    total = np.float32(0)
-    for n in range(hr.shape[0]):
-        squared[n] = hr[n] * hr[n] + hi[n] * hi[n]
-        total += squared[n] * active[n]
-        row[2 * n] = hr[n]
-        row[2 * n + 1] = hi[n]
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def ramp(angle, table_r, table_i, out_r, out_i):
+    """exp(j angle k) for the active carriers k = −half … −1, 1 … half; the tables hold half + 1 values."""
+    half = table_r.shape[0] - 1
+    phasors(table_r, table_i, -angle / (2 * math.pi), np.float32(1))
+    for i in range(half):
+        out_r[half + i] = table_r[i + 1]
+        out_i[half + i] = table_i[i + 1]
+        out_r[half - 1 - i] = table_r[i + 1]
+        out_i[half - 1 - i] = -table_i[i + 1]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def slot_rate(rr, ri, ur, ui):
+    """Phase step from symbol to symbol (rad) by maximum likelihood: peak of Σ_d |Σ_m z[m, d] exp(−j ω m)|².
+
+    Args:
+        rr, ri: float32 [symbol, carrier], looks at the channel.
+        ur, ui: float32 [dimension, carrier], orthonormal basis of the channel; z are the looks' coordinates.
+    """
+    count, active = rr.shape
+    dimensions = ur.shape[0]
+    zr = np.empty((count, dimensions), np.float32)
+    zi = np.empty((count, dimensions), np.float32)
+    for m in range(count):
+        for d in range(dimensions):
+            a = np.float32(0)
+            b = np.float32(0)
+            for c in range(active):
+                a += ur[d, c] * rr[m, c] + ui[d, c] * ri[m, c]
+                b += ur[d, c] * ri[m, c] - ui[d, c] * rr[m, c]
+            zr[m, d] = a
+            zi[m, d] = b
+    lag_r = np.zeros(count)
+    lag_i = np.zeros(count)
+    for lag in range(1, count):
+        a = np.float32(0)
+        b = np.float32(0)
+        for m in range(count - lag):
+            for d in range(dimensions):
+                a += zr[m + lag, d] * zr[m, d] + zi[m + lag, d] * zi[m, d]
+                b += zi[m + lag, d] * zr[m, d] - zr[m + lag, d] * zi[m, d]
+        lag_r[lag] = a
+        lag_i[lag] = b
+    steps = 4 * count
+    best = -np.inf
+    rate = 0.0
+    for j in range(steps):
+        omega = 2 * math.pi * (j - steps // 2) / steps
+        c, s = math.cos(omega), -math.sin(omega)
+        xr, xi = c, s
+        value = 0.0
+        for lag in range(1, count):
+            value += lag_r[lag] * xr - lag_i[lag] * xi
+            xr, xi = xr * c - xi * s, xr * s + xi * c
+        if value > best:
+            best = value
+            rate = omega
+    for _ in range(4):  # Newton's method
+        slope = 0.0
+        curve = 0.0
+        for lag in range(1, count):
+            xr, xi = math.cos(rate * lag), -math.sin(rate * lag)
+            slope += lag * (lag_r[lag] * xi + lag_i[lag] * xr)
+            curve -= lag * lag * (lag_r[lag] * xr - lag_i[lag] * xi)
+        if curve >= 0:
+            break
+        limit = 2 * math.pi / steps
+        rate -= min(max(slope / curve, -limit), limit)
+    return rate
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def rotate(vr, vi, carriers, a, b, c, tau):
+    """v[p, s] times exp(−j (a + b τ + c k τ)), τ in steps of one from tau."""
+    pilots, symbols = vr.shape
+    for p in range(pilots):
+        slope = b + c * carriers[p]
+        start = a + slope * tau
+        xr, xi = math.cos(start), -math.sin(start)
+        sr, si = math.cos(slope), -math.sin(slope)
+        for s in range(symbols):
+            r = vr[p, s] * xr - vi[p, s] * xi
+            vi[p, s] = vr[p, s] * xi + vi[p, s] * xr
+            vr[p, s] = r
+            xr, xi = xr * sr - xi * si, xr * si + xi * sr
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _coarse(vr, vi, tau, noise, prior):
+    """Slope (rad a symbol) near the right peak of the likelihood."""
+    pilots, symbols = vr.shape
+    step = 2.0 / (tau + symbols)
+    reach = min(200, int(4 * math.sqrt(prior[1]) / step))
+    best = -np.inf
+    chosen = 0.0
+    ur = np.zeros(symbols)
+    ui = np.zeros(symbols)
+    for p in range(pilots):
+        for s in range(symbols):
+            ur[s] += vr[p, s]
+            ui[s] += vi[p, s]
+    for j in range(-reach, reach + 1):
+        slope = j * step
+        # The phase at the sounding is known: |Σ| is taken together with the sounding's own weight.
+        xr, xi = math.cos(slope * tau), -math.sin(slope * tau)
+        sr, si = math.cos(slope), -math.sin(slope)
+        tr = 0.5 * noise / prior[0]
+        ti = 0.0
+        for s in range(symbols):
+            tr += ur[s] * xr - ui[s] * xi
+            ti += ur[s] * xi + ui[s] * xr
+            xr, xi = xr * sr - xi * si, xr * si + xi * sr
+        value = math.sqrt(tr * tr + ti * ti) - 0.25 * noise * slope * slope / prior[1]
+        if value > best:
+            best = value
+            chosen = slope
+    return chosen
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def track(vr, vi, power, carriers, tau, noise, prior, theta):
+    """MAP of phase (rad), its slope (rad a symbol) and its slope over carriers (rad a carrier and symbol).
+
+    Args:
+        vr, vi: float64 [pilot, symbol], received times conj(expected); left rotated by the estimate.
+        power: float64 [pilot], |expected|².
+        carriers: float64 [pilot]; tau: time of the first symbol from the sounding's middle, symbols.
+        noise: σ²; prior: float64 [3] variances; theta: float64 [3], output.
+
+    Returns:
+        variance of the slope.
+    """
+    pilots, symbols = vr.shape
+    theta[:] = 0
+    theta[1] = _coarse(vr, vi, tau, noise, prior)
+    if theta[1] != 0:
+        rotate(vr, vi, carriers, 0.0, theta[1], 0.0, tau)
+    half = 0.5 * noise
+    n = symbols
+    t1 = n * tau + n * (n - 1) / 2
+    t2 = n * tau * tau + tau * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6
+    m00, m01, m02, m11, m12, m22 = half / prior[0], 0.0, 0.0, half / prior[1], 0.0, half / prior[2]
+    for p in range(pilots):
+        k, w = carriers[p], power[p]
+        m00 += w * n
+        m01 += w * t1
+        m02 += w * k * t1
+        m11 += w * t2
+        m12 += w * k * t2
+        m22 += w * k * k * t2
+    c00 = m11 * m22 - m12 * m12
+    c01 = m02 * m12 - m01 * m22
+    c02 = m01 * m12 - m02 * m11
+    c11 = m00 * m22 - m02 * m02
+    c12 = m01 * m02 - m00 * m12
+    c22 = m00 * m11 - m01 * m01
+    det = m00 * c00 + m01 * c01 + m02 * c02
+    if not det > 0:
+        return prior[1]
+    for _ in range(3):
+        g0 = -half / prior[0] * theta[0]
+        g1 = -half / prior[1] * theta[1]
+        g2 = -half / prior[2] * theta[2]
+        for p in range(pilots):
+            i0 = 0.0
+            i1 = 0.0
+            for s in range(symbols):
+                i0 += vi[p, s]
+                i1 += vi[p, s] * s
+            i1 += tau * i0
+            g0 += i0
+            g1 += i1
+            g2 += carriers[p] * i1
+        a = (c00 * g0 + c01 * g1 + c02 * g2) / det
+        b = (c01 * g0 + c11 * g1 + c12 * g2) / det
+        c = (c02 * g0 + c12 * g1 + c22 * g2) / det
+        theta[0] += a
+        theta[1] += b
+        theta[2] += c
+        rotate(vr, vi, carriers, a, b, c, tau)
+        if abs(a) + (abs(b) + 30 * abs(c)) * (tau + symbols) < 3e-4:
+            break
+    return half * c11 / det
+
+
+@njit(cache=True, error_model="numpy")
+def follow(vr, vi, power, carriers, tau, noise, prior, theta, locked, rate):
+    """`track`; if `locked` only measured, from the sum over pilots after a slope `rate`, and the looks stay as they are."""
+    if not locked:
+        return track(vr, vi, power, carriers, tau, noise, prior, theta)
+    xr, xi = np.zeros((1, vr.shape[1])), np.zeros((1, vr.shape[1]))
+    for p in range(vr.shape[0]):
+        xr[0] += vr[p]
+        xi[0] += vi[p]
+    rotate(xr, xi, np.zeros(1), 0.0, rate, 0.0, tau)
+    return track(xr, xi, np.full(1, power.sum()), np.zeros(1), tau, noise, prior, theta)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def looks(yr, yi, known_r, known_i, pilots, hr, hi, start, step, tilt, tau, vr, vi):
+    """Pilots times conj(expected); phases start + step · row + tilt · k · (tau + row) are taken out."""
+    half = hr.shape[0] // 2
+    for p in range(pilots.shape[0]):
+        n = pilots[p]
+        k = n - half if n < half else n - half + 1
+        slope = step + tilt * k
+        begin = start + tilt * k * tau
+        xr, xi = math.cos(begin), -math.sin(begin)
+        dr, di = math.cos(slope), -math.sin(slope)
+        for s in range(vr.shape[1]):
+            er = hr[n] * known_r[s, n] - hi[n] * known_i[s, n]
+            ei = hr[n] * known_i[s, n] + hi[n] * known_r[s, n]
+            qr = yr[s, n] * er + yi[s, n] * ei
+            qi = yi[s, n] * er - yr[s, n] * ei
+            vr[p, s] = qr * xr - qi * xi
+            vi[p, s] = qr * xi + qi * xr
+            xr, xi = xr * dr - xi * di, xr * di + xi * dr
+
+
+@njit(cache=True, error_model="numpy")
+def smooth(vr, vi, power, pilots, window, share, count, turn_r, turn_i, carrier_error, symbol_error):
+    """Common phase by a moving average over the pilots, and each pilot's error without its own part in it.
+
+    Args:
+        vr, vi: float64 [pilot, symbol], looks; power: float64 [pilot], |expected|²; pilots: their positions.
+        window: symbols (odd) to average; share: float32 [carrier], over `count` the channel estimate's noise.
+        turn_r, turn_i: float32 [symbol], output phasors; carrier_error, symbol_error: added to.
+
+    Returns:
+        sum of errors.
+    """
+    symbols = vr.shape[1]
+    half = window // 2
+    sum_r = np.zeros(symbols + 1)
+    sum_i = np.zeros(symbols + 1)
+    strength = 0.0
+    for p in range(vr.shape[0]):
+        strength += power[p]
+    for s in range(symbols):
+        a, b = 0.0, 0.0
+        for p in range(vr.shape[0]):
+            a += vr[p, s]
+            b += vi[p, s]
+        sum_r[s + 1] = sum_r[s] + a
+        sum_i[s + 1] = sum_i[s] + b
+    total = 0.0
+    for s in range(symbols):
+        low, high = max(s - half, 0), min(s + half + 1, symbols)
+        tr, ti = sum_r[high] - sum_r[low], sum_i[high] - sum_i[low]
+        size = math.sqrt(tr * tr + ti * ti)
+        turn_r[s] = tr / size if size > 0 else 1.0
+        turn_i[s] = ti / size if size > 0 else 0.0
+        for p in range(vr.shape[0]):
+            rest = (high - low) * strength - power[p]
+            xr, xi = tr - vr[p, s], ti - vi[p, s]
+            size = math.sqrt(xr * xr + xi * xi)
+            inflated = 1 + share[pilots[p]] / count
+            if high - low > 1 or vr.shape[0] > 1:
+                inflated += 0.5 * power[p] / max(rest, 1e-60)
+            else:
+                size = 0.0
+            c, d = (xr / size, xi / size) if size > 0 else (1.0, 0.0)
+            a = vr[p, s] - power[p] * c
+            b = vi[p, s] - power[p] * d
+            error = (a * a + b * b) / max(power[p], 1e-60) / inflated
+            carrier_error[pilots[p]] += error
+            symbol_error[s] += error
+            total += error
     return total
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def turn_on(turn_r, turn_i, start, step):
+    """Phasors times exp(j (start + step · index)), in place."""
+    if start == 0 and step == 0:
+        return
+    for s in range(turn_r.shape[0]):
+        c, d = np.float32(math.cos(start + step * s)), np.float32(math.sin(start + step * s))
+        a = turn_r[s] * c - turn_i[s] * d
+        turn_i[s] = turn_r[s] * d + turn_i[s] * c
+        turn_r[s] = a

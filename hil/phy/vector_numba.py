@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
-__all__ = ["add", "box", "combine", "combine_real", "deinterleave", "filter", "phasors", "window_power"]
+__all__ = [
+    "add", "box", "chip_sums", "combine", "combine_real", "deinterleave", "excess", "filter", "phasors", "products", "signed",
+    "window_power",
+]  # fmt: skip
 
 _FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 _TILE = 512
@@ -138,3 +142,55 @@ def deinterleave(part, real, imag, count):
     for n in range(count):
         real[n] = part[2 * n]
         imag[n] = part[2 * n + 1]
+
+
+@njit(cache=True, fastmath=_FAST)
+def products(part, yr, yi, power, zr, zi):
+    """Samples apart into real and imaginary, their power, and products with the sample 16 later."""
+    for n in range(yr.shape[0]):
+        a = part[2 * n]
+        b = part[2 * n + 1]
+        yr[n] = a
+        yi[n] = b
+        power[n] = a * a + b * b
+    for n in range(zr.shape[0]):
+        zr[n] = yr[n + _CHIP] * yr[n] + yi[n + _CHIP] * yi[n]
+        zi[n] = yi[n + _CHIP] * yr[n] - yr[n + _CHIP] * yi[n]
+
+
+@njit(cache=True, fastmath=_FAST)
+def chip_sums(series, quarter, out):
+    """Sums over 16 samples at every fourth position."""
+    for m in range(quarter.shape[0]):
+        quarter[m] = (series[4 * m] + series[4 * m + 1]) + (series[4 * m + 2] + series[4 * m + 3])
+    for m in range(out.shape[0]):
+        out[m] = (quarter[m] + quarter[m + 1]) + (quarter[m + 2] + quarter[m + 3])
+
+
+@njit(cache=True, fastmath=_FAST)
+def signed(boxes, signs, out):
+    """out[m] = Σ_r signs[r] boxes[m + 4 r], seven terms at a time."""
+    count = out.shape[0]
+    for m in range(count):
+        out[m] = 0
+    for g in range(0, signs.shape[0], 7):
+        d0, d1, d2, d3 = signs[g], signs[g + 1], signs[g + 2], signs[g + 3]
+        d4, d5, d6 = signs[g + 4], signs[g + 5], signs[g + 6]
+        b = boxes[4 * g :]
+        for m in range(count):
+            out[m] += (
+                d0 * b[m] + d1 * b[m + 4] + d2 * b[m + 8] + d3 * b[m + 12] + d4 * b[m + 16] + d5 * b[m + 20] + d6 * b[m + 24]
+            )
+
+
+@njit(cache=True, fastmath=_FAST)
+def excess(mr, mi, total, threshold, score, out):
+    """|M|², and for each 16 positions whether one of them passes."""
+    for m in range(score.shape[0]):
+        score[m] = mr[m] * mr[m] + mi[m] * mi[m]
+    for g in range(out.shape[0]):
+        top = np.float32(-1.0)
+        for m in range(16 * g, 16 * g + 16):
+            value = score[m] - threshold * total[m] * total[m]
+            top = value if value > top else top
+        out[g] = top

@@ -1,0 +1,180 @@
+"""Frames received together: arrays of all of them, and a `FrameReception` of each when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.phy.frame import FrameFormat
+from hil.phy.reception import FrameReception, Observed, ReceiverConfig
+from hil.phy.tables import Tables
+
+__all__ = ["FrameBatch", "Rows"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+class Rows(NamedTuple):
+    """Where kernels write; complex values are interleaved.
+
+    Attributes:
+        symbols: float32 [frame, 2 · task · use]; channel: float32 [frame, tx, 2 · task · use].
+        noise_var: float32 [frame, task · use]; response: float32 [frame, tx, 2 · active carrier].
+        carrier_error: float32 [frame, active carrier]; symbol_error, stated: float32 [frame, symbol]; see `Observed`.
+        info: float64 [frame, 5]: noise, noise on null carriers, number or −1, header margin, error of the pilots.
+        links: float64 [frame, tx, 4]: CFO (cycles a sample), its standard error, sample-clock offset, unbiased power.
+        starts: int64 [frame], first samples; metric, coarse: float64 [frame], of the preamble, and its CFO (cycles a sample).
+        mixed: float64 [frame, tx], CFO (cycles a sample) that was taken out.
+    """
+
+    symbols: Floats
+    channel: Floats
+    noise_var: Floats
+    response: Floats
+    carrier_error: Floats
+    symbol_error: Floats
+    stated: Floats
+    info: Doubles
+    links: Doubles
+    starts: NDArray[np.int64]
+    metric: Doubles
+    coarse: Doubles
+    mixed: Doubles
+
+    def part(self, index: slice | NDArray[np.int64]) -> Rows:
+        """Some of the frames; views where `index` is a slice."""
+        columns: tuple[Any, ...] = self
+        return Rows(*(values[index] for values in columns))
+
+    def put(self, index: NDArray[np.int64], rows: Rows) -> None:
+        """Write over some of the frames."""
+        columns: tuple[Any, ...] = self
+        for values, other in zip(columns, rows, strict=True):
+            values[index] = other
+
+
+def _rows(count: int, form: FrameFormat, tables: Tables) -> Rows:
+    transmitters, active, symbols = form.transmitters, tables.active, tables.rows
+    uses = tables.cells.size
+    return Rows(
+        symbols=np.empty((count, 2 * uses), np.float32),
+        channel=np.empty((count, transmitters, 2 * uses), np.float32),
+        noise_var=np.empty((count, uses), np.float32),
+        response=np.empty((count, transmitters, 2 * active), np.float32),
+        carrier_error=np.empty((count, active), np.float32),
+        symbol_error=np.empty((count, symbols), np.float32),
+        stated=np.empty((count, symbols), np.float32),
+        info=np.empty((count, 5)),
+        links=np.empty((count, transmitters, 4)),
+        starts=np.empty(count, np.int64),
+        metric=np.empty(count),
+        coarse=np.empty(count),
+        mixed=np.empty((count, transmitters)),
+    )
+
+
+class FrameBatch(Sequence[FrameReception]):
+    """Frames received together, in order of time.
+
+    Args:
+        form: their format; config: of the receiver; tables: of both.
+        room: frames to have room for at once; more is made as it is needed.
+    """
+
+    def __init__(self, form: FrameFormat, config: ReceiverConfig, tables: Tables, room: int = 1) -> None:
+        self.form, self.config, self.tables = form, config, tables
+        self._rows = _rows(room, form, tables)
+        self._count = 0
+
+    def more(self, count: int) -> Rows:
+        """Room for `count` more frames, which belong to the batch from now on."""
+        room = len(self._rows.metric)
+        if self._count + count > room:
+            larger = _rows(max(2 * room, self._count + count), self.form, self.tables)
+            larger.part(slice(0, self._count)).put(np.arange(self._count), self._rows.part(slice(0, self._count)))
+            self._rows = larger
+        self._count += count
+        return self._rows.part(slice(self._count - count, self._count))
+
+    def drop(self, count: int, good: NDArray[np.bool_]) -> None:
+        """Of the last `count` frames only those that are `good` stay."""
+        kept = (self._count - count) + good.nonzero()[0]
+        self._count += kept.size - count
+        self._rows.put(np.arange(self._count - kept.size, self._count), self._rows.part(kept))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> FrameReception: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[FrameReception]: ...
+    def __getitem__(self, index: int | slice) -> FrameReception | list[FrameReception]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(f"frame {index} of {self._count}")
+        return self._reception(index % self._count)
+
+    @property
+    def _uses(self) -> tuple[int, int]:
+        return self.form.tasks, self.form.occupied.shape[1]
+
+    @property
+    def starts(self) -> Tensor:
+        """First sample of each frame, int64 [frame]."""
+        return torch.from_numpy(self._rows.starts[: self._count])
+
+    @property
+    def symbols(self) -> Tensor:
+        """Equalised symbols, complex64 [frame, task, use]."""
+        return torch.from_numpy(self._rows.symbols[: self._count].view(np.complex64)).view(-1, *self._uses)
+
+    @property
+    def noise_var(self) -> Tensor:
+        """Noise variance of the symbols, float32 [frame, task, use]."""
+        return torch.from_numpy(self._rows.noise_var[: self._count]).view(-1, *self._uses)
+
+    @property
+    def channel(self) -> Tensor:
+        """What is left of each transmitter's channel in the symbols, complex64 [frame, tx, task, use]."""
+        values = torch.from_numpy(self._rows.channel[: self._count].view(np.complex64))
+        return values.view(self._count, -1, *self._uses)
+
+    def _reception(self, index: int) -> FrameReception:
+        rows, rate, uses = self._rows, self.config.sample_rate_hz, self._uses
+        noise, null, number, margin, pilots = rows.info[index].tolist()
+        links = rows.links[index]
+        return FrameReception(
+            number=int(number) if number >= 0 else None,
+            start=int(rows.starts[index]),
+            metric=float(rows.metric[index]),
+            header_margin=margin,
+            cfo_hz=torch.from_numpy(links[:, 0] * rate),
+            cfo_error_hz=torch.from_numpy(links[:, 1] * rate),
+            clock_ppm=torch.from_numpy(links[:, 2] * 1e6),
+            signal=torch.from_numpy(links[:, 3].astype(np.float32)),
+            noise=noise,
+            null_noise=null,
+            pilot_noise=pilots,
+            response=torch.from_numpy(rows.response[index].view(np.complex64)),
+            symbols=torch.from_numpy(rows.symbols[index].view(np.complex64).reshape(uses)),
+            channel=torch.from_numpy(rows.channel[index].view(np.complex64).reshape(len(links), *uses)),
+            noise_var=torch.from_numpy(rows.noise_var[index].reshape(uses)),
+            observed=Observed(
+                carrier_error=torch.from_numpy(rows.carrier_error[index]),
+                carrier_count=self.tables.observed_carriers,
+                symbol_error=torch.from_numpy(rows.symbol_error[index]),
+                symbol_count=self.tables.observed_symbols,
+                stated=torch.from_numpy(rows.stated[index]),
+                looks=self.tables.active,
+            ),
+            preamble_cfo_hz=float(rows.coarse[index]) * rate,
+            reference_cfo_hz=float(rows.mixed[index].mean()) * rate,
+        )

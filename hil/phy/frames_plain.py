@@ -1,0 +1,285 @@
+"""Frame kernels without compiled code (numpy): one frame at a time, vectorised inside; and what they are to do.
+
+`hil.phy.frames_numba` has the same class, whose results agree to float rounding. The bits of a frame do not depend on the
+others that are handed over with it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.phy import header
+from hil.phy.batch import Rows
+from hil.phy.tables import Pair, Tables
+from hil.phy.tracking_plain import slot_rate, smooth, spin, square, track, window_for
+
+__all__ = ["FrameKernels"]
+
+_CLEAN, _CLEANER = 300.0, 3000.0
+Floats = NDArray[np.float32]
+Complexes = NDArray[Any]
+
+
+def _power(values: Complexes) -> float:
+    return float(square(values).mean()) if values.size else 0.0
+
+
+def _joined(pair: Pair) -> Complexes:
+    return np.asarray(pair[0] + 1j * pair[1], np.complex64)
+
+
+@dataclass(kw_only=True)
+class _Link:
+    """One transmitter as its slot, and then its pilots, told.
+
+    `mixed`: cycles a sample that the slot was freed of; `time`: sample of the slot's middle; `rate`: phase step a symbol
+    beyond `mixed`, `variance`: its own; `tilt`: phase that the clock adds a carrier and symbol; `response`: [active], and its
+    mean power `strength`; `power`: the same, unbiased.
+    """
+
+    mixed: float
+    time: float
+    rate: float
+    variance: float
+    tilt: float
+    response: Complexes
+    strength: float
+    power: float
+
+
+class FrameKernels:
+    """Kernels for frames of one format.
+
+    Args:
+        tables: the format, and how the receiver looks at it.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables, self._options = tables, tables.options
+        self._undo, self._sounding, self._basis = map(_joined, (tables.undo, tables.sounding, tables.basis))
+        self._known, self._leak = _joined(tables.known), _joined(tables.leak)
+        self._payload = tables.rows - tables.payload_rows
+        self._inflation = 1 / (1 - tables.leverage / tables.sounding_symbols)
+
+    def gather(self, y: Floats, starts: Any, freqs: Any, offsets: Any, out: Floats) -> None:
+        """FFT windows of some rows, each freed of a carrier offset.
+
+        Args:
+            y: float32 [2 n], interleaved samples.
+            starts: int64 [frame], first sample of each frame.
+            freqs: float64 [frame, row], carrier offsets, cycles a sample; phase 0 at the frame's start.
+            offsets: int64 [row], first sample of each window, from the frame's start.
+            out: float32 [frame, row, 2 N], interleaved.
+        """
+        index = offsets[:, None] + np.arange(out.shape[2] // 2)
+        samples, target = y.view(np.complex64), out.view(np.complex64)
+        for frame, start in enumerate(starts):
+            target[frame] = samples[start + index]
+            if freqs[frame].any():
+                target[frame] *= spin(-2 * math.pi * freqs[frame][:, None] * index)
+
+    def slot_offsets(self, grid: Floats, tx: int, limit: int, base: float, freqs: Any, values: Any) -> None:
+        """Carrier offset of a transmitter from its slot: differential correlation at every whole number of carriers.
+
+        Args:
+            grid: float32 [frame, symbol, 2 N], spectra of its slot, freed of a carrier offset `base` (cycles a sample).
+            tx: the transmitter; limit: most carriers.
+            freqs: float64 [frame], replaced where a better offset is found (cycles a sample).
+            values: float64 [frame], |Σ z[m + 1] z*[m]|² over the mean power squared, the best until now.
+        """
+        tables = self._tables
+        carriers = tables.carriers.astype(np.int64)
+        for frame, rows in enumerate(grid.view(np.complex64)):
+            power = max(_power(rows), 1e-30)
+            for shift in range(-limit, limit + 1):
+                looks = rows[:, (carriers + shift) % tables.size] * self._sounding[tx]
+                product = complex(np.vdot(looks[:-1], looks[1:]))
+                value = abs(product) ** 2 / power**2
+                if value > values[frame]:
+                    values[frame] = value
+                    turns = math.atan2(product.imag, product.real) / (2 * math.pi) - shift * tables.spacing / tables.size
+                    freqs[frame] = base + shift / tables.size + (turns - round(turns)) / tables.spacing
+
+    def receive(self, grid: Floats, mixed: Any, freqs: Any, out: Rows) -> None:
+        """Channels, tracks and equalised symbols of some frames.
+
+        Args:
+            grid: float32 [frame, row, 2 N], FFTs (not scaled) of the windows that `gather` makes; the last is the silent one.
+            mixed: float64 [frame, tx], carrier offsets (cycles a sample) that the sounding slots were freed of.
+            freqs: float64 [frame, row], the same of all rows.
+            out: where results go.
+        """
+        tables = self._tables
+        for f in range(grid.shape[0]):
+            spectra = grid[f].view(np.complex64)
+            y = np.concatenate([spectra[:, tables.size - tables.half :], spectra[:, 1 : tables.half + 1]], 1) * self._undo
+            noise = max(_power(y[-1]), 1e-30)
+            y = self._unleaked(spectra, y[:-1], noise)
+            out.stated[f], out.carrier_error[f], out.symbol_error[f] = noise, 0, 0
+            links = [self._sound(y, t, float(mixed[f, t]), noise, out, f) for t in range(tables.transmitters)]
+            sounded = spectra[: tables.transmitters * tables.sounding_symbols]
+            null = _power(sounded[:, tables.null_bins]) / tables.size
+            number, margin = self._header(y, links[0])
+            pilots = self._payload_of(y, links, freqs[f], noise, out, f)
+            out.info[f] = noise, null, -1 if number is None else number, margin, pilots
+
+    def _unleaked(self, spectra: Complexes, y: Complexes, noise: float) -> Complexes:
+        """Active carriers less what the guard carriers tell of leakage, where that is above the noise."""
+        tables = self._tables
+        sounded = tables.transmitters * tables.sounding_symbols
+        signal = _power(y[:sounded]) - noise
+        limit = tables.leak_limit * signal + 2 * noise
+        if signal <= _CLEAN * noise or _power(spectra[:sounded, tables.guard]) / tables.size >= limit:
+            return y
+        leak = self._leak[int(signal > _CLEANER * noise)]
+        return np.asarray(y - (spectra[:-1, tables.guard] @ leak) * self._undo)
+
+    def _sound(self, y: Complexes, tx: int, mixed: float, noise: float, out: Rows, f: int) -> _Link:
+        """Channel of one transmitter from its slot."""
+        tables, locked, count = self._tables, self._options.locked, self._tables.sounding_symbols
+        rows = slice(tx * count, (tx + 1) * count)
+        looks = y[rows] * self._sounding[tx]
+        index = np.arange(count) - 0.5 * (count - 1)
+        tilt = 0.0 if locked else 2 * math.pi / tables.size * self._options.drift * mixed * tables.spacing
+        if tilt:
+            looks = looks * spin(-tilt * index[:, None] * tables.carriers)
+        rate = 0.0 if locked else slot_rate(looks @ self._basis.conj().T)
+        if rate:
+            looks = looks * spin(-rate * index)[:, None]
+        total = looks.sum(0)
+        response = (self._basis.conj() @ (total / count)) @ self._basis
+        errors = square(looks - response) * self._inflation
+        out.carrier_error[f] += errors.sum(0)
+        out.symbol_error[f, rows] = errors.sum(1)
+        strength = float(square(response).sum())
+        weight = max(strength * count * (count**2 - 1.0) / 12, 1e-60)
+        if locked:
+            rate = float((looks @ response.conj()).imag @ index) / weight
+        together, apart = float(np.vdot(total, total).real), float(np.vdot(looks, looks).real)
+        power = (together - apart) / (count * (count - 1.0) * tables.active)
+        scale = 1 / (2 * math.pi * tables.spacing)
+        out.response[f, tx] = response.astype(np.complex64).view(np.float32)
+        out.links[f, tx] = mixed + rate * scale, math.sqrt(0.5 * noise / weight) * scale, tilt * tables.size * scale, power
+        return _Link(
+            mixed=mixed, time=float(tables.offsets[tx * count] + 0.5 * (count - 1) * tables.spacing), rate=rate,
+            variance=0.5 / weight, tilt=tilt, response=response, strength=strength / tables.active, power=power,
+        )  # fmt: skip
+
+    def _header(self, y: Complexes, link: _Link) -> tuple[int | None, float]:
+        tables = self._tables
+        first, symbols, repetitions = tables.header
+        if not repetitions:
+            return None, math.nan
+        rows = slice(first, first + symbols)
+        matched = y[rows][:, tables.data] * link.response[tables.data].conj()
+        if not self._options.locked:
+            matched = matched * spin(-link.rate * (tables.offsets[rows] - link.time) / tables.spacing)[:, None]
+        return header.decode(matched.reshape(-1)[: header.USES * repetitions].astype(np.complex64))
+
+    def _payload_of(self, y: Complexes, links: list[_Link], freqs: Any, noise: float, out: Rows, f: int) -> float:
+        """Tracks, symbols and observed errors of all segments; mean error power of the pilots."""
+        tables = self._tables
+        active = tables.active
+        even = np.zeros(tables.payload_rows * active + 1, np.complex64)  # the last is for uses that are not occupied
+        variance = np.zeros(even.size, np.float32)
+        gains = np.zeros((tables.transmitters, even.size), np.complex64)
+        errors = [np.zeros(0)]
+        for g, (first, count, sending) in enumerate(tables.segments):
+            who = tables.senders[g, :sending]
+            rows, flat = (
+                slice(self._payload + first, self._payload + first + count),
+                slice(first * active, (first + count) * active),
+            )
+            own = np.empty((sending, count, active), np.complex64)
+            share = np.zeros(active)
+            for j, t in enumerate(who):
+                places = tables.pilots[g, j][tables.pilots[g, j] >= 0]
+                errors.append(
+                    self._track(y, rows, links[t], float(freqs[rows.start]), places, noise, own[j], share, out, (f, t))
+                )
+            if not self._options.locked and sending > 1:
+                offsets = (out.links[f, who, 0] - out.links[f, who, 0].mean()) * tables.size
+                out.stated[f, rows] += math.pi**2 / 3 * float((offsets**2 * [links[t].strength for t in who]).sum())
+            stated = float(out.stated[f, rows.start])
+            weight = self._weight(own, stated, math.sqrt(sum(links[t].strength for t in who) / sending))
+            even[flat] = (y[rows] * weight).ravel()
+            variance[flat] = (stated * square(weight)).ravel()
+            gains[who, flat] = (own * weight).reshape(sending, -1)
+            cells = tables.fillers[(tables.fillers >= flat.start) & (tables.fillers < flat.stop)]
+            row, place = np.divmod(cells - flat.start, active)
+            left = y[rows][row, place] - own[:, row, place].sum(0) * self._known[cells // active, place]
+            left = square(left) / (1 + share[place])
+            np.add.at(out.carrier_error[f], place, left)
+            np.add.at(out.symbol_error[f], row + rows.start, left)
+        out.symbols[f] = even[tables.cells].view(np.float32)
+        out.noise_var[f] = variance[tables.cells]
+        out.channel[f] = gains.take(tables.cells, axis=1).view(np.float32)
+        every = np.concatenate(errors)
+        return float(every.mean()) if every.size else math.nan
+
+    def _track(
+        self, y: Complexes, rows: slice, link: _Link, freq: float, places: Any, noise: float, own: Complexes, share: Any,
+        out: Rows, where: tuple[int, int],
+    ) -> Any:  # fmt: skip
+        """One sender's response over a segment's rows.
+
+        Args:
+            y: complex64 [row, active], all rows; rows: the segment's; link: the sender; freq: cycles a sample that the rows
+                were freed of; places: its pilots; noise: power a carrier.
+            own: output, complex64 [row, active]; share: added to, noise of the estimate over σ²; out, where: frame and sender.
+
+        Returns:
+            errors of the pilots, each against a track that left it out.
+        """
+        tables, locked = self._tables, self._options.locked
+        time = (tables.offsets[rows] - link.time) / tables.spacing
+        known = self._known[rows.start - self._payload : rows.stop - self._payload, places]
+        carriers, power = tables.carriers[places], square(link.response[places]).astype(np.float64)
+        looks = (y[rows, places] * (link.response[places] * known).conj()).astype(complex)
+        sigma, walk = max(noise, 1e-7 * link.strength), self._options.walk
+        floor = sigma / (tables.sounding_symbols * tables.active * max(link.strength, 1e-60))
+        prior = np.array(
+            [floor + walk * time[0], 4 * sigma * link.variance + walk / time[0], max(self._options.clock**2, 1e-24)]
+        )
+        scale, line, tilt = 1 / (2 * math.pi * tables.spacing), np.zeros(time.size), 0.0
+        if locked:  # measured, not taken out
+            common = (looks.sum(1) * spin(-link.rate * time))[:, None]
+            theta, variance = track(common, power.sum(keepdims=True), np.zeros(1), time, sigma, prior)
+        else:
+            line = 2 * math.pi * (link.mixed - freq) * (tables.offsets[rows] + 0.5 * (tables.size - 1)) + link.rate * time
+            looks *= spin(-line[:, None] - link.tilt * time[:, None] * carriers)
+            theta, variance = track(looks, power, carriers, time, sigma, prior)
+            looks *= spin(-theta[0] - time[:, None] * (theta[1] + theta[2] * carriers))
+            line, tilt = line + theta[0] + theta[1] * time, link.tilt + theta[2]
+        out.links[where][:3] = (
+            link.mixed + (link.rate + theta[1]) * scale,
+            math.sqrt(variance) * scale,
+            tilt * tables.size * scale,
+        )
+        window = window_for(noise, link.strength, len(places), walk)
+        turn, without, inflated = smooth(looks, power, window)
+        turn = turn.astype(np.complex64) if locked else (turn * spin(line)).astype(np.complex64)
+        np.multiply(turn[:, None], link.response, out=own)
+        if tilt:
+            own *= spin(tilt * time[:, None] * tables.carriers)
+        leverage = tables.leverage / tables.sounding_symbols
+        share += leverage + 0.5 * square(link.response) / max(power.sum() * min(window, time.size), 1e-60)
+        errors = square(looks - power * without) / (np.maximum(power, 1e-60) * (1 + leverage[places] + inflated))
+        out.carrier_error[where[0], places] += errors.sum(0)
+        out.symbol_error[where[0], rows] += errors.sum(1)
+        return errors.ravel()
+
+    def _weight(self, own: Complexes, stated: float, rms: float) -> Complexes:
+        """What received cells are multiplied with, [row, active]: 1/Ḡ, or regularised by the noise."""
+        options = self._options
+        more = stated / len(own) if options.mmse else 0.0
+        if options.reference or (len(own) > 1 and not options.aligned):
+            constant = options.reference or rms
+            return np.full(own.shape[1:], constant / max(constant**2 + more, 1e-30), np.float32)
+        mean = own.mean(0) if len(own) > 1 else own[0]
+        return np.asarray(mean.conj() * (1 / np.maximum(square(mean) + np.float32(more), np.float32(1e-30))))
