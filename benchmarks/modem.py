@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import air, receivers
+from benchmarks import air, receivers, runframes
 from benchmarks.peers import liquid_speeds, measure
 from benchmarks.rows import Row, row
 
@@ -50,7 +50,7 @@ def _peer_rows(peers: dict[str, dict[str, Any]]) -> list[Row]:
 def rows(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     """All rows, and the peers' figures as measured."""
     peers = measure(quick)
-    out = [*receivers.rows(quick, peers), *air.rows(quick, peers), *_peer_rows(peers)]
+    out = [*runframes.rows(quick, peers), *receivers.rows(quick, peers), *air.rows(quick, peers), *_peer_rows(peers)]
     label = f"liquid {peers['liquid'].get('version', '')}, once more at the end"
     for key, value in liquid_speeds(quick).items():
         out.append(row(f"{label}: {_SCALARS[key][0]}", value, "MS/s", peer="at the start", peer_value=peers["liquid"].get(key)))

@@ -1,7 +1,7 @@
-"""Our modem's rows of `scripts/bench modem`: one receiver configuration a mode, samples in to frames out.
+"""Accuracy of our modem on the frames that runs send, and its speed on streams: rows of `scripts/bench modem`.
 
-`make_stream` follows the definitions of docs/benchmarks.md; each `measure_*` gives the figures of one row of the targets;
-`rows` puts them in the common format. Accuracy is measured on the same configurations whose speed is stated.
+`make_stream` follows the definitions of docs/benchmarks.md with frames of the plan from 0 dB: silent symbol, preamble of 240
+samples, soundings, header, 20 data symbols. `rows` puts all in the common format.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from benchmarks.rows import Row, row
 from benchmarks.streams import CP, DATA_SYMBOLS, FFT, MP, Complex, cpu_time, noise
 from hil.channel.gaussian import complex_gaussian
 from hil.channel.simulator import ChannelConfig, Simulator
-from hil.phy.frame import FrameConfig, FrameFormat
+from hil.phy.frame import FrameConfig, FrameFormat, frame_for_snr
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 
 __all__ = [
-    "Truth", "bench_format", "detection", "evm_rows", "make_stream", "receiver", "rows", "score", "superposed",
+    "Truth", "bench_format", "detection", "evm_rows", "make_stream", "receiver", "rows", "score", "short_format", "superposed",
 ]  # fmt: skip
 
 CARRIER = 1e6 / FFT
 """Carrier spacing in Hz at 1 MS/s."""
-Mode = Literal["fast", "sensitive", "known"]
+Mode = Literal["fast", "sensitive", "known", "shared"]
 _PAD = 48
 
 
@@ -42,30 +42,35 @@ class Truth:
     payload: Complex
 
 
-def bench_format(symbols: int = DATA_SYMBOLS, preamble: int = 240) -> FrameFormat:
-    """A preamble and data symbols, nothing else; all data carriers of the payload are one task's uses."""
-    config = FrameConfig(
-        preamble_samples=preamble, sounding_symbols=0, header_repetitions=0, silent=False, tasks_per_frame=1, interleave=False
-    )
+def bench_format(symbols: int = DATA_SYMBOLS, preamble: int = 240, lowest_snr_db: float = 0.0) -> FrameFormat:
+    """Frames of one transmitter's plan with so many payload symbols, all data carriers of which are one task's uses."""
+    base = frame_for_snr(lowest_snr_db, taps=ReceiverConfig().taps, base=FrameConfig(tasks_per_frame=1, interleave=False))
+    config = base.model_copy(update={"preamble_samples": preamble})
     return FrameFormat(config, torch.ones(1, symbols * len(config.numerology.data_positions), dtype=torch.bool))
 
 
+def short_format() -> FrameFormat:
+    """The frame nearest to liquid's: 3 symbols of preamble, 2 of sounding, a header and 20 of data behind the silent symbol."""
+    config = FrameConfig(preamble_samples=240, sounding_symbols=2, header_repetitions=1, tasks_per_frame=1, interleave=False)
+    return FrameFormat(config, torch.ones(1, DATA_SYMBOLS * len(config.numerology.data_positions), dtype=torch.bool))
+
+
 def receiver(
-    mode: Mode, form: FrameFormat | None = None, *, equaliser: Literal["zf", "mmse"] = "zf", fast: bool | None = None
-) -> Receiver:
-    """The one receiver of a mode: ±2 carriers of CFO, or ±0.02 where it is known."""
+    mode: Mode, form: FrameFormat | None = None, *, equaliser: Literal["zf", "mmse"] = "zf", wide: bool = False,
+    fast: bool | None = None,
+) -> Receiver:  # fmt: skip
+    """The receiver of a mode: ±2 carriers of CFO, ±0.02 where it is known, none on a shared reference; `wide`: 23 taps."""
+    reach = {"known": 0.02, "shared": 0.0}.get(mode, 2.0)
     config = ReceiverConfig(
-        max_cfo_hz=(0.02 if mode == "known" else 2.0) * CARRIER,
+        max_cfo_hz=reach * CARRIER,
         mode="fast" if mode == "fast" else "sensitive",
-        advance=_ADVANCE,
-        taps_before=_TAPS_BEFORE,
-        taps_after=_TAPS_AFTER,
         equaliser=equaliser,
+        center_freq_hz=1e15,  # these streams' clocks are not tied to their carriers
+        clock_left_ppm=50.0,
     )
+    if wide:
+        config = config.model_copy(update={"taps_before": 6, "taps_after": 16})
     return Receiver(form or bench_format(), config, fast=fast)
-
-
-_ADVANCE, _TAPS_BEFORE, _TAPS_AFTER = 4, 6, 16
 
 
 def make_stream(
@@ -98,7 +103,8 @@ def make_stream(
     draw = np.random.default_rng([seed, 77])
     uses = form.tasks * form.occupied.shape[1]
     sent = complex_gaussian(seed, "payload", 0, frames * uses).reshape(frames, uses)
-    waves = FrameBuilder(form).build(torch.from_numpy(sent).view(frames, 1, form.tasks, -1))[:, 0] / form.sample_amplitude
+    built = FrameBuilder(form).build(torch.from_numpy(sent).view(frames, 1, form.tasks, -1), range(frames))
+    waves = built[:, 0] / form.sample_amplitude
     offsets = draw.uniform(*cfo, frames) if isinstance(cfo, tuple) else np.full(frames, cfo)
     delays = draw.uniform(0, 1, frames) if delay is None else np.full(frames, delay)
     padded = torch.nn.functional.pad(waves, (_PAD, _PAD)).numpy()
@@ -158,30 +164,15 @@ def score(frames: Sequence[FrameReception], truth: Truth) -> Score:
 
 def detection(mode: Mode, snr_db: float, frames: int, *, delay: float | None = 0.0, form: FrameFormat | None = None) -> Score:
     """Frames found at an SNR, CFO uniform over the mode's range."""
-    span = 0.02 if mode == "known" else 2.0
+    span = {"known": 0.02, "shared": 0.0}.get(mode, 2.0)
     samples, truth = make_stream(int(100 - snr_db * 10), frames, snr_db, (-span, span), delay=delay, form=form)
-    return score(receiver(mode, form).receive(torch.from_numpy(samples)), truth)
+    return score(receiver(mode, form).receive(samples), truth)
 
 
 def speed(mode: Mode, samples: Complex, *, fast: bool | None = None, form: FrameFormat | None = None, rounds: int = 5) -> float:
     """MS/s of process CPU time, samples in to frames out."""
     device = receiver(mode, form, fast=fast)
-    tensor = torch.from_numpy(samples)
-    return samples.size / cpu_time(lambda: device.receive(tensor), rounds) / 1e6
-
-
-def transmit_speed(rounds: int = 7, frames: int = 64) -> float:
-    """MS/s of process CPU time, complex payload to complex64 samples, into a buffer that is used again."""
-    form = bench_format()
-    builder = FrameBuilder(form)
-    payload = torch.from_numpy(complex_gaussian(1, "payload", 0, frames * form.occupied.shape[1])).view(frames, 1, 1, -1)
-    out = torch.empty((frames, 1, form.samples), dtype=torch.complex64)
-
-    def run() -> None:
-        for _ in range(20):
-            builder.build(payload, out=out)
-
-    return 20 * out.numel() / cpu_time(run, rounds) / 1e6
+    return samples.size / cpu_time(lambda: device.receive(samples), rounds) / 1e6
 
 
 def crb(snr_db: float, form: FrameFormat) -> float:
@@ -209,7 +200,7 @@ def evm_rows(quick: bool) -> list[Row]:
     flat: dict[float, float] = {}
     for snr in (0, 10, 20, 30):
         samples, truth = make_stream(snr, many, snr, form=form)
-        got = score(device.receive(torch.from_numpy(samples)), truth)
+        got = score(device.receive(samples), truth)
         bound = crb(snr, form)
         flat[snr] = got.evm_db
         name = f"CFO RMSE of the preamble alone / its CRB, {snr} dB"
@@ -217,7 +208,7 @@ def evm_rows(quick: bool) -> list[Row]:
         name = f"CFO RMSE with the payload's pilots / CRB of the preamble, {snr} dB"
         out.append(row(name, got.cfo_rmse / bound, "", better="lower", target=1.3))
         samples, truth = make_stream(snr, few, snr, mp=True)
-        got = score(device.receive(torch.from_numpy(samples)), truth)
+        got = score(device.receive(samples), truth)
         name = f'CFO RMSE of the preamble alone / its CRB, "mp", {snr} dB'
         out.append(row(name, got.preamble_cfo_rmse / bound, "", better="lower"))
         name = f'CFO RMSE with the payload\'s pilots / CRB of the preamble, "mp", {snr} dB'
@@ -225,28 +216,31 @@ def evm_rows(quick: bool) -> list[Row]:
         if snr >= 10:
             name = f'EVM over genie ZF, "mp", {snr} dB'
             out.append(row(name, got.evm_db - genie_db(snr, "zf"), "dB", better="lower", target=1.5))
-        got = score(wiener.receive(torch.from_numpy(samples)), truth)
+        got = score(wiener.receive(samples), truth)
         name = f'EVM over genie MMSE, "mp", {snr} dB'
         out.append(row(name, got.evm_db - genie_db(snr, "mmse"), "dB", better="lower", target=1.0))
     for snr, value in flat.items():
         out.append(row(f"EVM + SNR in AWGN, {snr} dB", value + snr, "dB", better="lower", target=1.5))
-    for name, values, target in (
+    floors: list[tuple[str, dict[str, Any], float]] = [
         ("EVM without noise", {}, -60.0),
         ('EVM without noise, "mp"', {"mp": True}, -55.0),
         ('EVM without noise, "mp", delay uniform in a sample', {"mp": True, "delay": None}, -55.0),
         ("EVM without noise, SFO 40 ppm", {"sfo_ppm": 40.0}, -50.0),
         ("EVM without noise, SFO 40 ppm, 200 data symbols", {"sfo_ppm": 40.0, "form": bench_format(200)}, -50.0),
-    ):
-        samples, truth = make_stream(9, few, math.inf, **values)  # type: ignore[arg-type]
-        got = score(receiver("fast", values.get("form")).receive(torch.from_numpy(samples)), truth)  # type: ignore[arg-type]
-        out.append(row(name, got.evm_db, "dB", better="lower", target=target))
+    ]
+    for name, values, target in floors:
+        samples, truth = make_stream(9, few, math.inf, **values)
+        for wide in (False, True) if values.get("delay", 0.0) is None else (False,):
+            got = score(receiver("fast", values.get("form"), wide=wide).receive(samples), truth)
+            taps, aim = (", 23 taps", target) if wide else ("", None if "delay" in values else target)
+            out.append(row(name + taps, got.evm_db, "dB", better="lower", target=aim))
     return out
 
 
 def detection_rows(quick: bool) -> list[Row]:
     """Detection of all modes at their targets."""
     few, many = (100, 100) if quick else (1000, 4000)
-    long = bench_format(preamble=960)
+    long, plan = bench_format(preamble=960), bench_format(preamble=480, lowest_snr_db=-6.0)
     cases: list[tuple[str, Mode, float, int, float | None, FrameFormat | None, float]] = [
         ("fast mode, ±2 carriers, 0 dB", "fast", 0.0, few, 0.0, None, 0.99),
         ("fast mode, ±2 carriers, 0 dB, fractional delay", "fast", 0.0, few, None, None, 0.99),
@@ -256,6 +250,8 @@ def detection_rows(quick: bool) -> list[Row]:
         ("CFO known, −5 dB, fractional delay", "known", -5.0, few, None, None, 0.99),
         ("CFO known, 960-sample preamble, −10 dB", "known", -10.0, many, 0.0, long, 0.999),
         ("CFO known, 960-sample preamble, −10 dB, fractional delay", "known", -10.0, many, None, long, 0.999),
+        ("shared reference, plan from −6 dB, at −6 dB, fractional delay", "shared", -6.0, few, None, plan, 0.999),
+        ("±2 carriers, plan from −6 dB, at −6 dB, fractional delay", "sensitive", -6.0, few, None, plan, 0.999),
     ]
     out = []
     for name, mode, snr, frames, delay, form, target in cases:
@@ -265,31 +261,35 @@ def detection_rows(quick: bool) -> list[Row]:
 
 
 def speed_rows(quick: bool, peers: dict[str, Any]) -> list[Row]:
-    """Speed of all modes, and false frames on noise."""
+    """Speed on streams in all modes, and false frames on noise."""
     rounds = 3 if quick else 7
-    liquid = peers.get("liquid", peers.get("liquid-dsp", {}))
-    stream, _ = make_stream(3, 200 if quick else 1000, 20.0)
+    liquid = peers.get("liquid", {})
+    form = short_format()
+    stream, _ = make_stream(3, 200 if quick else 1000, 20.0, form=form)
     quiet = noise(2_000_000 if quick else 4_000_000)
     label = "liquid-dsp" if liquid.get("receive_msps") else None
-    peer, still, sent = (liquid.get(key) for key in ("receive_msps", "noise_msps", "transmit_msps"))
+    peer, still = liquid.get("receive_msps"), liquid.get("noise_msps")
+    known, _ = make_stream(3, 200 if quick else 1000, 20.0, 0.0, form=form)
     out = [
-        row("receive, fast mode, 20 dB, ~75 % duty", speed("fast", stream, rounds=rounds), "MS/s",
-            target=4 * peer if peer else 104.0, peer=label, peer_value=peer),
-        row("receive, fast mode, noise only", speed("fast", quiet, rounds=rounds), "MS/s",
+        row("receive stream, fast mode, 20 dB, ~75 % duty", speed("fast", stream, form=form, rounds=rounds), "MS/s",
+            target=1.5 * peer if peer else 45.0, peer=label, peer_value=peer),
+        row("receive stream, fast mode, noise only", speed("fast", quiet, form=form, rounds=rounds), "MS/s",
             target=3 * still if still else 189.0, peer=label, peer_value=still),
-        row("transmit", transmit_speed(rounds), "MS/s", target=sent or 412.0, peer=label, peer_value=sent),
-        row("receive, sensitive mode, 20 dB", speed("sensitive", stream, rounds=3), "MS/s", target=10.0),
-        row("receive, sensitive mode, noise only", speed("sensitive", quiet, rounds=3), "MS/s", target=10.0),
-        row("receive, CFO known, 20 dB", speed("known", stream, rounds=3), "MS/s", target=50.0),
-        row("receive, CFO known, noise only", speed("known", quiet, rounds=3), "MS/s", target=50.0),
+        row("receive stream, sensitive mode, 20 dB", speed("sensitive", stream, form=form, rounds=3), "MS/s", target=10.0),
+        row("receive stream, sensitive mode, noise only", speed("sensitive", quiet, form=form, rounds=3), "MS/s", target=10.0),
+        row("receive stream, CFO known, 20 dB", speed("known", known, form=form, rounds=3), "MS/s", target=50.0),
+        row("receive stream, CFO known, noise only", speed("known", quiet, form=form, rounds=3), "MS/s", target=50.0),
+        row("receive stream, shared reference, 20 dB", speed("shared", known, form=form, rounds=3), "MS/s", target=50.0),
     ]  # fmt: skip
     part = stream[: 200_000 if quick else 600_000]
-    out.append(row("receive, fast mode, 20 dB, without numba", speed("fast", part, fast=False, rounds=1), "MS/s"))
-    for mode in ("fast", "sensitive", "known"):
-        total = 2 if quick else {"fast": 100, "sensitive": 100, "known": 100}[mode]
-        device, count = receiver(mode), 0  # type: ignore[arg-type]
+    plain = speed("fast", part, fast=False, form=form, rounds=1)
+    out.append(row("receive stream, fast mode, 20 dB, without numba", plain, "MS/s"))
+    modes: tuple[Mode, ...] = ("fast", "sensitive", "known", "shared")
+    for mode in modes:
+        total = 2 if quick else 100
+        device, count = receiver(mode), 0
         for block in range(total):
-            count += len(device.receive(torch.from_numpy(noise(1_000_000, seed=1000 + block))))
+            count += len(device.receive(noise(1_000_000, seed=1000 + block)))
         out.append(row(f"false frames on {total} M noise samples, {mode}", count, "frames", better="lower", target=0.0))
     return out
 
@@ -300,9 +300,7 @@ def superposed(frames: int, seed: int = 1, snr_db: float = 20.0, offset: float =
     uses = DATA_SYMBOLS * len(config.numerology.data_positions)
     form = FrameFormat(config, torch.ones(2, uses, dtype=torch.bool))
     builder = FrameBuilder(form)
-    device = Receiver(
-        form, ReceiverConfig(max_cfo_hz=2 * CARRIER, aligned=False, mode="fast", advance=_ADVANCE, center_freq_hz=1e15)
-    )
+    device = Receiver(form, ReceiverConfig(max_cfo_hz=2 * CARRIER, aligned=False, mode="fast", center_freq_hz=1e15))
     draw = np.random.default_rng(seed)
     carriers = np.array(form.numerology.carriers)[list(form.numerology.data_positions)]
     response = np.asarray(sum(tap.gain * np.exp(-2j * np.pi / FFT * carriers * tap.delay) for tap in MP))
@@ -310,7 +308,7 @@ def superposed(frames: int, seed: int = 1, snr_db: float = 20.0, offset: float =
     time = np.arange(form.samples + 2 * _PAD) - _PAD
     first = form.sounding_start + form.payload_index * form.numerology.symbol_samples
     middle = (
-        first + np.arange(DATA_SYMBOLS) * 80 + CP - _ADVANCE + 31.5
+        first + np.arange(DATA_SYMBOLS) * 80 + CP - device.config.advance + 31.5
     )  # time at which a symbol's phase is the CFO's mean phase
     error = np.zeros((DATA_SYMBOLS, carriers.size))
     residual = stated = known = 0.0
@@ -327,7 +325,7 @@ def superposed(frames: int, seed: int = 1, snr_db: float = 20.0, offset: float =
         samples = np.zeros(lead + waves.shape[1] + 400, np.complex64)
         samples[lead : lead + waves.shape[1]] = (waves * turns).sum(0)
         samples += complex_gaussian(seed * 1000 + index, "noise", 0, samples.size, 10 ** (-snr_db / 10))
-        got = [frame for frame in device.receive(torch.from_numpy(samples)) if abs(frame.start - lead - _PAD) <= 3]
+        got = [frame for frame in device.receive(samples) if abs(frame.start - lead - _PAD) <= 3]
         if not got:
             continue
         frame = got[0]

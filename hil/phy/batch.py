@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, overload
+from typing import overload
 
 import numpy as np
 import torch
@@ -11,52 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.phy.frame import FrameFormat
-from hil.phy.reception import FrameReception, Observed, ReceiverConfig
+from hil.phy.reception import FrameReception, ReceiverConfig, Rows
 from hil.phy.tables import Tables
 
-__all__ = ["FrameBatch", "Rows"]
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-
-
-class Rows(NamedTuple):
-    """Where kernels write; complex values are interleaved.
-
-    Attributes:
-        symbols: float32 [frame, 2 · task · use]; channel: float32 [frame, tx, 2 · task · use].
-        noise_var: float32 [frame, task · use]; response: float32 [frame, tx, 2 · active carrier].
-        carrier_error: float32 [frame, active carrier]; symbol_error, stated: float32 [frame, symbol]; see `Observed`.
-        info: float64 [frame, 5]: noise, noise on null carriers, number or −1, header margin, error of the pilots.
-        links: float64 [frame, tx, 4]: CFO (cycles a sample), its standard error, sample-clock offset, unbiased power.
-        starts: int64 [frame], first samples; metric, coarse: float64 [frame], of the preamble, and its CFO (cycles a sample).
-        mixed: float64 [frame, tx], CFO (cycles a sample) that was taken out.
-    """
-
-    symbols: Floats
-    channel: Floats
-    noise_var: Floats
-    response: Floats
-    carrier_error: Floats
-    symbol_error: Floats
-    stated: Floats
-    info: Doubles
-    links: Doubles
-    starts: NDArray[np.int64]
-    metric: Doubles
-    coarse: Doubles
-    mixed: Doubles
-
-    def part(self, index: slice | NDArray[np.int64]) -> Rows:
-        """Some of the frames; views where `index` is a slice."""
-        columns: tuple[Any, ...] = self
-        return Rows(*(values[index] for values in columns))
-
-    def put(self, index: NDArray[np.int64], rows: Rows) -> None:
-        """Write over some of the frames."""
-        columns: tuple[Any, ...] = self
-        for values, other in zip(columns, rows, strict=True):
-            values[index] = other
+__all__ = ["FrameBatch"]
 
 
 def _rows(count: int, form: FrameFormat, tables: Tables) -> Rows:
@@ -120,7 +78,8 @@ class FrameBatch(Sequence[FrameReception]):
             return [self[i] for i in range(*index.indices(self._count))]
         if not -self._count <= index < self._count:
             raise IndexError(f"frame {index} of {self._count}")
-        return self._reception(index % self._count)
+        judged = (self.tables.observed_carriers, self.tables.observed_symbols)
+        return FrameReception(self._rows, index % self._count, self._uses, self.config.sample_rate_hz, judged)
 
     @property
     def _uses(self) -> tuple[int, int]:
@@ -146,35 +105,3 @@ class FrameBatch(Sequence[FrameReception]):
         """What is left of each transmitter's channel in the symbols, complex64 [frame, tx, task, use]."""
         values = torch.from_numpy(self._rows.channel[: self._count].view(np.complex64))
         return values.view(self._count, -1, *self._uses)
-
-    def _reception(self, index: int) -> FrameReception:
-        rows, rate, uses = self._rows, self.config.sample_rate_hz, self._uses
-        noise, null, number, margin, pilots = rows.info[index].tolist()
-        links = rows.links[index]
-        return FrameReception(
-            number=int(number) if number >= 0 else None,
-            start=int(rows.starts[index]),
-            metric=float(rows.metric[index]),
-            header_margin=margin,
-            cfo_hz=torch.from_numpy(links[:, 0] * rate),
-            cfo_error_hz=torch.from_numpy(links[:, 1] * rate),
-            clock_ppm=torch.from_numpy(links[:, 2] * 1e6),
-            signal=torch.from_numpy(links[:, 3].astype(np.float32)),
-            noise=noise,
-            null_noise=null,
-            pilot_noise=pilots,
-            response=torch.from_numpy(rows.response[index].view(np.complex64)),
-            symbols=torch.from_numpy(rows.symbols[index].view(np.complex64).reshape(uses)),
-            channel=torch.from_numpy(rows.channel[index].view(np.complex64).reshape(len(links), *uses)),
-            noise_var=torch.from_numpy(rows.noise_var[index].reshape(uses)),
-            observed=Observed(
-                carrier_error=torch.from_numpy(rows.carrier_error[index]),
-                carrier_count=self.tables.observed_carriers,
-                symbol_error=torch.from_numpy(rows.symbol_error[index]),
-                symbol_count=self.tables.observed_symbols,
-                stated=torch.from_numpy(rows.stated[index]),
-                looks=self.tables.active,
-            ),
-            preamble_cfo_hz=float(rows.coarse[index]) * rate,
-            reference_cfo_hz=float(rows.mixed[index].mean()) * rate,
-        )

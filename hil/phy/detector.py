@@ -33,7 +33,7 @@ _TILE = 512
 class Detector:
     """Finds one preamble.
 
-    `positions` is the size of a block.
+    `positions` is the size of a block; `before` the samples ahead of its first position that must be at hand.
 
     Args:
         preamble: the waveform.
@@ -51,7 +51,9 @@ class Detector:
         self._fast = mode == "fast" and not known
         self._templates = 1 if self._fast else 2
         tiles = 64 if self._fast else 32
-        self.positions = tiles * _TILE - 2 * MARGIN
+        self.positions, self.before = tiles * _TILE - 2 * MARGIN, MARGIN + 32
+        self._together = 4 if self._fast else int(self.kernels.TILES)
+        self._beyond = length + 64 - MARGIN
         self.threshold = _threshold(false_alarm, length, max_cfo, self._templates)
         signs = preamble.code[1:] * preamble.code[:-1]
         padded = np.zeros(-(-signs.size // 7) * 7 + 1, np.float32)
@@ -79,18 +81,12 @@ class Detector:
             )
         )
 
-    @property
-    def before(self) -> int:
-        """Samples before a block's first position that must be at hand."""
-        return MARGIN + 32
-
     def after(self, count: int) -> int:
         """Samples from a block's first position on that must be at hand to look at `count` positions."""
-        return self._tiles_for(count) * _TILE - MARGIN + self.preamble.length + 64
+        return self._tiles(count) * _TILE + self._beyond
 
-    def _tiles_for(self, count: int) -> int:
-        step = 4 if self._fast else int(self.kernels.TILES)
-        return -(-(count + 2 * MARGIN) // (step * _TILE)) * step
+    def _tiles(self, count: int) -> int:
+        return -(-(count + 2 * MARGIN) // (self._together * _TILE)) * self._together
 
     def false_alarm(self, metric: float) -> float:
         """Probability that noise alone reaches a metric at one sample: how surely a preamble is present."""
@@ -117,9 +113,8 @@ class Detector:
                 f"Argument 'samples' must hold {self.before} samples before and {self.after(count)} from the block's first "
                 f"position on, not {first} and {samples.size // 2 - first}."
             )
-        tiles = self._tiles_for(count)
-        found = self._search.search(samples, first - MARGIN, tiles, first, first + count)
-        return [Hit(place + origin, cfo if self._max_cfo else 0.0, metric, half) for place, cfo, metric, half in found]
+        found = self._search.search(samples, first - MARGIN, self._tiles(count), first, first + count)
+        return [hit._replace(position=hit.position + origin, cfo=hit.cfo if self._max_cfo else 0.0) for hit in found]
 
 
 def _bank(preamble: Preamble, max_cfo: float, known: bool) -> tuple[Any, Any, NDArray[np.int64], NDArray[np.float64]]:

@@ -284,6 +284,6 @@ class DetectorKernels:
         count = _find(y, start, tiles, first, last, *self._constants, *self._spare)
         if not count:
             return []
-        where, cfo, value, half = (column[:count].tolist() for column in self._spare[6:])
-        rows = zip(where, cfo, value, half, strict=True)
-        return [Hit(place, freq, metric, bool(later)) for place, freq, metric, later in rows if metric > self._threshold]
+        where, cfo, value, half = self._spare[6:]
+        passed = (index for index in range(count) if value[index] > self._threshold)
+        return [Hit(int(where[i]), float(cfo[i]), float(value[i]), bool(half[i])) for i in passed]

@@ -30,17 +30,22 @@ def _turned(hr, hi, turn_r, turn_i, gr, gi):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _tilted(tilt, tau, gr, gi, half):
-    """g[row, carrier] times exp(j tilt k (tau + row)), in place."""
+    """g[row, carrier] times exp(j tilt k (tau + row)), in place; for few rows, since each phasor follows from the last."""
     width = 2 * half
     tr, ti = np.empty(half + 1, np.float32), np.empty(half + 1, np.float32)
     pr, pi = np.empty(width, np.float32), np.empty(width, np.float32)
+    sr, si = np.empty(width, np.float32), np.empty(width, np.float32)
+    ramp(tilt * tau, tr, ti, pr, pi)
+    ramp(tilt, tr, ti, sr, si)
     for s in range(gr.shape[0] // width):
-        ramp(tilt * (tau + s), tr, ti, pr, pi)
         row_r, row_i = gr[s * width : (s + 1) * width], gi[s * width : (s + 1) * width]
         for n in range(width):
             a = row_r[n] * pr[n] - row_i[n] * pi[n]
             row_i[n] = row_r[n] * pi[n] + row_i[n] * pr[n]
             row_r[n] = a
+            b = pr[n] * sr[n] - pi[n] * si[n]
+            pi[n] = pr[n] * si[n] + pi[n] * sr[n]
+            pr[n] = b
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

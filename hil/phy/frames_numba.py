@@ -14,9 +14,9 @@ import numpy as np
 from numba import njit
 
 from hil.phy import header
-from hil.phy.batch import Rows
 from hil.phy.equalise_numba import equalise, leaking
 from hil.phy.header_numba import decode
+from hil.phy.reception import Rows
 from hil.phy.sounding_numba import power, power_of, sound, to_active, unleak
 from hil.phy.tables import Options, Tables
 from hil.phy.tracking_numba import FAST, follow, looks, phasors, smooth, turn_on

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.phy import header
-from hil.phy.batch import Rows
+from hil.phy.reception import Rows
 from hil.phy.tables import Pair, Tables
 from hil.phy.tracking_plain import slot_rate, smooth, spin, square, track, window_for
 
@@ -26,7 +26,7 @@ Complexes = NDArray[Any]
 
 
 def _power(values: Complexes) -> float:
-    return float(square(values).mean()) if values.size else 0.0
+    return float(np.vdot(values, values).real) / values.size if values.size else 0.0
 
 
 def _joined(pair: Pair) -> Complexes:

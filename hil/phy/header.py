@@ -57,6 +57,12 @@ def scramble() -> NDArray[np.float32]:
     return signs
 
 
+@lru_cache(maxsize=256)
+def _unrolled(repetition: int) -> NDArray[np.int64]:
+    """Which chip of a repetition each chip is, int64 [384]."""
+    return (np.arange(CHIPS) + SHIFT * repetition) % CHIPS
+
+
 def encode(number: int, repetitions: int) -> Tensor:
     """Frame number to unit-power QPSK symbols.
 
@@ -88,10 +94,10 @@ def decode(matched: Tensor | NDArray[np.complex64]) -> tuple[int | None, float]:
         the frame number, or None if the CRC fails; and the margin: the least ratio, over the three words, of the best
         correlation to the second best (1 = a coin toss).
     """
-    chips = np.ascontiguousarray(matched, np.complex64).view(np.float32).reshape(-1, CHIPS)
-    total = np.zeros(CHIPS, np.float32)
-    for index, row in enumerate(chips):
-        total += np.roll(row, -SHIFT * index)
+    chips = np.ascontiguousarray(matched, np.complex64).view(np.float32)
+    total = chips[:CHIPS].copy()
+    for repetition in range(1, chips.size // CHIPS):
+        total += chips[repetition * CHIPS + _unrolled(repetition)]
     correlation = (total * scramble()).reshape(3, 128) @ words()
     strength = np.abs(correlation)
     best, lines = strength.argmax(1), np.arange(3)

@@ -54,13 +54,11 @@ def decode(yr, yi, hr, hi, first, repetitions, data, tau, rate, words, scramble)
         return -1, np.nan
     total = np.zeros(CHIPS, np.float32)
     row, place = 0, 0
+    c, s = math.cos(rate * tau), math.sin(rate * tau)
     for r in range(repetitions):
         i = -SHIFT * r % CHIPS
         for _ in range(USES):
             n = data[place]
-            c, s = 1.0, 0.0
-            if rate != 0:
-                c, s = math.cos(rate * (tau + row)), math.sin(rate * (tau + row))
             gr, gi = hr[n] * c - hi[n] * s, hr[n] * s + hi[n] * c
             total[i] += yr[first + row, n] * gr + yi[first + row, n] * gi
             total[i + 1] += yi[first + row, n] * gr - yr[first + row, n] * gi
@@ -68,6 +66,7 @@ def decode(yr, yi, hr, hi, first, repetitions, data, tau, rate, words, scramble)
             place += 1
             if place == data.shape[0]:
                 row, place = row + 1, 0
+                c, s = math.cos(rate * (tau + row)), math.sin(rate * (tau + row))
     margin = np.inf
     value = 0
     for w in range(3):

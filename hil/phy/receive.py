@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.errors import ShapeError
-from hil.phy.batch import FrameBatch, Rows
+from hil.phy.batch import FrameBatch
 from hil.phy.detector import Detector
 from hil.phy.frame import FrameFormat
 from hil.phy.kernels import kernels
-from hil.phy.reception import FrameReception, Observed, ReceiverConfig
+from hil.phy.reception import FrameReception, Observed, ReceiverConfig, Rows
 from hil.phy.search import Hit
 from hil.phy.stream import Searcher
 from hil.phy.tables import Tables
@@ -54,7 +54,7 @@ class Receiver:
         self.tables = Tables.of(form, config)
         self._kernels = kernels(fast).frames.FrameKernels(self.tables)
         self.chunk = max(1, _CHUNK // ((self.tables.rows + 1) * self.tables.size))
-        self._grid = np.empty((0, self.tables.rows + 1, 2 * self.tables.size), np.float32)
+        self._grid = torch.empty((0, self.tables.rows + 1, self.tables.size), dtype=torch.complex64)
         self._buffer: Floats | None = None
 
     def receive(self, samples: Samples, *, full_scale: float | None = None) -> Sequence[FrameReception]:
@@ -190,24 +190,26 @@ class Receiver:
     def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
         """Everything from samples to symbols for given carrier offsets."""
         tables, count = self.tables, starts.size
-        if self._grid.shape[0] < count:
-            self._grid = np.empty((count, *self._grid.shape[1:]), np.float32)
+        if len(self._grid) < count:
+            self._grid = torch.empty((count, *self._grid.shape[1:]), dtype=torch.complex64)
+        grid = self._grid[:count]
         freqs = rows.mixed @ tables.senders_of_row.T
-        self._kernels.gather(samples, starts, freqs, tables.offsets, self._grid[:count])
-        self._kernels.receive(_fft(self._grid[:count]), rows.mixed, freqs, rows)
+        self._kernels.gather(samples, starts, freqs, tables.offsets, _floats(grid))
+        self._kernels.receive(_floats(torch.fft.fft(grid)), rows.mixed, freqs, rows)
 
     def _find_slot(self, samples: Floats, starts: NDArray[np.int64], tx: int, mixed: Doubles) -> None:
         """Carrier offset (cycles a sample) of a transmitter that the preamble says nothing of, from its slot."""
         tables, slot = self.tables, self.tables.sounding_symbols
         limit = self.config.max_cfo_hz / self.config.sample_rate_hz
         parts = max(2, math.ceil(2 * tables.spacing / tables.size))  # fractions of a carrier that the symbols' phases resolve
-        grid = np.empty((starts.size, slot, 2 * tables.size), np.float32)
+        grid = torch.empty((starts.size, slot, tables.size), dtype=torch.complex64)
         offsets = tables.offsets[tx * slot : (tx + 1) * slot]
         freqs, values = mixed[:, tx].copy(), np.full(starts.size, _SLOT_METRIC * tables.active * (slot - 1))
         for index in range(parts):
             base = index / (parts * tables.size)
-            self._kernels.gather(samples, starts, np.full((starts.size, slot), base), offsets, grid)
-            self._kernels.slot_offsets(_fft(grid), tx, math.ceil(limit * tables.size), base, freqs, values)
+            self._kernels.gather(samples, starts, np.full((starts.size, slot), base), offsets, _floats(grid))
+            spectra = _floats(torch.fft.fft(grid))
+            self._kernels.slot_offsets(spectra, tx, math.ceil(limit * tables.size), base, freqs, values)
         mixed[:, tx] = freqs
 
     def _explained(self, rows: Rows) -> NDArray[np.bool_]:
@@ -274,7 +276,7 @@ class StreamReceiver:
         receiver.take(samples, origin, found, self._batch)
 
 
-def _fft(grid: Floats) -> Floats:
-    """FFT of each row, not scaled; float32 [..., 2 N], interleaved."""
-    spectra: Floats = torch.fft.fft(torch.from_numpy(grid.view(np.complex64))).numpy().view(np.float32)
-    return spectra
+def _floats(values: Tensor) -> Floats:
+    """A view of complex64 [..., n] as interleaved float32 [..., 2 n]."""
+    floats: Floats = values.numpy().view(np.float32)
+    return floats

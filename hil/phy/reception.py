@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from hil.config import Config
 from hil.phy.mixer import Mixer
 
-__all__ = ["FrameReception", "Observed", "ReceiverConfig"]
+__all__ = ["FrameReception", "Observed", "ReceiverConfig", "Rows"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 
 class ReceiverConfig(Config):
@@ -112,48 +117,160 @@ class Observed:
         return float(self.symbol_error.sum()) / max(stated, 1e-30) * (self.looks - 1) / self.looks
 
 
-@dataclass(frozen=True, kw_only=True)
-class FrameReception:
-    """One received frame.
+class Rows(NamedTuple):
+    """Frames received together, as the kernels write them; complex values are interleaved.
 
     Attributes:
-        number: frame number modulo 65536, None if the header's CRC failed.
-        start: sample of the frame's first (silent) sample in the window given.
-        metric: detection metric; header_margin: best over second-best header correlation.
-        cfo_hz: float64 [tx], transmitter minus receiver; cfo_error_hz: float64 [tx], its standard error.
-        signal: float32 [tx], mean |H_k|² over active carriers, unbiased; noise: power a carrier (silent symbol).
-        null_noise: noise power a carrier on null carriers, a cross-check.
-        response: complex64 [tx, active carrier], G_k at the sounding slot.
-        symbols: complex64 [task, use] = y/Ḡ; channel: complex64 [tx, task, use] = G_k/Ḡ, zero where not sent.
-        noise_var: float32 [task, use], (noise + inter-carrier interference)/|Ḡ|².
-        observed: error seen on known cells.
-        pilot_noise: error power on the pilots alone, a carrier: noise and whatever was not tracked, another cross-check.
-        clock_ppm: float64 [tx], sample clock of the transmitter minus the receiver's.
-        preamble_cfo_hz: what the preamble alone said of transmitter 0.
-        reference_cfo_hz: CFO that was taken out before equalisation; what remains of each transmitter's is in `channel`.
+        symbols: float32 [frame, 2 · task · use]; channel: float32 [frame, tx, 2 · task · use].
+        noise_var: float32 [frame, task · use]; response: float32 [frame, tx, 2 · active carrier].
+        carrier_error: float32 [frame, active carrier]; symbol_error, stated: float32 [frame, symbol]; see `Observed`.
+        info: float64 [frame, 5]: noise, noise on null carriers, number or −1, header margin, error of the pilots.
+        links: float64 [frame, tx, 4]: CFO (cycles a sample), its standard error, sample-clock offset, unbiased power.
+        starts: int64 [frame], first samples; metric, coarse: float64 [frame], of the preamble, and its CFO (cycles a sample).
+        mixed: float64 [frame, tx], CFO (cycles a sample) that was taken out.
     """
 
-    number: int | None
-    start: int
-    metric: float
-    header_margin: float
-    cfo_hz: Tensor
-    cfo_error_hz: Tensor
-    signal: Tensor
-    noise: float
-    null_noise: float
-    response: Tensor
-    symbols: Tensor
-    channel: Tensor
-    noise_var: Tensor
-    observed: Observed
-    pilot_noise: float = math.nan
-    clock_ppm: Tensor | None = None
-    reference_cfo_hz: float = math.nan
-    preamble_cfo_hz: float = math.nan
+    symbols: Floats
+    channel: Floats
+    noise_var: Floats
+    response: Floats
+    carrier_error: Floats
+    symbol_error: Floats
+    stated: Floats
+    info: Doubles
+    links: Doubles
+    starts: NDArray[np.int64]
+    metric: Doubles
+    coarse: Doubles
+    mixed: Doubles
+
+    def part(self, index: slice | NDArray[np.int64]) -> Rows:
+        """Some of the frames; views where `index` is a slice."""
+        columns: tuple[Any, ...] = self
+        return Rows(*(values[index] for values in columns))
+
+    def put(self, index: NDArray[np.int64], rows: Rows) -> None:
+        """Write over some of the frames."""
+        columns: tuple[Any, ...] = self
+        for values, other in zip(columns, rows, strict=True):
+            values[index] = other
+
+
+class FrameReception:
+    """One received frame: a row of what was received together, in the words of SIGNALS.md. Tensors share its storage.
+
+    Args:
+        rows: of the frames received together; index: this one.
+        uses: tasks and uses of the format.
+        rate_hz: sample rate.
+        judged: cells whose error is observed, by active carrier and by symbol, int64 each.
+    """
+
+    def __init__(self, rows: Rows, index: int, uses: tuple[int, int], rate_hz: float, judged: tuple[Tensor, Tensor]) -> None:
+        self._rows, self._index, self._uses, self._rate, self._judged = rows, index, uses, rate_hz, judged
+        self._info: list[float] = rows.info[index].tolist()
+
+    @property
+    def number(self) -> int | None:
+        """Frame number modulo 65536; None if the header's CRC failed, or there is none."""
+        return int(self._info[2]) if self._info[2] >= 0 else None
+
+    @property
+    def start(self) -> int:
+        """Sample of the frame's first (silent) sample in the window given."""
+        return int(self._rows.starts[self._index])
+
+    @property
+    def metric(self) -> float:
+        """Detection metric."""
+        return float(self._rows.metric[self._index])
+
+    @property
+    def header_margin(self) -> float:
+        """Best over second-best correlation of the header."""
+        return self._info[3]
+
+    @property
+    def noise(self) -> float:
+        """Noise power a carrier, in the silent symbol."""
+        return self._info[0]
+
+    @property
+    def null_noise(self) -> float:
+        """Noise power a carrier on null carriers, a cross-check."""
+        return self._info[1]
+
+    @property
+    def pilot_noise(self) -> float:
+        """Error power of the pilots alone, a carrier: noise and whatever was not tracked, another cross-check."""
+        return self._info[4]
+
+    @property
+    def cfo_hz(self) -> Tensor:
+        """Carrier offset of each transmitter, transmitter minus receiver, float64 [tx]."""
+        return torch.from_numpy(self._rows.links[self._index, :, 0] * self._rate)
+
+    @property
+    def cfo_error_hz(self) -> Tensor:
+        """Its standard error, float64 [tx]."""
+        return torch.from_numpy(self._rows.links[self._index, :, 1] * self._rate)
+
+    @property
+    def clock_ppm(self) -> Tensor:
+        """Sample clock of each transmitter minus the receiver's, float64 [tx]."""
+        return torch.from_numpy(self._rows.links[self._index, :, 2] * 1e6)
+
+    @property
+    def preamble_cfo_hz(self) -> float:
+        """What the preamble alone said of transmitter 0."""
+        return float(self._rows.coarse[self._index]) * self._rate
+
+    @property
+    def reference_cfo_hz(self) -> float:
+        """CFO that was taken out before equalisation; what remains of each transmitter's is in `channel`."""
+        return float(self._rows.mixed[self._index].mean()) * self._rate
+
+    @property
+    def signal(self) -> Tensor:
+        """Mean |H_k|² over active carriers, unbiased, float32 [tx]."""
+        return torch.from_numpy(self._rows.links[self._index, :, 3].astype(np.float32))
+
+    @property
+    def response(self) -> Tensor:
+        """G_k at the sounding slot, complex64 [tx, active carrier]."""
+        return torch.from_numpy(self._rows.response[self._index].view(np.complex64))
+
+    @property
+    def symbols(self) -> Tensor:
+        """y/Ḡ, complex64 [task, use]."""
+        return torch.from_numpy(self._rows.symbols[self._index].view(np.complex64).reshape(self._uses))
+
+    @property
+    def channel(self) -> Tensor:
+        """G_k/Ḡ, complex64 [tx, task, use], zero where not sent."""
+        values = self._rows.channel[self._index]
+        return torch.from_numpy(values.view(np.complex64).reshape(len(values), *self._uses))
+
+    @property
+    def noise_var(self) -> Tensor:
+        """(Noise + inter-carrier interference)/|Ḡ|², float32 [task, use]."""
+        return torch.from_numpy(self._rows.noise_var[self._index].reshape(self._uses))
+
+    @property
+    def observed(self) -> Observed:
+        """Error seen on known cells."""
+        rows, index = self._rows, self._index
+        return Observed(
+            carrier_error=torch.from_numpy(rows.carrier_error[index]),
+            carrier_count=self._judged[0],
+            symbol_error=torch.from_numpy(rows.symbol_error[index]),
+            symbol_count=self._judged[1],
+            stated=torch.from_numpy(rows.stated[index]),
+            looks=rows.carrier_error.shape[1],
+        )
 
     @property
     def snr(self) -> Tensor:
         """Linear SNR of each link (unbiased for the noise's few samples), float32 [tx]. SIGNALS.md, "SNR"."""
-        looks = self.response.shape[1]
+        looks = self._rows.carrier_error.shape[1]
         return self.signal / max(self.noise, 1e-30) * ((looks - 1) / looks)

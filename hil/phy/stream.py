@@ -35,9 +35,10 @@ class Searcher:
     """
 
     def __init__(self, form: FrameFormat, detector: Detector, take: Take, buffer: Floats | None = None) -> None:
-        self._form, self._detector, self._take = form, detector, take
-        self._preamble = form.config.preamble_samples
-        self._before = max(detector.before, form.preamble_start + 2 * self._preamble + 64)
+        self._detector, self._take = detector, take
+        self._preamble, self._lead = form.config.preamble_samples, form.preamble_start
+        self._body = form.samples - form.preamble_start
+        self._before = max(detector.before, self._lead + 2 * self._preamble + 64)
         if buffer is None or buffer.size < 2 * self._before:
             buffer = np.empty(2 * (self._before + detector.after(detector.positions)), np.float32)
         buffer[: 2 * self._before] = 0
@@ -60,8 +61,8 @@ class Searcher:
         for first in range(0, count, _SLICE):
             self._append(values[2 * first : 2 * (first + _SLICE)], full_scale)
             self._search(end)
-            self._release()
             if not last or first + _SLICE < count:
+                self._release()
                 self._forget()
         if last:
             self._flush()
@@ -105,7 +106,7 @@ class Searcher:
         while True:
             count = detector.positions
             if end is not None:
-                count = min(count, self._last_start(end) + self._preamble + 64 - self._block)
+                count = min(count, end - self._body + self._preamble + 64 - self._block)
             if count <= 0:
                 break
             need = self._block + detector.after(count) - self._origin
@@ -122,10 +123,6 @@ class Searcher:
                 self._waiting.append(self._last)
                 self._last = None
 
-    def _last_start(self, end: int) -> int:
-        """Last position of a preamble whose frame is complete before `end`."""
-        return end - (self._form.samples - self._form.preamble_start)
-
     def _settle(self, found: Hit) -> None:
         """Of preambles that overlap only the strongest stays."""
         last = self._last
@@ -139,12 +136,11 @@ class Searcher:
 
     def _release(self) -> None:
         """Hand on preambles whose frames are complete and all of finite samples."""
-        form, ready = self._form, []
-        end = self._last_start(self._total)
-        while self._waiting and self._waiting[0].position <= end:
+        ready = []
+        while self._waiting and self._waiting[0].position + self._body <= self._total:
             found = self._waiting.pop(0)
-            first = found.position - form.preamble_start
-            if first >= 0 and not (self._bad and any(first <= bad < first + form.samples for bad in self._bad)):
+            first, end = found.position - self._lead, found.position + self._body
+            if first >= 0 and not (self._bad and any(first <= bad < end for bad in self._bad)):
                 ready.append(found)
         if ready:
             self._take(self.buffer[: 2 * self._filled], self._origin, ready)
@@ -153,7 +149,7 @@ class Searcher:
         """Drop samples that nothing will ask for."""
         keep = self._block - self._before
         for found in (*self._waiting[:1], *((self._last,) if self._last else ())):
-            keep = min(keep, found.position - self._form.preamble_start - 16)
+            keep = min(keep, found.position - self._lead - 16)
         drop = min(keep - self._origin, self._filled)
         if drop > 0:
             rest = self._filled - drop

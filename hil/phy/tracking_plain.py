@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -119,13 +120,19 @@ def smooth(looks: Complexes, power: Doubles, window: int) -> tuple[Complexes, Co
     symbols, pilots = looks.shape
     total = np.zeros(symbols + 1, complex)
     np.cumsum(looks.sum(1), out=total[1:])
-    index = np.arange(symbols)
-    low, high = np.maximum(index - window // 2, 0), np.minimum(index + window // 2 + 1, symbols)
+    low, high = _reach(symbols, window)
     sums = total[high] - total[low]
     if pilots == 1 and min(window, symbols) == 1:  # no other look: judged by the line alone
         return _unit(sums), np.ones_like(looks), np.zeros(looks.shape)
     rest = (high - low)[:, None] * power.sum() - power
     return _unit(sums), _unit(sums[:, None] - looks), 0.5 * power / np.maximum(rest, 1e-60)
+
+
+@lru_cache(maxsize=64)
+def _reach(symbols: int, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First symbol, and the one after the last, that a moving average takes in."""
+    index = np.arange(symbols)
+    return np.maximum(index - window // 2, 0), np.minimum(index + window // 2 + 1, symbols)
 
 
 def _unit(values: Complexes) -> Complexes:
