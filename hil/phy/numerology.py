@@ -30,6 +30,8 @@ class Numerology(Config):
     def _fits(self) -> Numerology:
         if 2 * self.active_half >= self.fft_size:
             raise ValueError(f"active_half = {self.active_half} needs fft_size > {2 * self.active_half}, not {self.fft_size}")
+        if self.cyclic_prefix > self.fft_size:
+            raise ValueError(f"cyclic_prefix = {self.cyclic_prefix} must be at most fft_size = {self.fft_size}")
         if self.pilots >= 2 * self.active_half:
             raise ValueError(f"pilots = {self.pilots} leaves no data carriers out of {2 * self.active_half}")
         return self

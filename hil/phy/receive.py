@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.errors import ShapeError
+from hil.errors import ConfigError, ShapeError
 from hil.phy.batch import FrameBatch
 from hil.phy.detector import Detector
 from hil.phy.frame import FrameFormat
@@ -40,9 +40,17 @@ class Receiver:
         form: the frame format.
         config: what is known of the bench.
         fast: True: compiled kernels, False: plain ones, None: compiled if numba is installed.
+
+    Raises:
+        ConfigError: FFT windows would start before the cyclic prefix.
     """
 
     def __init__(self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None) -> None:
+        if config.advance > form.numerology.cyclic_prefix:
+            raise ConfigError(
+                f"receiver.advance = {config.advance} starts FFT windows before the cyclic prefix of "
+                f"{form.numerology.cyclic_prefix} samples; choose 0…{form.numerology.cyclic_prefix}, or a longer prefix"
+            )
         self.form, self.config = form, config
         self.detector = Detector(
             form.preamble_design,

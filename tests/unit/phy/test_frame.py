@@ -8,6 +8,7 @@ from hil.errors import ConfigError, ShapeError
 from hil.phy.frame import FrameConfig, FrameFormat, frame_for_snr, sounding_cost_db
 from hil.phy.numerology import Numerology
 from hil.phy.preamble import design
+from hil.phy.receive import Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder, build_frame
 from hil.units import db_to_amplitude
 from tests.unit.phy.signals import gaussian, occupied
@@ -70,6 +71,15 @@ def test_formats_that_cannot_be():
         FrameBuilder(form).build(torch.zeros((1, 2, 84, 4), dtype=torch.complex64))
     with pytest.raises(ShapeError, match="symbols"):
         build_frame(None, 0, form)
+
+
+def test_prefixes_that_cannot_be():
+    with pytest.raises(ValidationError, match="at most fft_size"):
+        Numerology(fft_size=64, cyclic_prefix=65)
+    form = FrameFormat(FrameConfig(numerology=Numerology(cyclic_prefix=3)), occupied("single"))
+    with pytest.raises(ConfigError, match="advance = 4"):
+        Receiver(form, ReceiverConfig())
+    assert Receiver(form, ReceiverConfig(advance=3)).config.advance == 3
 
 
 def test_configurations_of_captures_of_format_1_are_read():
