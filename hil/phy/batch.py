@@ -53,6 +53,9 @@ class FrameBatch(Sequence[FrameReception]):
     def more(self, count: int) -> Rows:
         """Room for `count` more frames, which belong to the batch from now on."""
         room = len(self._rows.metric)
+        if count == room and not self._count:
+            self._count = count
+            return self._rows
         if self._count + count > room:
             larger = _rows(max(2 * room, self._count + count), self.form, self.tables)
             larger.part(slice(0, self._count)).put(np.arange(self._count), self._rows.part(slice(0, self._count)))

@@ -60,6 +60,7 @@ class Receiver:
             fast=fast,
         )
         self.tables = Tables.of(form, config)
+        self._numbered = form.config.header_repetitions > 0
         self._kernels = kernels(fast).frames.FrameKernels(self.tables)
         self.chunk = max(1, _CHUNK // ((self.tables.rows + 1) * self.tables.size))
         self._grid = torch.empty((0, self.tables.rows + 1, self.tables.size), dtype=torch.complex64)
@@ -168,19 +169,20 @@ class Receiver:
             rows.metric[:] = [item.metric for item in part]
             rows.coarse[:] = [item.cfo for item in part]
             self._take(samples, rows.starts - origin, rows)
-            good = np.ones(len(part), bool)
-            if not self.form.config.header_repetitions:
-                good = self._explained(rows)
-                batch.drop(len(part), good)
+            if self._numbered:
+                stays += [True] * len(part)
+                continue
+            good = self._explained(rows)
+            batch.drop(len(part), good)
             stays += good.tolist()
         return stays
 
     def _take(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
-        rows.mixed[:] = rows.coarse[:, None]
         if self.tables.options.locked:
-            rows.mixed[:] = 0
+            rows.mixed.fill(0)
             self._run(samples, starts, rows)
             return
+        rows.mixed[:] = rows.coarse[:, None]
         for tx in range(1, self.form.transmitters):
             self._find_slot(samples, starts, tx, rows.mixed)
         self._run(samples, starts, rows)
@@ -259,7 +261,7 @@ class StreamReceiver:
             ShapeError: samples of another type or shape, or raw ones without their full scale.
         """
         array = self._receiver.checked(samples, full_scale)
-        self._room = array.shape[0] // self._receiver.form.samples + 1
+        self._room = max(1, array.shape[0] // self._receiver.form.samples)
         self._search.push(array, full_scale=full_scale or 1.0, last=last)
         return self._collect()
 

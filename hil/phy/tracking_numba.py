@@ -253,55 +253,77 @@ def looks(yr, yi, known_r, known_i, pilots, hr, hi, start, step, tilt, tau, vr, 
             xr, xi = xr * dr - xi * di, xr * di + xi * dr
 
 
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _judge(vr, vi, power, share, tr, ti, looks, errors):
+    """Errors of one pilot, each against the phase of what the others sum to; over `share` and that phase's own noise.
+
+    Args:
+        vr, vi: float64 [symbol], looks of the pilot; power: |expected|²; share: over one, the channel estimate's noise.
+        tr, ti: float64 [symbol], sums of all looks around; looks: float64 [symbol], their |expected|², with the pilot's own.
+        errors: float64 [symbol], output.
+
+    Returns:
+        their sum.
+    """
+    total = 0.0
+    for s in range(vr.shape[0]):
+        xr, xi = tr[s] - vr[s], ti[s] - vi[s]
+        scale = power / math.sqrt(xr * xr + xi * xi + 1e-300)
+        a, b = vr[s] - scale * xr, vi[s] - scale * xi
+        rest = max(looks[s] - power, 1e-60)
+        errors[s] = (a * a + b * b) * rest / (power * (rest * share + 0.5 * power))
+        total += errors[s]
+    return total
+
+
 @njit(cache=True, error_model="numpy")
-def smooth(vr, vi, power, pilots, window, share, count, turn_r, turn_i, carrier_error, symbol_error):
+def smooth(vr, vi, power, pilots, window, leverage, count, turn_r, turn_i, carrier_error, symbol_error):
     """Common phase by a moving average over the pilots, and each pilot's error without its own part in it.
 
     Args:
         vr, vi: float64 [pilot, symbol], looks; power: float64 [pilot], |expected|²; pilots: their positions.
-        window: symbols (odd) to average; share: float32 [carrier], over `count` the channel estimate's noise.
+        window: symbols (odd) to average; leverage: float32 [carrier], over `count` the channel estimate's noise.
         turn_r, turn_i: float32 [symbol], output phasors; carrier_error, symbol_error: added to.
 
     Returns:
         sum of errors.
     """
-    symbols = vr.shape[1]
+    many, symbols = vr.shape
     half = window // 2
-    sum_r = np.zeros(symbols + 1)
-    sum_i = np.zeros(symbols + 1)
+    sum_r, sum_i = np.zeros(symbols + 1), np.zeros(symbols + 1)
     strength = 0.0
-    for p in range(vr.shape[0]):
+    for p in range(many):
         strength += power[p]
     for s in range(symbols):
         a, b = 0.0, 0.0
-        for p in range(vr.shape[0]):
+        for p in range(many):
             a += vr[p, s]
             b += vi[p, s]
         sum_r[s + 1] = sum_r[s] + a
         sum_i[s + 1] = sum_i[s] + b
-    total = 0.0
+    tr, ti, looks_, errors = np.empty(symbols), np.empty(symbols), np.empty(symbols), np.empty(symbols)
     for s in range(symbols):
         low, high = max(s - half, 0), min(s + half + 1, symbols)
-        tr, ti = sum_r[high] - sum_r[low], sum_i[high] - sum_i[low]
-        size = math.sqrt(tr * tr + ti * ti)
-        turn_r[s] = tr / size if size > 0 else 1.0
-        turn_i[s] = ti / size if size > 0 else 0.0
-        for p in range(vr.shape[0]):
-            rest = (high - low) * strength - power[p]
-            xr, xi = tr - vr[p, s], ti - vi[p, s]
-            size = math.sqrt(xr * xr + xi * xi)
-            inflated = 1 + share[pilots[p]] / count
-            if high - low > 1 or vr.shape[0] > 1:
-                inflated += 0.5 * power[p] / max(rest, 1e-60)
-            else:
-                size = 0.0
-            c, d = (xr / size, xi / size) if size > 0 else (1.0, 0.0)
-            a = vr[p, s] - power[p] * c
-            b = vi[p, s] - power[p] * d
-            error = (a * a + b * b) / max(power[p], 1e-60) / inflated
-            carrier_error[pilots[p]] += error
-            symbol_error[s] += error
-            total += error
+        tr[s], ti[s] = sum_r[high] - sum_r[low], sum_i[high] - sum_i[low]
+        looks_[s] = (high - low) * strength
+        size = math.sqrt(tr[s] * tr[s] + ti[s] * ti[s])
+        turn_r[s] = tr[s] / size if size > 0 else 1.0
+        turn_i[s] = ti[s] / size if size > 0 else 0.0
+    total = 0.0
+    for p in range(many):
+        share = 1 + leverage[pilots[p]] / count
+        if many == 1 and min(window, symbols) == 1:  # no other look: judged by the line alone
+            for s in range(symbols):
+                a, b = vr[p, s] - power[p], vi[p, s]
+                errors[s] = (a * a + b * b) / max(power[p], 1e-60) / share
+                total += errors[s]
+                carrier_error[pilots[p]] += errors[s]
+        else:
+            sum_of = _judge(vr[p], vi[p], max(power[p], 1e-60), share, tr, ti, looks_, errors)
+            total += sum_of
+            carrier_error[pilots[p]] += sum_of
+        for s in range(symbols):
+            symbol_error[s] += errors[s]
     return total
 
 
