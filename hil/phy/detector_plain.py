@@ -64,7 +64,7 @@ class DetectorKernels:
         self._search = search
         self._chips = search.code[0].size
         self._length = self._chips * CHIP
-        self._size = -(-(_COUNT + self._length) // 512) * 512  # nothing that is used wraps around
+        self._size = -(-(_COUNT + self._length) // 256) * 256  # nothing that is used wraps around
         taps, weights = _joined(search.filters), torch.from_numpy(_joined(search.weights)[:, : self._chips])
         self._one = weights.shape[0] == 1  # hypothesis: the whole preamble by one FFT
         if self._one:
@@ -159,11 +159,11 @@ class DetectorKernels:
         base, length, step = place - 8, self._length, self._search.step
         window = y[2 * base : 2 * (base + length + 16)].view(np.complex64).astype(np.complex128)
         mixed = self._templates * np.exp(-2j * math.pi * start * np.arange(CHIP))  # [template, 16]
-        filtered = np.lib.stride_tricks.sliding_window_view(window, CHIP)[:length] @ mixed.T
-        sums = (
-            filtered.reshape(self._chips, 16, -1) * (self._signs * np.exp(-2j * math.pi * start * self._turns))[:, None, None]
-        )
-        power = square(np.tensordot(sums, self._fourier, (0, 0)))  # [delay, template, frequency]
+        steps = window.strides * 2
+        filtered = np.lib.stride_tricks.as_strided(window, (length, CHIP), steps) @ mixed.T
+        signs = self._signs * np.exp(-2j * math.pi * start * self._turns)
+        sums = filtered.reshape(self._chips, 16, -1) * signs[:, None, None]
+        power = square(sums.reshape(self._chips, -1).T @ self._fourier).reshape(16, -1, self._steps.size)
         delay, template, line = (int(axis) for axis in np.unravel_index(power.argmax(), power.shape))
         value, best, series = float(power[delay, template, line]), float(self._steps[line]), sums[:, delay, template]
         offset = (self._turns - self._turns.mean()) / CHIP

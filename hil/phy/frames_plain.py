@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,29 @@ class _Link:
     power: float
 
 
+class _Sender(NamedTuple):
+    """Who sends in a segment: `places` and signed `carriers` of its pilots; their conjugates, complex64 [row, pilot]."""
+
+    tx: int
+    places: Any
+    carriers: Any
+    pilots: Complexes
+
+
+class _Segment(NamedTuple):
+    """A segment's rows among all and its cells among the payload's; first samples of its rows' windows; who sends.
+
+    `filled`: rows and carriers of its fillers; `filler`: what is sent there.
+    """
+
+    rows: slice
+    cells: slice
+    offsets: Any
+    senders: list[_Sender]
+    filled: tuple[Any, Any]
+    filler: Complexes
+
+
 class FrameKernels:
     """Kernels for frames of one format.
 
@@ -64,7 +87,23 @@ class FrameKernels:
         self._undo, self._sounding, self._basis = map(_joined, (tables.undo, tables.sounding, tables.basis))
         self._known, self._leak = _joined(tables.known), _joined(tables.leak)
         self._payload = tables.rows - tables.payload_rows
-        self._inflation = 1 / (1 - tables.leverage / tables.sounding_symbols)
+        self._leverage = tables.leverage / tables.sounding_symbols
+        self._inflation = 1 / (1 - self._leverage)
+        self._segments = [self._segment(index) for index in range(len(tables.segments))]
+
+    def _segment(self, index: int) -> _Segment:
+        tables = self._tables
+        first, count, sending = tables.segments[index]
+        rows = slice(self._payload + first, self._payload + first + count)
+        cells = slice(first * tables.active, (first + count) * tables.active)
+        fillers = tables.fillers[(tables.fillers >= cells.start) & (tables.fillers < cells.stop)]
+        senders = []
+        for tx, pilots in zip(tables.senders[index, :sending], tables.pilots[index], strict=False):
+            places = pilots[pilots >= 0]
+            known = self._known[first : first + count, places].conj()
+            senders.append(_Sender(int(tx), places, tables.carriers[places], known))
+        filled = np.divmod(fillers - cells.start, tables.active)
+        return _Segment(rows, cells, tables.offsets[rows], senders, filled, self._known.reshape(-1)[fillers])
 
     def gather(self, y: Floats, starts: Any, freqs: Any, offsets: Any, out: Floats) -> None:
         """FFT windows of some rows, each freed of a carrier offset.
@@ -184,95 +223,86 @@ class FrameKernels:
     def _payload_of(self, y: Complexes, links: list[_Link], freqs: Any, noise: float, out: Rows, f: int) -> float:
         """Tracks, symbols and observed errors of all segments; mean error power of the pilots."""
         tables = self._tables
-        active = tables.active
-        even = np.zeros(tables.payload_rows * active + 1, np.complex64)  # the last is for uses that are not occupied
+        even = np.zeros(tables.payload_rows * tables.active + 1, np.complex64)  # the last is for uses that are not occupied
         variance = np.zeros(even.size, np.float32)
         gains = np.zeros((tables.transmitters, even.size), np.complex64)
-        errors = [np.zeros(0)]
-        for g, (first, count, sending) in enumerate(tables.segments):
-            who = tables.senders[g, :sending]
-            rows, flat = (
-                slice(self._payload + first, self._payload + first + count),
-                slice(first * active, (first + count) * active),
-            )
-            own = np.empty((sending, count, active), np.complex64)
-            share = np.zeros(active)
-            for j, t in enumerate(who):
-                places = tables.pilots[g, j][tables.pilots[g, j] >= 0]
-                errors.append(
-                    self._track(y, rows, links[t], float(freqs[rows.start]), places, noise, own[j], share, out, (f, t))
-                )
-            if not self._options.locked and sending > 1:
+        errors, judged = 0.0, 0
+        for segment in self._segments:
+            rows, who = segment.rows, [sender.tx for sender in segment.senders]
+            own = np.empty((len(who), rows.stop - rows.start, tables.active), np.complex64)
+            share = np.zeros(tables.active)
+            for sender, response in zip(segment.senders, own, strict=True):
+                freq = float(freqs[rows.start])
+                errors += self._track(y[rows], segment, sender, links[sender.tx], freq, noise, response, share, out, f)
+                judged += sender.pilots.size
+            strengths = [links[tx].strength for tx in who]
+            if not self._options.locked and len(who) > 1:
                 offsets = (out.links[f, who, 0] - out.links[f, who, 0].mean()) * tables.size
-                out.stated[f, rows] += math.pi**2 / 3 * float((offsets**2 * [links[t].strength for t in who]).sum())
+                out.stated[f, rows] += math.pi**2 / 3 * float(offsets**2 @ strengths)
             stated = float(out.stated[f, rows.start])
-            weight = self._weight(own, stated, math.sqrt(sum(links[t].strength for t in who) / sending))
-            even[flat] = (y[rows] * weight).ravel()
-            variance[flat] = (stated * square(weight)).ravel()
-            gains[who, flat] = (own * weight).reshape(sending, -1)
-            cells = tables.fillers[(tables.fillers >= flat.start) & (tables.fillers < flat.stop)]
-            row, place = np.divmod(cells - flat.start, active)
-            left = y[rows][row, place] - own[:, row, place].sum(0) * self._known[cells // active, place]
-            left = square(left) / (1 + share[place])
-            np.add.at(out.carrier_error[f], place, left)
-            np.add.at(out.symbol_error[f], row + rows.start, left)
+            weight = self._weight(own, stated, math.sqrt(sum(strengths) / len(who)))
+            even[segment.cells] = (y[rows] * weight).ravel()
+            variance[segment.cells] = (stated * square(weight)).ravel()
+            for tx, response in zip(who, own * weight, strict=True):
+                gains[tx, segment.cells] = response.ravel()
+            if segment.filled[0].size:
+                row, place = segment.filled
+                left = y[rows][row, place] - own[:, row, place].sum(0) * segment.filler
+                left = square(left) / (1 + share[place])
+                np.add.at(out.carrier_error[f], place, left)
+                np.add.at(out.symbol_error[f], row + rows.start, left)
         out.symbols[f] = even[tables.cells].view(np.float32)
         out.noise_var[f] = variance[tables.cells]
         out.channel[f] = gains.take(tables.cells, axis=1).view(np.float32)
-        every = np.concatenate(errors)
-        return float(every.mean()) if every.size else math.nan
+        return errors / judged if judged else math.nan
 
     def _track(
-        self, y: Complexes, rows: slice, link: _Link, freq: float, places: Any, noise: float, own: Complexes, share: Any,
-        out: Rows, where: tuple[int, int],
-    ) -> Any:  # fmt: skip
+        self, y: Complexes, segment: _Segment, sender: _Sender, link: _Link, freq: float, noise: float, own: Complexes,
+        share: Any, out: Rows, f: int,
+    ) -> float:  # fmt: skip
         """One sender's response over a segment's rows.
 
         Args:
-            y: complex64 [row, active], all rows; rows: the segment's; link: the sender; freq: cycles a sample that the rows
-                were freed of; places: its pilots; noise: power a carrier.
-            own: output, complex64 [row, active]; share: added to, noise of the estimate over σ²; out, where: frame and sender.
+            y: complex64 [row, active], the segment's; freq: cycles a sample that they were freed of; noise: power a carrier.
+            own: output, complex64 [row, active]; share: added to, noise of the estimate over σ²; out, f: where results go.
 
         Returns:
-            errors of the pilots, each against a track that left it out.
+            sum of the pilots' errors, each against a track that left it out.
         """
-        tables, locked = self._tables, self._options.locked
-        time = (tables.offsets[rows] - link.time) / tables.spacing
-        known = self._known[rows.start - self._payload : rows.stop - self._payload, places]
-        carriers, power = tables.carriers[places], square(link.response[places]).astype(np.float64)
-        looks = (y[rows, places] * (link.response[places] * known).conj()).astype(complex)
-        sigma, walk = max(noise, 1e-7 * link.strength), self._options.walk
+        tables, locked, walk, places = self._tables, self._options.locked, self._options.walk, sender.places
+        expected = link.response[places]
+        time, power = (segment.offsets - link.time) / tables.spacing, square(expected).astype(np.float64)
+        looks = (y[:, places] * (expected.conj() * sender.pilots)).astype(complex)
+        sigma = max(noise, 1e-7 * link.strength)
         floor = sigma / (tables.sounding_symbols * tables.active * max(link.strength, 1e-60))
         prior = np.array(
             [floor + walk * time[0], 4 * sigma * link.variance + walk / time[0], max(self._options.clock**2, 1e-24)]
         )
-        scale, line, tilt = 1 / (2 * math.pi * tables.spacing), np.zeros(time.size), 0.0
+        scale, tilt = 1 / (2 * math.pi * tables.spacing), 0.0
         if locked:  # measured, not taken out
             common = (looks.sum(1) * spin(-link.rate * time))[:, None]
             theta, variance = track(common, power.sum(keepdims=True), np.zeros(1), time, sigma, prior)
         else:
-            line = 2 * math.pi * (link.mixed - freq) * (tables.offsets[rows] + 0.5 * (tables.size - 1)) + link.rate * time
-            looks *= spin(-line[:, None] - link.tilt * time[:, None] * carriers)
-            theta, variance = track(looks, power, carriers, time, sigma, prior)
-            looks *= spin(-theta[0] - time[:, None] * (theta[1] + theta[2] * carriers))
+            line = 2 * math.pi * (link.mixed - freq) * (segment.offsets + 0.5 * (tables.size - 1)) + link.rate * time
+            looks *= spin(-line[:, None] - link.tilt * time[:, None] * sender.carriers)
+            theta, variance = track(looks, power, sender.carriers, time, sigma, prior)
+            looks *= spin(-theta[0] - time[:, None] * (theta[1] + theta[2] * sender.carriers))
             line, tilt = line + theta[0] + theta[1] * time, link.tilt + theta[2]
-        out.links[where][:3] = (
-            link.mixed + (link.rate + theta[1]) * scale,
-            math.sqrt(variance) * scale,
-            tilt * tables.size * scale,
-        )
-        window = window_for(noise, link.strength, len(places), walk)
+        cfo, clock = link.mixed + (link.rate + theta[1]) * scale, tilt * tables.size * scale
+        out.links[f, sender.tx, :3] = cfo, math.sqrt(variance) * scale, clock
+        window = window_for(noise, link.strength, places.size, walk)
         turn, without, inflated = smooth(looks, power, window)
-        turn = turn.astype(np.complex64) if locked else (turn * spin(line)).astype(np.complex64)
-        np.multiply(turn[:, None], link.response, out=own)
+        turn = turn if locked else turn * spin(line)
+        np.multiply(turn.astype(np.complex64)[:, None], link.response, out=own)
         if tilt:
             own *= spin(tilt * time[:, None] * tables.carriers)
-        leverage = tables.leverage / tables.sounding_symbols
-        share += leverage + 0.5 * square(link.response) / max(power.sum() * min(window, time.size), 1e-60)
-        errors = square(looks - power * without) / (np.maximum(power, 1e-60) * (1 + leverage[places] + inflated))
-        out.carrier_error[where[0], places] += errors.sum(0)
-        out.symbol_error[where[0], rows] += errors.sum(1)
-        return errors.ravel()
+        heard = max(power.sum() * min(window, time.size), 1e-60)
+        share += self._leverage + 0.5 * square(link.response) / heard
+        errors = square(looks - power * without) / (np.maximum(power, 1e-60) * (1 + self._leverage[places] + inflated))
+        out.carrier_error[f, places] += errors.sum(0)
+        by_symbol = errors.sum(1)
+        out.symbol_error[f, segment.rows] += by_symbol
+        return float(by_symbol.sum())
 
     def _weight(self, own: Complexes, stated: float, rms: float) -> Complexes:
         """What received cells are multiplied with, [row, active]: 1/Ḡ, or regularised by the noise."""
