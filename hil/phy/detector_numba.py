@@ -197,7 +197,9 @@ def bank_peaks(y, first, tiles, filters_r, filters_i, weights_r, weights_i, whic
     di = np.empty(_TILE, np.float32)
     score = np.empty(_TILE, np.float32)
     arg = np.empty(_TILE, np.int32)
-    plain = weights_r.shape[0] == 1 and np.abs(weights_i).max() == 0
+    plain = weights_r.shape[0] == 1
+    for r in range(terms):
+        plain &= weights_i[0, r] == 0
     found = 0
     for tile in range(tiles):
         base = first + tile * _TILE

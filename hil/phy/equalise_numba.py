@@ -9,7 +9,7 @@ from numba import njit
 
 from hil.phy.tracking_numba import FAST, ramp
 
-__all__ = ["equalise", "leaking"]
+__all__ = ["equalise", "leaking", "rms"]
 
 _NOWHERE = np.uint32(0xFFFFFFFF)
 _ROWS = 8
@@ -96,8 +96,8 @@ def _place(targets, even, variance, gain, senders, symbols, noise_var, channel):
 
 @njit(cache=True, error_model="numpy")
 def equalise(
-    yr, yi, targets, senders, hr, hi, turn_r, turn_i, tilts, taus, noise, more, constant, fillers, known_r, known_i, own,
-    symbols, noise_var, channel, carrier_error, symbol_error,
+    yr, yi, targets, senders, hr, hi, turn_r, turn_i, tilts, taus, noise, more, constant, fillers, origin, known_r, known_i,
+    own, symbols, noise_var, channel, carrier_error, symbol_error,
 ):  # fmt: skip
     """Cells of one segment to symbols, some rows at a time; cells are row · active + carrier.
 
@@ -108,7 +108,8 @@ def equalise(
         turn_r, turn_i: float32 [tx, row], common phase since then.
         tilts: float64 [tx], phase a carrier and symbol; taus: float64 [tx], symbols from the sounding to the first row.
         noise: float32, stated; more: regularisation of the divisor |Ḡ|²; constant: divide by it instead; 0: by Ḡ.
-        fillers: int64, cells that hold known symbols; known_r, known_i: float32 [cell].
+        fillers: int64, cells that hold known symbols, counted so that the first here is `origin`.
+        known_r, known_i: float32 [row, carrier], what is known.
         own: float64 [carrier], noise of the estimate over σ².
         symbols, noise_var, channel: int64 [use], float32 [use], int64 [tx, use], outputs.
         carrier_error, symbol_error: the fillers' errors are added.
@@ -148,10 +149,11 @@ def equalise(
         for t in senders:
             _times(gr[t, :n], gi[t, :n], wr, wi, gain[t])
         _place(targets[part], even.view(np.int64), variance, gain.view(np.int64), senders, symbols, noise_var, channel)
-        while filled < fillers.shape[0] and fillers[filled] < first + n:
-            cell = fillers[filled]
+        while filled < fillers.shape[0] and fillers[filled] - origin < first + n:
+            cell = fillers[filled] - origin
             filled += 1
-            error = _judge(yr[cell], yi[cell], known_r[cell], known_i[cell], senders, gr[:, cell - first], gi[:, cell - first])
+            kr, ki = known_r[cell // width, cell % width], known_i[cell // width, cell % width]
+            error = _judge(yr[cell], yi[cell], kr, ki, senders, gr[:, cell - first], gi[:, cell - first])
             error /= 1 + own[cell % width]
             carrier_error[cell % width] += error
             symbol_error[cell // width] += error
@@ -165,6 +167,15 @@ def _judge(yr, yi, known_r, known_i, senders, gr, gi):
         a -= gr[t] * known_r - gi[t] * known_i
         b -= gr[t] * known_i + gi[t] * known_r
     return a * a + b * b
+
+
+@njit(cache=True, error_model="numpy")
+def rms(strength, senders):
+    """Root of the senders' mean strength."""
+    total = 0.0
+    for t in senders:
+        total += strength[t] / senders.shape[0]
+    return math.sqrt(total)
 
 
 @njit(cache=True, error_model="numpy")

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from hil.phy import header
-from hil.phy.equalise_numba import equalise, leaking
+from hil.phy.equalise_numba import equalise, leaking, rms
 from hil.phy.header_numba import decode
 from hil.phy.reception import Rows
 from hil.phy.sounding_numba import power, power_of, sound, to_active, unleak
@@ -233,7 +233,9 @@ def _track(
     turn_r, turn_i = links.turn_r[k, inside], links.turn_i[k, inside]
     total = smooth(vr, vi, strengths, places, window, t.leverage, t.slot, turn_r, turn_i, carrier_error, errors)
     turn_on(turn_r, turn_i, turning * middle + theta[0] + (rate + theta[1]) * tau, turning * t.spacing + rate + theta[1])
-    heard = max(strengths.sum() * min(window, count), 1e-60)
+    heard = 1e-60
+    for p in range(pilots):
+        heard += strengths[p] * min(window, count)
     for c in range(active):
         own[c] += t.leverage[c] / t.slot + 0.5 * (links.hr[k, c] ** 2 + links.hi[k, c] ** 2) / heard
     return total
@@ -246,7 +248,7 @@ def _receive(grid, mixed, freqs, t, options, out):
     payload, sounded = rows - t.known_r.shape[0], mixed.shape[1] * t.slot
     yr, yi = np.empty((rows + 1, active), np.float32), np.empty((rows + 1, active), np.float32)
     spare = np.empty((2 * t.slot + 6, active + 1), np.float32)
-    known_r, known_i, own = t.known_r.reshape(t.known_r.size), t.known_i.reshape(t.known_r.size), np.empty(active)
+    own = np.empty(active)
     for f in range(frames):
         to_active(grid[f], t.half, t.undo_r, t.undo_i, yr, yi)
         noise = max(power(yr[rows:], yi[rows:]), np.float32(1e-30))
@@ -280,20 +282,20 @@ def _receive(grid, mixed, freqs, t, options, out):
                 for place in t.pilots[g, j]:
                     judged += count if place >= 0 else 0
             if not options.locked and sending > 1:
-                stated[part] += leaking(out.links[f, :, 0], links.strength, who, t.size)
+                stated[part] = noise + leaking(out.links[f, :, 0], links.strength, who, t.size)
             constant = np.float32(options.reference)
             if constant == 0 and sending > 1 and not options.aligned:
-                constant = np.float32(math.sqrt(links.strength[who].mean()))
+                constant = np.float32(rms(links.strength, who))
             more = stated[part.start] / np.float32(sending) if options.mmse else np.float32(0)
             cells = slice(first * active, (first + count) * active)
             begin = filled
             while filled < t.fillers.shape[0] and t.fillers[filled] < cells.stop:
                 filled += 1
             equalise(
-                yr[part].reshape(count * active), yi[part].reshape(count * active), t.targets[cells], who, links.hr, links.hi,
-                links.turn_r[:, inside], links.turn_i[:, inside], links.bent, links.begin, stated[part.start], more, constant,
-                t.fillers[begin:filled] - cells.start, known_r[cells], known_i[cells], own, out.symbols[f].view(np.int64),
-                out.noise_var[f], out.channel[f].view(np.int64), carrier_error, symbol_error[part],
+                yr[part].ravel(), yi[part].ravel(), t.targets[cells], who, links.hr, links.hi, links.turn_r[:, inside],
+                links.turn_i[:, inside], links.bent, links.begin, stated[part.start], more, constant, t.fillers[begin:filled],
+                cells.start, t.known_r[inside], t.known_i[inside], own, out.symbols[f].view(np.int64), out.noise_var[f],
+                out.channel[f].view(np.int64), carrier_error, symbol_error[part],
             )  # fmt: skip
         info = out.info[f]
         info[0], info[1], info[2], info[3] = noise, power_of(grid[f, :sounded], t.null_bins), number, margin

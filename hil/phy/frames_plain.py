@@ -311,5 +311,5 @@ class FrameKernels:
         if options.reference or (len(own) > 1 and not options.aligned):
             constant = options.reference or rms
             return np.full(own.shape[1:], constant / max(constant**2 + more, 1e-30), np.float32)
-        mean = own.mean(0) if len(own) > 1 else own[0]
+        mean = sum(own[1:], own[0]) * np.float32(1 / len(own)) if len(own) > 1 else own[0]
         return np.asarray(mean.conj() * (1 / np.maximum(square(mean) + np.float32(more), np.float32(1e-30))))

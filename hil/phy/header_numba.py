@@ -71,7 +71,8 @@ def decode(yr, yi, hr, hi, first, repetitions, data, tau, rate, words, scramble)
     value = 0
     for w in range(3):
         word = total[w * _WORD : (w + 1) * _WORD]
-        word *= scramble[w * _WORD : (w + 1) * _WORD]
+        for i in range(_WORD):
+            word[i] *= scramble[w * _WORD + i]
         step = 1
         while step < _WORD:  # fast Hadamard transform
             for block in range(0, _WORD, 2 * step):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hil.errors import DriverMissingError
@@ -39,5 +43,25 @@ def kernels(fast: bool | None = None) -> Kernels:
     there = importlib.util.find_spec("numba") is not None
     if fast and not there:
         raise DriverMissingError("the compiled kernels need numba; install it with: pip install 'hil[fast]'")
-    kind = "numba" if (there if fast is None else fast) else "plain"
-    return Kernels(*(importlib.import_module(f"hil.phy.{name}_{kind}") for name in Kernels._fields))
+    if not (there if fast is None else fast):
+        return Kernels(*(importlib.import_module(f"hil.phy.{name}_plain") for name in Kernels._fields))
+    with _cache_of_this_source():
+        return Kernels(*(importlib.import_module(f"hil.phy.{name}_numba") for name in Kernels._fields))
+
+
+@contextmanager
+def _cache_of_this_source() -> Iterator[None]:
+    """Compiled code of modules imported here is kept in a folder that is named by the source of this package.
+
+    Numba compares only the file that a kernel stands in with what it has in its cache; a kernel that calls one of another
+    file would go on doing what that file said before.
+    """
+    config: Any = importlib.import_module("numba.core.config")
+    here = Path(__file__).parent
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(Path(before or here / "__pycache__") / f"numba-{digest[:16]}")
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before

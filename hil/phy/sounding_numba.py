@@ -1,7 +1,4 @@
-"""A frame's rows to active carriers, and each transmitter's channel from its sounding slot (numba).
-
-Numba's cache looks at the file of the kernel that calls: after a change here, touch the files that import it.
-"""
+"""A frame's rows to active carriers, and each transmitter's channel from its sounding slot (numba)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Phases over time (numba): tables of phasors, carrier offset of a sounding slot, line through the pilots' phases.
-
-Numba's cache looks at the file of the kernel that calls: after a change here, touch the files that import it.
-"""
+"""Phases over time (numba): tables of phasors, carrier offset of a sounding slot, line through the pilots' phases."""
 
 from __future__ import annotations
 
@@ -225,11 +222,14 @@ def follow(vr, vi, power, carriers, tau, noise, prior, theta, locked, rate):
     if not locked:
         return track(vr, vi, power, carriers, tau, noise, prior, theta)
     xr, xi = np.zeros((1, vr.shape[1])), np.zeros((1, vr.shape[1]))
+    middle, total = np.zeros(1), np.zeros(1)
     for p in range(vr.shape[0]):
-        xr[0] += vr[p]
-        xi[0] += vi[p]
-    rotate(xr, xi, np.zeros(1), 0.0, rate, 0.0, tau)
-    return track(xr, xi, np.full(1, power.sum()), np.zeros(1), tau, noise, prior, theta)
+        total[0] += power[p]
+        for s in range(vr.shape[1]):
+            xr[0, s] += vr[p, s]
+            xi[0, s] += vi[p, s]
+    rotate(xr, xi, middle, 0.0, rate, 0.0, tau)
+    return track(xr, xi, total, middle, tau, noise, prior, theta)
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

@@ -1,7 +1,4 @@
-"""Vector steps of the detection kernels (numba): sums over chips, filters, tables of phases.
-
-Numba's cache looks at the file of the kernel that calls: after a change here, touch the files that import it.
-"""
+"""Vector steps of the detection kernels (numba): sums over chips, filters, tables of phases."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""From the first test's candidates to preambles (numba): the highest nearby, then the whole preamble's metric.
-
-Numba's cache looks at the file of the kernel that calls: after a change here, touch the files that import it.
-"""
+"""From the first test's candidates to preambles (numba): the highest nearby, then the whole preamble's metric."""
 
 from __future__ import annotations
 
