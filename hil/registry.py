@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
@@ -70,13 +71,20 @@ class Registry:
             ConfigError: two folders use one name.
         """
         if not self._found:
-            for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-                if module.ispkg:
-                    for entry in getattr(importlib.import_module(f"{self.package}.{module.name}"), "REGISTERED", ()):
-                        if {entry.name, entry.alias} & {*self._found, *(other.alias for other in self._found.values()), ""} - {""}:
-                            raise ConfigError(f"two {self.what}s are named '{entry.name}' or '{entry.alias}'")
-                        self._found[entry.name] = entry
+            taken: set[str] = set()
+            for entry in self._cards():
+                own = {entry.name, entry.alias} - {""}
+                if own & taken:
+                    self._found.clear()
+                    raise ConfigError(f"two {self.what}s are named '{(own & taken).pop()}'")
+                taken |= own
+                self._found[entry.name] = entry
         return dict(self._found)
+
+    def _cards(self) -> Iterator[Entry]:
+        for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
+            if module.ispkg:
+                yield from getattr(importlib.import_module(f"{self.package}.{module.name}"), "REGISTERED", ())
 
     def names(self) -> list[str]:
         """All known names, built in or from entry points, sorted."""

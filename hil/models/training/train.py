@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from hil import __version__
 from hil.errors import ConfigError, ModelError
-from hil.models.training.augment import augment_images
+from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
 from hil.models.branches import BranchNetwork
-from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
-from hil.models.training.examples import Examples, TrainingData, draw_pairs, split_identities
+from hil.models.contract import Scheme
 from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, Stage
-from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
-from hil.models.contract import Scheme
+from hil.models.training.augment import augment_images
+from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
+from hil.models.training.examples import Examples, TrainingData, draw_pairs, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, replace_file, write_weights
 

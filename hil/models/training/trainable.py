@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hil.errors import ModelError
-from hil.models.training.awgn import receive_awgn
 from hil.models.branches import BranchNetwork
 from hil.models.jscc.schemes import JsccNetwork
 from hil.models.recipe import Recipe, Stage
+from hil.models.training.awgn import receive_awgn
 
 __all__ = ["Batch", "RetrievalTraining", "Trainable"]
 

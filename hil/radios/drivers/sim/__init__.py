@@ -3,7 +3,5 @@
 from hil.radios.card import DriverEntry
 
 REGISTERED = (
-    DriverEntry(
-        name="sim", target="hil.radios.sim:SimulatedRadio", summary="simulated radios in this process", simulated=True
-    ),
+    DriverEntry(name="sim", target="hil.radios.sim:SimulatedRadio", summary="simulated radios in this process", simulated=True),
 )

@@ -1,7 +1,7 @@
-"""Gallery and ranking: top-1, CMC and mAP of retrieved identities, with intervals over identities.
+"""Gallery and ranking: top-1, CMC and mAP of retrieved identities.
 
 Distance is the sum over views of the squared Euclidean distance between a task's feature and a gallery image's feature of
-the same branch, un-normalised. Junk (`hil.datasets.tasks.junk_mask`) takes no part in a ranking. Ties go to the lower
+the same branch, un-normalised. Junk (`hil.goals.retrieval.tasks.junk_mask`) takes no part in a ranking. Ties go to the lower
 gallery index.
 """
 
@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.datasets.dataset import JUNK, Split
-from hil.datasets.tasks import TaskSet, junk_mask, positive_mask
 from hil.errors import ShapeError
+from hil.goals.retrieval.tasks import TaskSet, junk_mask, positive_mask
 
-__all__ = ["Scores", "bootstrap_interval", "chance", "paired_difference", "rank", "top1_only"]
+__all__ = ["Scores", "chance", "rank", "top1_only"]
 
 CHUNK = 256  # tasks ranked at once: always as many (padded), so that no bit hangs on how many there are
 
@@ -201,77 +199,3 @@ def chance(tasks: TaskSet, split: Split, chunk: int = 512) -> float:
         counted = (~junk_mask(some, split)).sum(1).clamp_min(1)
         total += float((positive_mask(some, split).sum(1).double() / counted).sum())
     return total / max(len(tasks), 1)
-
-
-def bootstrap_interval(
-    values: Tensor, identities: Tensor, *, seed: int = 0, level: float = 0.95, resamples: int = 2000
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean, resampling whole identities.
-
-    Tasks of one person are not independent, so people are drawn, each with all of their tasks and noise repeats.
-
-    Args:
-        values: bool or float [n], one a scored task.
-        identities: int64 [n], the person each value belongs to.
-        seed: of the resampling.
-        level: of confidence, in (0, 1).
-        resamples: how many means are drawn.
-
-    Returns:
-        lower and upper end.
-
-    Raises:
-        ShapeError: lengths differ, there is no value, or `level` or `resamples` is out of range.
-
-    Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, Sec. 3.8 (cluster resampling).
-    """
-    means = _resampled(values, identities, seed, level, resamples)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def paired_difference(
-    first: Tensor, second: Tensor, identities: Tensor, *, seed: int = 0, level: float = 0.95, resamples: int = 2000
-) -> tuple[float, float, float]:
-    """Mean of ``first − second`` on the same tasks, with its bootstrap interval over identities.
-
-    Args:
-        first: bool or float [n].
-        second: bool or float [n], the same tasks in the same order.
-        identities: int64 [n], the person each value belongs to.
-        seed: of the resampling.
-        level: of confidence, in (0, 1).
-        resamples: how many means are drawn.
-
-    Returns:
-        difference, lower and upper end.
-
-    Raises:
-        ShapeError: as `bootstrap_interval`.
-    """
-    if first.shape != second.shape:
-        raise ShapeError(
-            f"Arguments 'first' and 'second' must be of the same tasks, not {list(first.shape)} and {list(second.shape)}."
-        )
-    difference = first.to(torch.float64) - second.to(torch.float64)
-    low, high = bootstrap_interval(difference, identities, seed=seed, level=level, resamples=resamples)
-    return float(difference.mean()), low, high
-
-
-def _resampled(values: Tensor, identities: Tensor, seed: int, level: float, resamples: int) -> NDArray[np.float64]:
-    """Means of resampled people, float64 [resample]."""
-    if values.ndim != 1 or not len(values) or values.shape != identities.shape:
-        raise ShapeError(
-            f"Arguments 'values' and 'identities' must be [n] with n ≥ 1, not {list(values.shape)}, {list(identities.shape)}."
-        )
-    if not 0 < level < 1 or resamples < 1:
-        raise ShapeError(f"Arguments 'level' and 'resamples' must be in (0, 1) and at least 1, not {level} and {resamples}.")
-    _, group = np.unique(identities.numpy(), return_inverse=True)
-    sums = np.bincount(group, weights=values.to(torch.float64).numpy())
-    counts = np.bincount(group).astype(np.float64)
-    rng = np.random.Generator(np.random.PCG64(seed))
-    means = np.empty(resamples)
-    for start in range(0, resamples, 256):
-        drawn = rng.integers(len(sums), size=(min(256, resamples - start), len(sums)))
-        means[start : start + len(drawn)] = sums[drawn].sum(1) / counts[drawn].sum(1)
-    return means

@@ -1,79 +1,26 @@
-"""Bursts of samples -> what a scheme gets (`Received`) for one point; the same code live and in replay.
-
-A point is one scheme at one SNR target with fixed radio settings. Its `PointSpec` is stored in the capture, so that a
-replay builds the same receiver.
-"""
+"""Bursts of samples -> what a scheme gets (`Received`), for one point at one receiver; the same code live and in replay."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
-from hil.config import Config
 from hil.errors import ShapeError
-from hil.models.contract import Access, Received
-from hil.phy.frame import FrameConfig, FrameFormat
-from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
-from hil.units import db_to_power, power_to_db
+from hil.models.contract import Plan, Received
+from hil.phy.receive import FrameReception, Receiver
+from hil.points.fragments import assemble, cut
+from hil.points.spec import PointSpec
+from hil.units import decibels
 
-__all__ = ["Collection", "Collector", "Energy", "PointSpec", "decibels", "to_complex"]
-
-Energy = Literal["per_use", "per_device", "per_task"]
-
-
-class PointSpec(Config):
-    """What the receiver and the scorer of a point must know; stored with it.
-
-    Attributes:
-        scheme: name of the scheme; access: how its transmitters share the uses.
-        energy: how transmit power is counted (papers/README: Power).
-        power: power of each transmitter's payload symbols relative to the unit-power transmitter of the SNR axis.
-        fading: none, or where it happens (SIGNALS.md, "Slow fading over the air").
-        snr_db_target: SNR of a unit-power transmitter asked for (dB).
-        occupied: bool [tx][use].
-        tasks: tasks sent; task t of the point is distinct task t modulo `distinct_tasks`.
-        distinct_tasks: distinct tasks among them.
-        first_frame: number of its first frame; frame f carries tasks f · tasks_per_frame and following.
-        frame, receiver: their configuration.
-        rx_csi: what the scheme's plan asks the receiver for.
-        full_scale: int16 value of the receiver's full scale.
-    """
-
-    scheme: str
-    access: Access
-    energy: Energy = "per_use"
-    power: tuple[float, ...]
-    fading: Literal["none", "air", "emulated"] = "none"
-    snr_db_target: float
-    occupied: tuple[tuple[bool, ...], ...]
-    tasks: int = Field(ge=1)
-    distinct_tasks: int = Field(ge=1)
-    first_frame: int = Field(ge=0)
-    frame: FrameConfig
-    receiver: ReceiverConfig
-    rx_csi: Literal["none", "snr", "channel"] = "none"
-    full_scale: float = Field(gt=0)
-
-    @property
-    def frames(self) -> int:
-        """Frames of the point."""
-        return math.ceil(self.tasks / self.frame.tasks_per_frame)
-
-    def format(self) -> FrameFormat:
-        """The frame format."""
-        return FrameFormat(self.frame, torch.tensor(self.occupied, dtype=torch.bool))
-
-    def task_index(self) -> Tensor:
-        """Distinct task of each task sent, int64 [task]."""
-        return torch.arange(self.tasks) % self.distinct_tasks
+__all__ = ["Collection", "Collector", "combined_sha256", "to_complex"]
 
 
 def to_complex(samples: NDArray[np.int16], full_scale: float) -> Tensor:
@@ -84,31 +31,47 @@ def to_complex(samples: NDArray[np.int16], full_scale: float) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A point, received.
+    """A point, received by one receiver. All that is known, whether or not the scheme asks for it.
 
     Attributes:
-        received: what the scheme gets.
+        symbols: complex64 [task, use] = y/Ḡ; valid: bool [task, use].
+        noise_var: float32 [task, use].
+        channel: complex64 [tx, task, use], estimated h/Ḡ: the front end's, times the fade that was drawn.
         snr_db: measured SNR of each link, dB: mean signal power over mean noise power of the point's frames.
         snr_db_error: its standard error, dB; NaN with fewer than two frames.
         snr_eff_db: −EVM of the received symbols, dB; NaN if nothing was received.
-        noise_var: float32 [task, use]; channel: complex64 [tx, task, use]; both measured, whether or not the scheme asks.
         frames: counts by fate: sent, scored, lost.
         cfo_hz: mean CFO of each link, Hz; null_noise_db: noise on null carriers over noise in the silent symbol, dB.
         sha256: of the received symbols (complex64, little-endian, in order of task and use).
         sent: bool [task], tasks that were sent; all of them unless the run was cut short.
     """
 
-    received: Received
+    symbols: Tensor
+    valid: Tensor
+    noise_var: Tensor
+    channel: Tensor
     snr_db: list[float]
     snr_db_error: list[float]
     snr_eff_db: float
-    noise_var: Tensor
-    channel: Tensor
     frames: dict[str, int]
     cfo_hz: list[float]
     null_noise_db: float
     sha256: str
     sent: Tensor
+
+    def received(self, plan: Plan, power: Sequence[float]) -> Received:
+        """What a scheme of this plan gets of it."""
+        return Received.for_plan(
+            plan, symbols=self.symbols, noise_var=self.noise_var, channel=self.channel, valid=self.valid, power=power
+        )
+
+
+def combined_sha256(collections: Mapping[str, Collection]) -> str:
+    """SHA-256 over the received symbols of all receivers, one after the other."""
+    digest = hashlib.sha256()
+    for one in collections.values():
+        digest.update(one.symbols.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class Collector:
@@ -116,27 +79,41 @@ class Collector:
 
     Args:
         spec: the point.
-        sent: complex64 [tx, task, use], what was sent (for the EVM only).
+        sent: complex64 [tx, task, use], what was sent, before any fade (for the EVM only).
+        reception: index of the receiver in `spec.receptions`.
+        fade: complex64 [tx, task], gains that were drawn and multiplied the payload at the transmitter; None for 1.
 
     Raises:
-        ShapeError: `sent` does not fit the spec.
+        ShapeError: `sent` or `fade` does not fit the spec.
     """
 
-    def __init__(self, spec: PointSpec, sent: Tensor) -> None:
+    def __init__(self, spec: PointSpec, sent: Tensor, *, reception: int = 0, fade: Tensor | None = None) -> None:
         form = spec.format()
-        expected = (form.transmitters, spec.tasks, form.occupied.shape[1])
+        transmitters, uses = spec.occupancy.shape
+        expected = (transmitters, spec.tasks, uses)
         if tuple(sent.shape) != expected:
             raise ShapeError(f"Argument 'sent' must be [tx, task, use] = {expected}, not {tuple(sent.shape)}.")
-        self.spec, self.form, self._sent = spec, form, sent
-        self._receiver = Receiver(form, spec.receiver)
-        _, tasks, uses = expected
-        self._symbols = torch.zeros((tasks, uses), dtype=torch.complex64)
-        self._channel = torch.zeros(expected, dtype=torch.complex64)
-        self._noise_var = torch.zeros((tasks, uses))
-        self._valid = torch.zeros((tasks, uses), dtype=torch.bool)
+        if fade is not None and tuple(fade.shape) != expected[:2]:
+            raise ShapeError(f"Argument 'fade' must be [tx, task] = {expected[:2]}, not {tuple(fade.shape)}.")
+        self.spec, self.form, self.reception = spec, form, spec.receptions[reception]
+        self._places = spec.cut()
+        self._uses = uses
+        self._receiver = Receiver(form, self.reception.receiver)
+        self._fade = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)
+        self._target = self._ideal(cut(sent, self._places))
+        self._carried = cut(sent, self._places)
+        parts, width = spec.tasks * spec.fragments, self._places.shape[1]
+        self._symbols = torch.zeros((parts, width), dtype=torch.complex64)
+        self._channel = torch.zeros((transmitters, parts, width), dtype=torch.complex64)
+        self._noise_var = torch.zeros((parts, width))
+        self._valid = torch.zeros((parts, width), dtype=torch.bool)
         self._frames: dict[int, FrameReception] = {}
         self._expected = 0
-        self._sent_tasks = torch.zeros(tasks, dtype=torch.bool)
+        self._sent_parts = torch.zeros(parts, dtype=torch.bool)
+
+    def _ideal(self, carried: Tensor) -> Tensor:
+        """Σ f_k x_k, complex64 [part, use]: what y/Ḡ would be without noise where the front end is corrected."""
+        return (carried if self._fade is None else carried * self._fade[..., None]).sum(0)
 
     def add(self, samples: NDArray[np.int16], number: int, start: int = 0) -> dict[str, Any]:
         """Receive one burst that should hold frame `number`; returns its ledger row.
@@ -147,8 +124,9 @@ class Collector:
             start: device sample index of the burst's first sample.
         """
         row = self.miss(number)
-        row["clipped"] = int((np.abs(samples.astype(np.int32)) >= self.spec.full_scale).any(axis=1).sum())
-        for frame in self._receiver.receive(to_complex(samples, self.spec.full_scale)) if len(samples) else ():
+        full_scale = self.reception.full_scale
+        row["clipped"] = int((np.abs(samples.astype(np.int32)) >= full_scale).any(axis=1).sum())
+        for frame in self._receiver.receive(to_complex(samples, full_scale)) if len(samples) else ():
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
                 eff = self._place(frame, number)
@@ -171,21 +149,23 @@ class Collector:
                 or in replay.
         """
         self._expected += 1
-        first, count = self._tasks_of(number)
-        self._sent_tasks[first : first + count] = True
+        first, count = self._parts_of(number)
+        self._sent_parts[first : first + count] = True
         return {"frame": number, "status": status, "detected": False}
 
-    def _tasks_of(self, number: int) -> tuple[int, int]:
+    def _parts_of(self, number: int) -> tuple[int, int]:
         first = (number - self.spec.first_frame) * self.spec.frame.tasks_per_frame
-        if not 0 <= first < self.spec.tasks:
+        parts = self.spec.tasks * self.spec.fragments
+        if not 0 <= first < parts:
             raise ShapeError(f"frame {number} is not one of this point's frames ({self.spec.first_frame} and following).")
-        return first, min(self.spec.frame.tasks_per_frame, self.spec.tasks - first)
+        return first, min(self.spec.frame.tasks_per_frame, parts - first)
 
     def _place(self, frame: FrameReception, number: int) -> float:
-        first, count = self._tasks_of(number)
+        first, count = self._parts_of(number)
         rows = slice(first, first + count)
         self._symbols[rows] = frame.symbols[:count]
-        self._channel[:, rows] = frame.channel[:, :count]
+        channel = frame.channel[:, :count]
+        self._channel[:, rows] = channel if self._fade is None else channel * self._fade[:, rows, None]
         self._noise_var[rows] = frame.noise_var[:count]
         self._valid[rows] = self.form.occupied.any(0)
         self._frames[number] = frame
@@ -194,8 +174,9 @@ class Collector:
     def _error(self, rows: slice) -> float:
         """Error power of received symbols at unit reference power."""
         used = self._valid[rows]
-        sent = self._sent[:, rows]
-        target = sent.sum(0) if self.spec.receiver.aligned else (sent * self._channel[:, rows]).sum(0)
+        config = self.reception.receiver
+        corrected = config.aligned or not self.spec.superposed
+        target = self._target[rows] if corrected else (self._carried[:, rows] * self._channel[:, rows]).sum(0)
         error = (self._symbols[rows] - target).abs().square()[used]
         return float(error.mean()) if error.numel() else math.nan
 
@@ -213,11 +194,11 @@ class Collector:
 
     def _pool_noise(self, frames: list[FrameReception]) -> None:
         """Replace each frame's noise power, of a few looks, by the point's; where no leakage is in it."""
-        if not frames or self.spec.receiver.max_cfo_hz:
+        if not frames or self.reception.receiver.max_cfo_hz:
             return
         noise = sum(frame.noise for frame in frames) / len(frames)
         for number, frame in self._frames.items():
-            first, count = self._tasks_of(number)
+            first, count = self._parts_of(number)
             self._noise_var[first : first + count] = frame.noise_var[:count] * (noise / max(frame.noise, 1e-30))
 
     def finish(self) -> Collection:
@@ -228,34 +209,22 @@ class Collector:
         cfo = torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else nothing
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         error = self._error(slice(None))
-        plan_csi = self.spec.rx_csi
         self._pool_noise(frames)
+        symbols = self._whole(self._symbols)
         return Collection(
-            received=Received(
-                symbols=self._symbols,
-                valid=self._valid,
-                noise_var=None if plan_csi == "none" else self._noise_var,
-                channel=self._channel if plan_csi == "channel" else None,
-                scale=torch.tensor(self.spec.power).sqrt(),
-            ),
+            symbols=symbols,
+            valid=self._whole(self._valid),
+            noise_var=self._whole(self._noise_var),
+            channel=self._whole(self._channel),
             snr_db=snr,
             snr_db_error=spread,
             snr_eff_db=decibels(1 / error) if error > 0 else math.nan,
-            noise_var=self._noise_var,
-            channel=self._channel,
             frames={"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames), "gated": 0},
             cfo_hz=cfo,
             null_noise_db=decibels(null) if frames else math.nan,
-            sha256=hashlib.sha256(self._symbols.contiguous().numpy().tobytes()).hexdigest(),
-            sent=self._sent_tasks,
+            sha256=hashlib.sha256(symbols.contiguous().numpy().tobytes()).hexdigest(),
+            sent=self._sent_parts.unflatten(0, (-1, self.spec.fragments)).all(1),
         )
 
-
-def decibels(value: float) -> float:
-    """Power ratio in dB for tables: −99 for zero and below, NaN for NaN."""
-    return power_to_db(value) if value > 0 else (-99.0 if value <= 0 else math.nan)
-
-
-def snr_linear_mean_db(values_db: list[float]) -> float:
-    """Linear mean of SNRs in dB, in dB."""
-    return power_to_db(sum(db_to_power(value) for value in values_db) / len(values_db))
+    def _whole(self, values: Tensor) -> Tensor:
+        return assemble(values, self._places, self._uses)

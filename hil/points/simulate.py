@@ -1,0 +1,126 @@
+"""The same tasks through the mathematical channel, with ideal knowledge and many noise draws: no radio, no frames."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hil.channel.awgn import superpose
+from hil.models.contract import Output, Plan, Received, Sent
+from hil.points.contender import Contender
+from hil.units import db_to_power
+
+__all__ = ["Medium", "Shares", "awgn_noise", "seed_of", "simulate"]
+
+SIMULATED_AT_ONCE = 12_000
+"""Noisy answers judged in one call: bounds memory."""
+WORKERS = 2
+
+Shares = dict[tuple[str, str | None], Tensor]
+"""(goal, receiver or None) -> the headline's mean over the draws, float64 [task]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Medium:
+    """What lies between the transmitters and one receiver.
+
+    Attributes:
+        noise_var: complex noise variance, float32, broadcastable to [task, use].
+        channel: complex64 [tx, task, use]; None for 1.
+    """
+
+    noise_var: Tensor
+    channel: Tensor | None = None
+
+
+def awgn_noise(plan: Plan, snr_db: Sequence[float]) -> Tensor:
+    """Complex noise variance of each use, float32 [1, use], from each transmitter's SNR; superposed: their linear mean.
+
+    Args:
+        plan: of the scheme.
+        snr_db: one value a transmitter, or one for all.
+    """
+    snr = torch.tensor([db_to_power(value) for value in snr_db]).expand(plan.transmitters)
+    occupied = plan.occupied.to(snr.dtype)
+    mean = (snr[:, None] * occupied).sum(0) / occupied.sum(0).clamp_min(1)
+    return (1 / mean.clamp_min(1e-30))[None]
+
+
+def seed_of(seed: int, *names: object) -> int:
+    """A seed of its own for everything that is drawn."""
+    digest = hashlib.sha256("/".join(map(str, (seed, *names))).encode()).digest()
+    return int.from_bytes(digest[:6], "big")
+
+
+def simulate(
+    contender: Contender,
+    sent: Sent,
+    media: Mapping[str, Medium],
+    *,
+    draws: int,
+    seed: int,
+    index: Tensor | None = None,
+    power: Sequence[float] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Shares:
+    """Tasks through y = Σ h_k x_k + n, with `draws` independent noise draws.
+
+    Args:
+        contender: decodes and judges.
+        sent: symbols of the tasks, in the channel's order.
+        media: by the plan's receivers.
+        draws: number of noise draws.
+        seed: of the noise; draw d is a function of (seed, d) alone.
+        index: distinct task of each task sent, int64 [task]; None for 0, 1, 2, ….
+        power: of each transmitter relative to 1, which the decoder is told as `Received.scale`.
+        progress: told how many draws are done.
+    """
+    plan, count = contender.plan, sent.symbols.shape[1]
+    index = torch.arange(count) if index is None else index
+    valid = plan.occupied.any(0).expand(count, -1)
+    noise = {name: medium.noise_var.expand(count, plan.uses) for name, medium in media.items()}
+
+    def one(draw: int) -> Mapping[str, Output]:
+        digest = hashlib.sha256(f"{seed}/{draw}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        received = {
+            name: Received.for_plan(
+                plan,
+                symbols=superpose(sent.symbols, medium.channel, noise[name], generator) * valid,
+                noise_var=noise[name],
+                channel=medium.channel,
+                power=power,
+            )
+            for name, medium in media.items()
+        }
+        return contender.decode(received, sent.side).outputs
+
+    def some(first: int) -> Shares:
+        share = range(first, draws, parts)
+        with torch.inference_mode():
+            made = [one(draw) for draw in share]
+            found = {
+                (goal, name or None): judge.headline(_together([outputs[name] for outputs in made]), index.repeat(len(share)))
+                for goal, judge in contender.judges.items()
+                for name in made[0]
+            }
+        if progress:
+            progress(len(share))
+        return {key: values.view(len(share), count).double().sum(0) for key, values in found.items()}
+
+    at_once = SIMULATED_AT_ONCE if contender.scheme.card.outputs == "features" else count
+    parts = min(draws, max(WORKERS, math.ceil(draws * count / at_once)))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        totals = list(pool.map(some, range(parts)))
+    return {key: torch.stack([total[key] for total in totals]).sum(0) / draws for key in totals[0]}
+
+
+def _together(outputs: Sequence[Output]) -> Output:
+    kind = type(outputs[0])
+    return kind(**{name: torch.cat([getattr(one, name) for one in outputs]) for name in vars(outputs[0])})
