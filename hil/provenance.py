@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from hil import __version__
+from hil._version import __version__
 
 __all__ = ["commit", "provenance", "same_bits_promised", "version_text"]
 

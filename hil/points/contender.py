@@ -32,7 +32,8 @@ JOINT = ""
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
     """What a decoder made of a point: for each receiver that has one (`JOINT` for all together) the output of every task, and
-    which tasks were lost, bool [task]."""
+    which tasks were lost, bool [task].
+    """
 
     outputs: Mapping[str, Output]
     lost: Mapping[str, Tensor]

@@ -229,6 +229,39 @@ class AirRun:
             wanted.append(min(max(gain, low), high))
         return wanted
 
+    def known(self, spec: PointSpec, gains: Sequence[float], *, tell_snr: bool) -> PointSpec:
+        """The point with what the calibration record says of it (SIGNALS.md, "Received" and "Slow fading").
+
+        Args:
+            spec: the point.
+            gains: transmit gains (dB).
+            tell_snr: the encoder is told each link's SNR.
+
+        Returns:
+            with `tx_snr_db`, and where links fade in the air each receiver's reference: the rms amplitude of its links before
+            any fade, one constant.
+        """
+        count = len(spec.occupied)
+        changes: dict[str, Any] = {}
+        if tell_snr:
+            changes["tx_snr_db"] = tuple(
+                link.snr_at(gain) for link, gain in zip(self.first_links()[:count], gains, strict=False)
+            )
+        if spec.fading == "air":
+            changes["receptions"] = tuple(
+                one.model_copy(
+                    update={"receiver": one.receiver.model_copy(update={"reference": self._amplitude(one.name, gains, count)})}
+                )
+                for one in spec.receptions
+            )
+        return spec.model_copy(update=changes)
+
+    def _amplitude(self, receiver: str, gains: Sequence[float], count: int) -> float:
+        """Root mean square of the amplitudes of a receiver's links, by the calibration record."""
+        links = [link for link in self.links if link.receiver == receiver][:count]
+        squares = [link.amplitude_at(gain) ** 2 for link, gain in zip(links, gains, strict=False)]
+        return float((sum(squares) / len(squares)) ** 0.5)
+
     def set_gains(self, gains: Sequence[float]) -> list[float]:
         """Set every transmitter's gain; the gains applied."""
         return [self.bench.set_tx_gain(tx, gain) for tx, gain in enumerate(gains)]

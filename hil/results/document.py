@@ -49,7 +49,8 @@ class MetricValue(_Part):
 
 class Row(_Part):
     """One scheme at one SNR, judged by one goal, from one source. Further keys: the goal's options, and each metric NAME flat as
-    NAME, NAME_ci and, for the headline, NAME_scored."""
+    NAME, NAME_ci and, for the headline, NAME_scored.
+    """
 
     scheme: str
     access: str | None = None

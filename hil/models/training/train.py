@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hil import __version__
 from hil.errors import ConfigError, ModelError
 from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
 from hil.models.branches import BranchNetwork
@@ -28,6 +27,7 @@ from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_che
 from hil.models.training.examples import Examples, TrainingData, draw_pairs, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, replace_file, write_weights
+from hil.provenance import version_text
 
 __all__ = ["Evaluate", "Metrics", "Progress", "train"]
 
@@ -103,13 +103,13 @@ def train(
     if recipe.t3 is None:  # a T1 that others start from keeps its classifiers
         tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
     file = out / f"{recipe.name}.safetensors"
-    checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint, version=__version__)
+    checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint, version=version_text())
     metrics: Metrics = {
         "recipe": recipe.name,
         "scheme": recipe.scheme,
         "sha256": checksum,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "snr_train_db": network.snr_train_db,
+        "snr_train_db": network.card.snr_train_db,
         "training_seed": recipe.seed,
         "dataset": dataset.name,
         "dataset_fingerprint": dataset.fingerprint,
@@ -120,7 +120,7 @@ def train(
         "device": str(where),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "hil": __version__,
+        "hil": version_text(),
     }
     if evaluate is not None:
         metrics |= evaluate(load_scheme(str(file), []), held_out)
