@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from hil.captures import CaptureWriter, check_disk
-from hil.captures.exchange import write_received
+from hil.captures.symbol_files import write_received
 from hil.collect import PointSpec
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Access
