@@ -42,7 +42,7 @@ def send(
     """
     import torch
 
-    from hil.captures.exchange import read_symbols
+    from hil.captures.symbol_files import read_symbols
     from hil.radios.bench import find_bench
     from hil.results import rounded
     from hil.send import normalised
