@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hil.errors import ConfigError
 
-__all__ = ["Config", "load_toml", "merged", "parse_settings", "read_toml", "resolve", "to_toml", "validate"]
+__all__ = ["Config", "flattened", "load_toml", "merged", "parse_settings", "read_toml", "resolve", "to_toml", "validate"]
 
 
 class Config(BaseModel):
@@ -91,6 +91,14 @@ def merged(data: Mapping[str, Any], overrides: Mapping[str, Any], source: str) -
             table[parent] = table = dict(inner)
         table[leaf] = value
     return result
+
+
+def flattened(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
 
 
 def resolve(

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,41 +15,66 @@ from typing import Any
 
 from hil._version import __version__
 
-__all__ = ["commit", "provenance", "same_bits_promised", "version_text"]
+__all__ = ["commit", "from_versions", "provenance", "same_bits_promised", "version_text"]
 
 PACKAGES = ("numpy", "scipy", "torch", "numba", "h5py", "pydantic", "safetensors", "pillow")
-BITS = ("cpu", "torch", "numba", "torch_threads", "torch_capability")
+BITS = (
+    ("machine", "cpu"),
+    ("packages", "torch"),
+    ("packages", "numba"),
+    ("machine", "torch_threads"),
+    ("machine", "torch_capability"),
+)
 """What must agree for received symbols to have the same bits (SIGNALS.md, "Bit-identity")."""
 
 
 def provenance() -> dict[str, Any]:
     """Where and with what this process runs; plain data for captures, results and weights.
 
-    Keys: `hil` (version), `commit` and `dirty` (of the source tree, None outside one), `python`, the versions of packages,
-    `platform`, `cpu`, `torch_threads`, `torch_capability`, `argv`, `time`.
+    Keys: `version`, `commit` and `dirty` (of the source tree, None outside one), `packages`: their versions, Python's among
+    them; `machine`: platform, CPU, torch's threads and vector instructions; `argv`; `clock`: local time, ISO 8601.
     """
     import torch
 
     known, dirty = commit()
     return {
-        "hil": version_text(),
+        "version": version_text(),
         "commit": known,
         "dirty": dirty,
-        "python": platform.python_version(),
-        **{name: _version_of(name) for name in PACKAGES},
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "torch_threads": torch.get_num_threads(),
-        "torch_capability": torch.backends.cpu.get_cpu_capability(),
+        "packages": {
+            "python": platform.python_version(),
+            **{name: _version_of(name) for name in PACKAGES},
+            "torch": torch.__version__,
+        },
+        "machine": {
+            "platform": platform.platform(),
+            "cpu": _cpu(),
+            "torch_threads": torch.get_num_threads(),
+            "torch_capability": torch.backends.cpu.get_cpu_capability(),
+        },
         "argv": sys.argv,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "clock": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
 
 
-def same_bits_promised(then: dict[str, Any], now: dict[str, Any]) -> bool:
+def from_versions(versions: Mapping[str, Any]) -> dict[str, Any]:
+    """The same facts as the first captures and results had them, under `versions`; a key that is not known stays as it is."""
+    packages, machine = ("python", "numpy", "torch", "numba"), ("platform", "cpu", "torch_threads", "torch_capability")
+    known = {"hil", "argv", *packages, *machine}
+    return {
+        "version": versions.get("hil"),
+        "commit": None,
+        "dirty": None,
+        "packages": {name: versions[name] for name in packages if name in versions},
+        "machine": {name: versions[name] for name in machine if name in versions},
+        "argv": versions.get("argv"),
+        "clock": None,
+    } | {name: value for name, value in versions.items() if name not in known}
+
+
+def same_bits_promised(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether two provenances are of machines that must give the same bits."""
-    return all(then.get(key) == now.get(key) for key in BITS)
+    return all((then.get(part) or {}).get(key) == (now.get(part) or {}).get(key) for part, key in BITS)
 
 
 def version_text() -> str:

@@ -164,8 +164,13 @@ def calibrate_links(
 def _links(receiver: str, good: Sequence[FrameReception], gains: Sequence[float]) -> list[LinkCalibration]:
     """The links to one receiver, from the frames that it received."""
     if len(good) < 2:
-        nothing = {"snr_db": math.nan, "snr_db_std": math.nan, "cfo_hz": math.nan, "noise_dbfs": math.nan, "frames": len(good)}
-        return [LinkCalibration(tx=tx, receiver=receiver, gain_db=gain, **nothing) for tx, gain in enumerate(gains)]
+        nan = math.nan
+        return [
+            LinkCalibration(
+                tx=tx, receiver=receiver, gain_db=gain, snr_db=nan, snr_db_std=nan, cfo_hz=nan, noise_dbfs=nan, frames=len(good)
+            )
+            for tx, gain in enumerate(gains)
+        ]
     values = torch.stack([look.snr for look in good])
     noise = sum(look.noise for look in good) / len(good)
     return [

@@ -17,10 +17,13 @@ from hil.captures import schema
 from hil.captures.derived import Derived, Tree, changed_text, constant_text
 from hil.captures.rows import event_rows, ledger_rows
 from hil.errors import CaptureFormatError
+from hil.provenance import from_versions
 
 __all__ = ["RECEIVER", "from_v1"]
 
 RECEIVER = "rx"
+GOAL = "retrieval"
+"""The only one that format 1 knew."""
 _TRANSMITTERS = 4
 _PER_TRANSMITTER = ("snr_db", "cfo_hz", "delay_samples")
 _NAMES = ("samples", "bursts", "frame_numbers", "ledger", "events", "committed", "points", "config", "versions", "models")
@@ -56,6 +59,8 @@ def from_v1(tree: Tree, path: Path) -> Tree:
     - `versions` -> `provenance`; no `sources`; one receiver, in `receivers` and in each point's.
     - `config.bench.receiver` -> `receivers`.
     - a point's `attrs.spec`: `access` goes, `receiver` and `full_scale` -> `receptions`.
+    - `config.experiment`: `tasks_per_frame` and `interleave` -> `frame`, `gallery` -> the goal's `options`; `goals` is the one.
+    - a point's `results` is one of its `rows`; `arrays` are named by goal and value.
     - a point's `received` [task, use] -> [receiver, task, use]; its `side` is empty.
 
     Raises:
@@ -79,7 +84,7 @@ def from_v1(tree: Tree, path: Path) -> Tree:
         "events": _table(tree["events"], schema.EVENTS, _events),
         "committed": _table(tree["committed"], schema.COMMITTED, lambda old, _: old.astype(schema.COMMITTED)),
         "config": changed_text(tree["config"], _config),
-        "provenance": changed_text(tree["versions"], _provenance),
+        "provenance": changed_text(tree["versions"], lambda old: from_versions(old) if isinstance(old, dict) else old),
         "receivers": constant_text([RECEIVER]),
         "sources": constant_text({}),
         "points": {name: _point(value) if isinstance(value, dict) else value for name, value in tree["points"].items()},
@@ -134,6 +139,10 @@ def _point(tree: Tree) -> Tree:
     new = tree | {"receivers": constant_text([RECEIVER]), "side": {}}
     if "attrs" in tree and not isinstance(tree["attrs"], dict):
         new["attrs"] = changed_text(tree["attrs"], _attrs)
+    if "results" in tree and not isinstance(tree["results"], dict):
+        new["results"] = changed_text(tree["results"], _results)
+    if isinstance(tree.get("arrays"), dict):
+        new["arrays"] = _arrays(tree["arrays"])
     received: Any = tree.get("received")
     if getattr(received, "ndim", 0) == 2:
         shape = (1, *received.shape)
@@ -142,11 +151,35 @@ def _point(tree: Tree) -> Tree:
 
 
 def _config(config: Any) -> Any:
-    bench = config.get("bench") if isinstance(config, dict) else None
-    if not isinstance(bench, dict) or not isinstance(bench.get("receiver"), dict):
+    if not isinstance(config, dict):
         return config
-    new = {("receivers" if key == "receiver" else key): value for key, value in bench.items()}
-    return config | {"bench": new | {"receivers": [{"name": RECEIVER, **bench["receiver"]}]}}
+    bench, experiment = config.get("bench"), config.get("experiment")
+    if isinstance(bench, dict) and isinstance(bench.get("receiver"), dict):
+        new = {("receivers" if key == "receiver" else key): value for key, value in bench.items()}
+        config = config | {"bench": new | {"receivers": [{"name": RECEIVER, **bench["receiver"]}]}}
+    if isinstance(experiment, dict):
+        config = config | {"experiment": _experiment(experiment)}
+    return config
+
+
+def _experiment(old: Tree) -> Tree:
+    """Frame settings in a table of their own; the one goal that there was, and its option."""
+    moved = {"tasks_per_frame": "frame", "interleave": "frame", "gallery": "options"}
+    new: Tree = {key: value for key, value in old.items() if key not in moved}
+    new["frame"] = {key: old[key] for key in ("tasks_per_frame", "interleave") if key in old}
+    new["goals"] = [GOAL]
+    new["options"] = {GOAL: {"gallery": old["gallery"]}} if "gallery" in old else {}
+    return new
+
+
+def _results(old: Any) -> Any:
+    """A point's row, as one of several."""
+    return {"rows": [old], "ended": old.get("ended")} if isinstance(old, dict) and "top1" in old else old
+
+
+def _arrays(old: Tree) -> Tree:
+    names = {"hit": f"{GOAL}.top1", "ap": f"{GOAL}.map"}
+    return {names.get(name, name): value for name, value in old.items()}
 
 
 def _attrs(attrs: Any) -> Any:
@@ -156,20 +189,3 @@ def _attrs(attrs: Any) -> Any:
     new = {key: value for key, value in spec.items() if key not in ("access", "receiver", "full_scale")}
     reception = {key: spec[key] for key in ("receiver", "full_scale") if key in spec}
     return attrs | {"spec": new | {"receptions": [{"name": RECEIVER, **reception}]}}
-
-
-def _provenance(versions: Any) -> Any:
-    """The same facts under the names of format 2; a key that format 1's writers did not use stays as it is."""
-    if not isinstance(versions, dict):
-        return versions
-    packages, machine = ("python", "numpy", "torch", "numba"), ("platform", "cpu", "torch_threads", "torch_capability")
-    known = {"hil", "argv", *packages, *machine}
-    return {
-        "version": versions.get("hil"),
-        "commit": None,
-        "dirty": None,
-        "packages": {name: versions[name] for name in packages if name in versions},
-        "machine": {name: versions[name] for name in machine if name in versions},
-        "argv": versions.get("argv"),
-        "clock": None,
-    } | {name: value for name, value in versions.items() if name not in known}

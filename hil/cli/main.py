@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from hil import __version__
+from hil._version import __version__
 from hil.errors import HilError
 
 __all__ = ["cli", "main"]
 
 COMMANDS = {
-    "run": ("hil.cli.run:run", "Measure retrieval accuracy over the air of a bench, or in simulation."),
+    "run": ("hil.cli.run:run", "Measure schemes over the air of a bench, or in simulation."),
     "replay": ("hil.cli.replay:replay", "Score a capture again, to the last bit, or ask it new questions."),
+    "score": ("hil.cli.score:score", "Judge a capture by other goals, without the air."),
     "send": ("hil.cli.send:send", "Put your own symbols on the air and get what was received."),
     "train": ("hil.cli.train:train", "Train a recipe's networks."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),

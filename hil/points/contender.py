@@ -31,8 +31,11 @@ JOINT = ""
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """What a decoder made of a point: for each receiver that has one (`JOINT` for all together) the output of every task, and
-    which tasks were lost, bool [task].
+    """What a decoder made of a point, by receiver (`JOINT` for all of them together).
+
+    Attributes:
+        outputs: one row a task.
+        lost: bool [task].
     """
 
     outputs: Mapping[str, Output]

@@ -60,7 +60,7 @@ def cut(values: Tensor, places: Tensor) -> Tensor:
 
 
 def assemble(values: Tensor, places: Tensor, uses: int) -> Tensor:
-    """Fragments' uses back to tasks': [..., task · fragment, use of a fragment] to [..., task, use]; zero where nothing rode."""
+    """Fragments' uses back to tasks': [..., task · fragment, use of a fragment] to [..., task, use]; zero where none rode."""
     if len(places) == 1 and places.shape[1] == uses:
         return values
     parts = values.unflatten(-2, (-1, len(places)))

@@ -48,8 +48,8 @@ def sounding_frames(*, fading: bool) -> int:
     return FADING_FRAMES + 16 * FADING_LOOKS if fading else 64
 
 
-def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, receivers: int = 1) -> CapturePlan:
-    """Samples, bytes and time of a run."""
+def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: int, receivers: int = 1) -> CapturePlan:
+    """Samples, bytes and time of a run on a bench of so many transmitters and receivers."""
     samples = frames = symbols = received = 0
     for point in points:
         form = point.format()
@@ -65,12 +65,14 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, receivers: int
         received += point.tasks * uses
     first = sounding_frames(fading=any(point.fading == "air" for point in points))
     return plan_capture(
-        samples=(samples + first * 8000) * receivers,
-        sample_rate_hz=rate_hz * receivers,
-        frames=(frames + first) * receivers,
-        bursts=(frames + first) * receivers,
+        samples=samples + first * 8000,
+        sample_rate_hz=rate_hz,
+        frames=frames + first,
+        bursts=frames + first,
+        transmitters=transmitters,
+        receivers=receivers,
         symbols=symbols,
-        received=received * receivers,
+        received=received,
         other_bytes=sum(point.tasks * 24 for point in points),
     )
 
@@ -161,7 +163,7 @@ class AirRun:
             frame_numbers=[number],
             ledger={name: [row] for name, row in ledger.items()},
             events=events,
-            sent_at=_sent_at(got),
+            sent_at=dict.fromkeys(ledger, _sent_at(got)),
         )
 
     def _keep_failure(
@@ -420,9 +422,10 @@ def _sounding_row(heard: FrameReception | None, number: int, start: int, *, whol
     return row
 
 
-def _sent_at(got: BurstReception) -> int:
+def _sent_at(got: BurstReception) -> int | None:
+    """When the burst began, where radios on one clock say so."""
     known = [value for value in got.sent_at if value is not None]
-    return min(known) if known else -1
+    return min(known) if known else None
 
 
 def _event_rows(got: BurstReception) -> list[dict[str, Any]]:

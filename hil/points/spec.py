@@ -15,13 +15,12 @@ from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
 from hil.phy.header import repetitions_for
 from hil.phy.receive import ReceiverConfig
 from hil.points.fragments import fragment_map
+from hil.points.kinds import Energy, Fading
 from hil.radios.bench import BenchConfig
 from hil.units import db_to_power
 
-__all__ = ["Energy", "Fading", "PointSpec", "Reception", "frame_for", "receiver_for", "transmit_power"]
+__all__ = ["PointSpec", "Reception", "frame_for", "receiver_for", "transmit_power"]
 
-Energy = Literal["per_use", "per_device", "per_task"]
-Fading = Literal["none", "emulated", "air"]
 EMULATED_BACK_OFF_DB = 8.0
 """Less digital level where drawn fades multiply the payload: their peaks must not clip (SIGNALS.md, "Slow fading")."""
 

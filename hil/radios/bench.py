@@ -171,6 +171,13 @@ class BenchConfig(Config):
         return own if own is not None else self.limits.max_tx_gain_db
 
     @property
+    def receivers(self) -> "tuple[Any, ...]":
+        """(shim until several receivers are merged)"""
+        from types import SimpleNamespace
+
+        return (SimpleNamespace(name="rx"),)
+
+    @property
     def virtual_radios(self) -> dict[str, VirtualConfig]:
         """Those that `hil air` serves."""
         return {name: radio.virtual for name, radio in self.radios.items() if radio.virtual is not None}

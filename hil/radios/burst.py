@@ -31,3 +31,8 @@ class BurstReception:
     events: tuple[StreamEvent, ...]
     sent_at: tuple[int | None, ...]
     whole: bool = True
+
+    @property
+    def heard(self) -> "dict[str, BurstReception]":
+        """(shim until several receivers are merged)"""
+        return {"rx": self}

@@ -83,6 +83,11 @@ class Bench:
         return self._receiver.info.rx_full_scale
 
     @property
+    def full_scales(self) -> dict[str, float]:
+        """(shim until several receivers are merged)"""
+        return {"rx": self.full_scale}
+
+    @property
     def virtual(self) -> bool:
         """Whether no radio of the bench has an antenna."""
         return all(radio.info.virtual for radio in self.radios.values())

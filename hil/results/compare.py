@@ -98,8 +98,10 @@ def comparison_rows(
     for condition, found in shares.items():
         pairs = [(first, second, found[first], found[second]) for first, second in combinations(found, 2)]
         if condition.source == "air":
-            own = {name: noiseless.get((condition.goal, name, condition.receiver)) for name in found}
-            pairs += [(name, "noiseless", share, own[name]) for name, share in found.items() if own[name] is not None]
+            for name, share in found.items():
+                without = noiseless.get((condition.goal, name, condition.receiver))
+                if without is not None:
+                    pairs.append((name, "noiseless", share, without))
         for first, second, one, other in pairs:
             value, low, high = paired_difference(one, other, clusters[: len(one)], seed=INTERVAL_SEED)
             rows.append(

@@ -1,4 +1,4 @@
-"""The document that a run leaves as `results.json`: typed, versioned, made in one place. docs/results.md describes every key."""
+"""The document that a run leaves as `results.json`: typed and versioned. docs/results.md describes every key."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hil.goals.contract import Unit
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
-    "SCHEMA", "Agreement", "Comparison", "MetricValue", "ResultsDocument", "Row", "json_schema", "parse_results", "read_results",
-    "rounded", "write_results",
+    "SCHEMA", "Agreement", "Comparison", "MetricValue", "ResultsDocument", "Row", "json_schema", "parse_results",
+    "read_results", "rounded", "write_results",
 ]  # fmt: skip
 
 Interval = tuple[float | None, float | None]
@@ -48,8 +48,9 @@ class MetricValue(_Part):
 
 
 class Row(_Part):
-    """One scheme at one SNR, judged by one goal, from one source. Further keys: the goal's options, and each metric NAME flat as
-    NAME, NAME_ci and, for the headline, NAME_scored.
+    """One scheme at one SNR, judged by one goal, from one source.
+
+    Further keys: the goal's options, and each metric NAME flat as NAME, NAME_ci and, for the headline, NAME_scored.
     """
 
     scheme: str

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hil.errors import ConfigError
+from hil.provenance import from_versions
 
-__all__ = ["SCHEMA", "STEPS", "upgrade"]
+__all__ = ["SCHEMA", "STEPS", "row_two", "upgrade"]
 
 SCHEMA = 2
 
@@ -17,9 +18,9 @@ Document = dict[str, Any]
 def _one_to_two(old: Document) -> Document:
     """Schema 1 had one goal and one receiver, top-1 and mAP only, and `versions` in the place of `provenance`."""
     new = {key: value for key, value in old.items() if key != "versions"}
-    new["provenance"] = old.get("versions") or {}
+    new["provenance"] = from_versions(old.get("versions") or {})
     new["status"] = "complete"
-    new["points"] = [_row_two(row) for row in old["points"]]
+    new["points"] = [row_two(row) for row in old["points"]]
     for name in ("agreement", "comparisons"):
         new[name] = [{"goal": _GOAL, **item} for item in old.get(name) or []]
     for item in new["agreement"]:
@@ -32,7 +33,8 @@ def _one_to_two(old: Document) -> Document:
 _GOAL = "retrieval"  # the only one that schema 1 knew
 
 
-def _row_two(row: Document) -> Document:
+def row_two(row: Document) -> Document:
+    """A row of schema 1 as one of schema 2."""
     share = {"unit": "share", "better": "higher", "n": row.get("tasks") or 0}
     top1 = {**share, "value": row.get("top1"), "ci": row.get("top1_ci"), "headline": True, "scored": row.get("top1_scored")}
     metrics: Document = {"top1": top1}

@@ -19,7 +19,7 @@ from hil.models.contract import Embeds, Features, Output, Scheme
 __all__ = ["Retrieval", "RetrievalJudge", "RetrievalOptions"]
 
 EMBEDDED_AT_ONCE = 256
-"""Gallery images given to a scheme in one call: bounds memory. A multiple of the networks' own batch, so that no bit changes."""
+"""Gallery images given to a scheme in one call: bounds memory. A multiple of the networks' own batch: no bit changes."""
 
 
 class RetrievalOptions(GoalOptions):

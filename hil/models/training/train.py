@@ -103,7 +103,9 @@ def train(
     if recipe.t3 is None:  # a T1 that others start from keeps its classifiers
         tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
     file = out / f"{recipe.name}.safetensors"
-    checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint, version=version_text())
+    checksum = write_weights(
+        file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint, version=version_text()
+    )
     metrics: Metrics = {
         "recipe": recipe.name,
         "scheme": recipe.scheme,
