@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hil.channel.multipath import fade, frequency_response
 from hil.errors import RadioError
 from hil.radios.air import Link
-from hil.radios.sim import SimulatedRadio
+from hil.radios.drivers.sim._driver import SimulatedRadio
 from hil.units import power_to_db
 
 if TYPE_CHECKING:

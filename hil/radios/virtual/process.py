@@ -25,7 +25,7 @@ from hil.errors import HilError, RadioError
 from hil.radios.bench import BenchConfig
 from hil.radios.virtual.client import ask
 from hil.radios.virtual.control import Control
-from hil.radios.virtual.n210_wire import CONTROL_PORT
+from hil.radios.virtual.n210.wire import CONTROL_PORT
 from hil.radios.virtual.world import World, protocol
 
 __all__ = ["Served", "main", "relocated", "run_air", "serve"]

@@ -28,9 +28,9 @@ from hil.radios.virtual.truthlog import TruthLog
 __all__ = ["PROTOCOLS", "World", "protocol"]
 
 PROTOCOLS = {
-    "pluto": "hil.radios.virtual.iiod:IiodServer",
-    "uhd": "hil.radios.virtual.n210:N210Server",
-    "soapy": "hil.radios.virtual.soapyremote:SoapyRemoteServer",
+    "pluto": "hil.radios.virtual.iiod.server:IiodServer",
+    "uhd": "hil.radios.virtual.n210.server:N210Server",
+    "soapy": "hil.radios.virtual.soapyremote.server:SoapyRemoteServer",
 }
 """Driver -> the server that stands in for its devices."""
 _MARGIN = 256  # air samples: interpolation kernels reach ahead, and clocks differ

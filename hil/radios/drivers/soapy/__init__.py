@@ -5,10 +5,10 @@ from hil.radios.card import DriverEntry
 REGISTERED = (
     DriverEntry(
         name="soapy",
-        target="hil.radios.soapy:SoapyRadio",
+        target="hil.radios.drivers.soapy._driver:SoapyRadio",
         summary="anything SoapySDR drives",
         install="apt install python3-soapysdr and the device's module, soapysdr-module-… (conda: "
         "conda install -c conda-forge soapysdr soapysdr-module-…); see: hil doctor",
-        server="hil.radios.virtual.soapyremote:SoapyRemoteServer",
+        server="hil.radios.virtual.soapyremote.server:SoapyRemoteServer",
     ),
 )

@@ -5,9 +5,9 @@ from hil.radios.card import DriverEntry
 REGISTERED = (
     DriverEntry(
         name="uhd",
-        target="hil.radios.uhd:UhdRadio",
+        target="hil.radios.drivers.uhd._driver:UhdRadio",
         summary="USRP through UHD",
         install="apt install python3-uhd uhd-host (conda: conda install -c conda-forge uhd); see: hil doctor",
-        server="hil.radios.virtual.n210:N210Server",
+        server="hil.radios.virtual.n210.server:N210Server",
     ),
 )
