@@ -11,7 +11,7 @@ import pytest
 from hil.radios.airconfig import FaultConfig
 from hil.radios.virtual.iiod import connection as iiod_connection
 from hil.radios.virtual.iiod.context import Attribute
-from hil.radios.virtual.iiod.server import IiodServer
+from hil.radios.virtual.iiod.pluto import Pluto
 from hil.radios.virtual.iiod.stream import RxStream, TxStream
 from tests.wire.iiod_bench import ODD_VALUES, RX, TX, Air, Client, hears_itself, memory_kb
 
@@ -80,9 +80,9 @@ def assert_bounded(air):
         assert len(each._in) <= 1 << 20
         assert each._out_bytes <= (1 << 20) + (1 << 19)
         assert len(each._out) <= 4100
-    assert len(server.tx.queued if server.tx else ()) <= 64
-    assert len(server.rx.filled if server.rx else ()) <= 64
-    assert len(server.loop._pieces) <= 1024
+    assert len(server.pluto.tx.queued if server.pluto.tx else ()) <= 64
+    assert len(server.pluto.rx.filled if server.pluto.rx else ()) <= 64
+    assert len(server.pluto.loop._pieces) <= 1024
     assert sum(len(pieces) for pieces in air.radio._pieces.values()) <= 200
 
 
@@ -102,7 +102,7 @@ def test_malformed_input_never_ends_the_air_nor_fills_memory(air, monkeypatch):
     """Over 10,000 commands executed: sessions that are right but for a word here and there, and garbage."""
     counts, draw = Counter(), random.Random(7)
     counted(monkeypatch, Attribute, "store", counts, lambda result: True)  # it raises where it refuses
-    counted(monkeypatch, IiodServer, "open_stream", counts, lambda result: result == 0)
+    counted(monkeypatch, Pluto, "open_stream", counts, lambda result: result == 0)
     counted(monkeypatch, TxStream, "put", counts, lambda result: True)
     counted(monkeypatch, RxStream, "take", counts, lambda result: result is not None)
     started, before, most = time.monotonic(), memory_kb(os.getpid()), 0
@@ -120,7 +120,7 @@ def test_malformed_input_never_ends_the_air_nor_fills_memory(air, monkeypatch):
             if not programs[client]:
                 kind = draw.random()
                 programs[client] = (
-                    attribute_commands(draw, air.server.state.devices) if kind < 0.4
+                    attribute_commands(draw, air.server.pluto.state.devices) if kind < 0.4
                     else buffer_commands(draw) if kind < 0.9 else [(draw.choice(SMALL), b"")]
                 )  # fmt: skip
             counts["sent"] += 1

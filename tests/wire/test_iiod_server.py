@@ -187,7 +187,7 @@ def air(monkeypatch):
 @pytest.mark.parametrize("value", ODD_VALUES)
 def test_odd_values_are_invalid_arguments(air, value):
     text = value.split(b"\0", 1)[0].decode("latin-1")
-    state = air.server.state
+    state = air.server.pluto.state
     numeric = [
         channel.attributes[key]
         for device in state.devices
@@ -227,7 +227,7 @@ def test_every_sample_without_a_buffer_is_counted(air, samples):
     assert next(start for start, _ in dry if start > second) == second + samples
     assert air.radio.counters["underflow"] == sum(end - start for start, end in dry)
     assert client.ask(f"READ {TX} DEBUG direct_reg_access\r\n")
-    assert air.server.state.flags[TX] == 1
+    assert air.server.pluto.state.flags[TX] == 1
 
 
 @pytest.mark.parametrize("samples", [1, 3, 5000, 40_000])
@@ -240,8 +240,8 @@ def test_a_cyclic_buffer_of_any_length_is_repeated_in_few_pieces(air, samples):
     air.wait(0.3)
     n = air.radio.played - begin
     expected = np.resize(words.reshape(-1, 2) >> 4, (n, 2))
-    assert (air.server.loop.read(begin, n) == expected).all()
-    assert len(air.server.loop._pieces) <= 2 * (n // QUANTUM + 1)
+    assert (air.server.pluto.loop.read(begin, n) == expected).all()
+    assert len(air.server.pluto.loop._pieces) <= 2 * (n // QUANTUM + 1)
     assert [(row["tick"], row["n"]) for row in air.truth("buffer")] == [(begin, samples)]
     assert air.radio.counters["buffer"] == samples
 
@@ -253,7 +253,7 @@ def test_less_than_a_sample_is_no_buffer(air, how):
     client.ask(f"OPEN {TX} 4 00000003{how}\r\n")
     assert client.ask(f"WRITEBUF {TX} 3\r\nabc\r\n") == b"0\n-22\n"
     air.wait(0.1)
-    assert not air.server.tx.queued
+    assert not air.server.pluto.tx.queued
     assert air.radio.counters["underflow"] == 0
 
 
@@ -270,8 +270,8 @@ def test_a_bug_restarts_the_radio(air, monkeypatch, capsys):
     assert air.radio.counters["internal"] == 1
     assert not air.server.connections
     assert not air.radio.clients
-    assert air.server.rx is air.server.tx is None
-    assert air.server.state.loopback == 0
+    assert air.server.pluto.rx is air.server.pluto.tx is None
+    assert air.server.pluto.state.loopback == 0
     assert hears_itself(air)
 
 

@@ -298,7 +298,7 @@ def test_two_devices_set_their_time_at_one_pulse():
     data = make_bench().model_dump()
     data |= {"clock_source": "external", "time_source": "external"}
     data["radios"]["other"] = {**data["radios"]["sdr"], "virtual": {"tx_channels": 0}}
-    data["receiver"]["radio"] = "other"
+    data["receivers"][0]["radio"] = "other"
     with serve(type(make_bench()).model_validate(data)) as served, Bench(served.bench) as bench:
         first, second = bench.radios["sdr"], bench.radios["other"]
         assert abs(first.now() - second.now()) < 50_000

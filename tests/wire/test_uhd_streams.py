@@ -164,7 +164,7 @@ def test_offset_tuning_keeps_the_carrier(air):
 
 def test_wrong_antenna_and_missing_device_are_clear_errors(air):
     data = air.bench.model_dump()
-    data["receiver"]["antenna"] = "J9"
+    data["receivers"][0]["antenna"] = "J9"
     with pytest.raises(RadioError, match=r"RX2"), Bench(type(air.bench).model_validate(data)):
         pass
     data = make_bench().model_dump()
@@ -418,7 +418,7 @@ def test_two_boards_are_one_radio_with_two_channels():
         data |= {
             "radios": {"pair": {"driver": "uhd", "args": args}},
             "transmitters": [{"radio": "pair", "channel": channel, "gain_db": 20} for channel in (0, 1)],
-            "receiver": {"radio": "pair", "channel": 1, "gain_db": 25},
+            "receivers": [{"radio": "pair", "channel": 1, "gain_db": 25}],
             "limits": {
                 "freq_ranges_hz": [(0.9e9, 1.1e9)], "max_tx_gain_db": 31.5, "max_tx_dbm": 17,
                 "max_rx_dbm": 0, "min_path_loss_db": 60,

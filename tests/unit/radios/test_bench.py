@@ -11,9 +11,9 @@ import pytest
 from hil.errors import ConfigError, TransmitRefusedError
 from hil.places import find
 from hil.radios import limits as limits_module
-from hil.radios.bench import BenchConfig, LimitsConfig, check_transmit, find_bench, load_bench
+from hil.radios.bench import BenchConfig, LimitsConfig, find_bench, load_bench
 from hil.radios.contract import RadioInfo, RadioSettings, Range
-from hil.radios.limits import Permit
+from hil.radios.limits import Permit, check_transmit
 from hil.radios.session import Bench
 
 ROOT = Path(__file__).resolve().parents[3]

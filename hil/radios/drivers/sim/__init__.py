@@ -8,5 +8,6 @@ REGISTERED = (
         target="hil.radios.drivers.sim._driver:SimulatedRadio",
         summary="simulated radios in this process",
         simulated=True,
+        check="hil.radios.drivers.sim._check:check",
     ),
 )

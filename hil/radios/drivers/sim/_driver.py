@@ -16,6 +16,7 @@ from hil.channel.oscillator import PhaseNoise, tune_phase
 from hil.errors import ConfigError, RadioError, RadioNotFoundError, ShapeError
 from hil.radios.air import GUARD, Air, Port, Transmission
 from hil.radios.bench import BenchConfig, SimRadioConfig
+from hil.radios.card import is_simulated
 from hil.radios.contract import Radio, RadioInfo, RadioSettings, Range, Reception, StreamEvent, check_settings
 from hil.radios.converters import at_antenna, digitise, full_scale_power, thermal_noise_mw
 from hil.radios.scaling import to_int16
@@ -61,7 +62,7 @@ class SimulatedRadio(Radio):
         radio = cls(name, air, config)
         radios: dict[str, SimulatedRadio] = shared.setdefault("simulated", {})
         radios[name] = radio
-        if len(radios) == sum(entry.driver == "sim" for entry in bench.radios.values()):
+        if len(radios) == sum(is_simulated(entry.driver) for entry in bench.radios.values()):
             _lay_links(bench, radios, air)
         return radio
 
@@ -273,6 +274,7 @@ def _info(name: str, config: SimRadioConfig, sample_rate_hz: float) -> RadioInfo
         timed_transmit=config.timed,
         cyclic_transmit=config.cyclic,
         start_jitter_s=config.start_jitter_s,
+        clock_runs=False,
         clock_sources=("internal", "external"),
         time_sources=("none", "external"),
         virtual=True,
@@ -285,7 +287,8 @@ def _lay_links(bench: BenchConfig, radios: dict[str, SimulatedRadio], air: Air) 
             raise ConfigError(f"bench '{bench.name}': radio '{radio}' has {len(ports)} {side} channels, no channel {channel}")
         return ports[channel]
 
-    receiver = port("rx", radios[bench.receiver.radio].rx_ports, bench.receiver.radio, bench.receiver.channel)
     for link in bench.links:
-        end = bench.transmitters[link.transmitter]
-        air.connect(port("tx", radios[end.radio].tx_ports, end.radio, end.channel), receiver, link)
+        source, sink = bench.transmitters[link.transmitter], bench.receiver_named(link.receiver)
+        if source.radio in radios and sink.radio in radios:  # a real radio hears no simulated air
+            sender = port("tx", radios[source.radio].tx_ports, source.radio, source.channel)
+            air.connect(sender, port("rx", radios[sink.radio].rx_ports, sink.radio, sink.channel), link)

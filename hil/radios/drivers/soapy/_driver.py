@@ -24,6 +24,7 @@ from hil.radios.drivers.soapy._receive import Received, SoapyReceiver
 from hil.radios.drivers.soapy._time import synchronise
 from hil.radios.drivers.soapy._transmit import SoapyTransmitter
 from hil.radios.limits import Permit
+from hil.radios.pulse import Pulsed, pulsed_radios
 from hil.radios.scaling import to_int16
 from hil.radios.virtual.address import proven_virtual
 
@@ -40,7 +41,7 @@ class SoapyRadio(Radio):
     is finite; one without reads on from an endless one. A hole ends a reception early, and its event says where and how long.
     """
 
-    def __init__(self, name: str, device: SoapyDevice, permit: Permit, timed: dict[str, Any], *, virtual: bool) -> None:
+    def __init__(self, name: str, device: SoapyDevice, permit: Permit, timed: dict[str, Pulsed], *, virtual: bool) -> None:
         self._name, self._device, self._permit, self._timed = name, device, permit, timed
         self._settings: RadioSettings | None = None
         self._asked: RadioSettings | None = None
@@ -63,11 +64,9 @@ class SoapyRadio(Radio):
         device = SoapyDevice(name, options)
         url = options.args.get("remote", "") if options.remote else ""
         host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
-        timed = shared.setdefault("uhd_timed", {})  # USRPs too: all drivers set their time at one pulse
+        virtual = proven_virtual(name, config, host, device.told_serial)
         try:
-            return cls(
-                name, device, Permit(bench, shared), timed, virtual=proven_virtual(name, config, host, device.told_serial)
-            )
+            return cls(name, device, Permit(bench, shared), pulsed_radios(shared), virtual=virtual)
         except BaseException:
             device.close()
             raise
@@ -136,12 +135,10 @@ class SoapyRadio(Radio):
         return events + self._reported()
 
     def receive(self, n: int, *, at: int | None = None, timeout_s: float | None = None) -> Reception:
-        """Receive n samples; see the class."""
+        """Receive n samples; see the class. Without hardware time `at` counts received samples, and is read on to."""
         settings = self._configured()
         if n < 0 or not settings.rx_channels:
             raise RadioError(f"radio '{self._name}': cannot receive {n} samples on channels {settings.rx_channels}")
-        if at is not None and not self._info.hardware_time:
-            raise RadioError(f"radio '{self._name}' has no hardware time; leave out 'at'")
         if n == 0:
             empty = np.zeros((len(settings.rx_channels), 0, 2), np.int16)
             return Reception(samples=empty, start=self.now() if at is None else at)
@@ -203,10 +200,12 @@ class SoapyRadio(Radio):
 
     def _receiver(self, settings: RadioSettings) -> SoapyReceiver:
         if self._rx is None:
-            full_scale, stale_s = self._info.rx_full_scale, self._device.options.stale_s
+            info, stale_s = self._info, self._device.options.stale_s
             self._rx = self._device.call(
                 "setting up the receive stream",
-                lambda _: SoapyReceiver(self._device, settings.rx_channels, full_scale, stale_s),
+                lambda _: SoapyReceiver(
+                    self._device, settings.rx_channels, info.rx_full_scale, stale_s, timed=info.hardware_time
+                ),
             )
         return self._rx
 

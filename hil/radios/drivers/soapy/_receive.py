@@ -55,12 +55,15 @@ class SoapyReceiver:
         device: open and tuned.
         channels: in the order of the rows.
         full_scale: int16 value of amplitude 1.0, for drivers that only give floats.
+        timed: the device has a clock.
         stale_s: see `SoapyOptions`.
     """
 
-    def __init__(self, device: SoapyDevice, channels: tuple[int, ...], full_scale: float, stale_s: float) -> None:
+    def __init__(
+        self, device: SoapyDevice, channels: tuple[int, ...], full_scale: float, stale_s: float, *, timed: bool
+    ) -> None:
         self._device, self._name = device, device.name
-        self._full_scale, self._stale_s = full_scale, stale_s
+        self._full_scale, self._stale_s, self._timed = full_scale, stale_s, timed
         self.channels = channels
         h, soapy = device.handle, device.soapy
         self._form = choose_format(self._name, list(h.getStreamFormats(soapy.SOAPY_SDR_RX, channels[0])))
@@ -85,7 +88,7 @@ class SoapyReceiver:
 
         Args:
             n: at least 1.
-            at: device sample; needs hardware time.
+            at: device sample; without hardware time the count of received samples.
             deadline: by `time.monotonic`.
 
         Raises:
@@ -93,7 +96,7 @@ class SoapyReceiver:
             RadioError: the stream broke.
         """
         losses: list[Loss] = []
-        finite = at is not None and self._device.quirks.timed_activation
+        finite = at is not None and self._timed and self._device.quirks.timed_activation
         if finite and at is not None:
             self.stop()
             self._activate(at, n)

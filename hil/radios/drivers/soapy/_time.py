@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from hil.errors import RadioError
 from hil.radios.drivers.soapy._device import SoapyDevice
+from hil.radios.pulse import Pulsed
 
 __all__ = ["PulsedSoapy", "synchronise"]
 
@@ -42,12 +42,12 @@ class PulsedSoapy:
         self._device.call("setting the time", lambda h: h.setHardwareTime(seconds * _SECOND, "PPS"))
 
 
-def synchronise(device: SoapyDevice, timed: dict[str, Any]) -> None:
+def synchronise(device: SoapyDevice, timed: dict[str, Pulsed]) -> None:
     """Set the device's time at a pulse, the same as on the radios of `timed`, and add it there.
 
     Args:
         device: with its time source selected.
-        timed: by name, what has `name` and `pulse()`, of any driver; devices that cannot tell the time of a pulse keep theirs.
+        timed: by name, of any driver; devices that cannot tell the time of a pulse keep theirs.
 
     Raises:
         RadioError: no pulse, or another one than the others'.

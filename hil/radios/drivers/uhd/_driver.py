@@ -25,6 +25,7 @@ from hil.radios.drivers.uhd._device import UhdDevice, UhdOptions
 from hil.radios.drivers.uhd._receive import UhdReceiver
 from hil.radios.drivers.uhd._transmit import UhdTransmitter
 from hil.radios.limits import Permit
+from hil.radios.pulse import pulsed_radios
 from hil.radios.scaling import to_int16
 from hil.radios.virtual.address import proven_virtual
 
@@ -40,7 +41,7 @@ class UhdRadio(Radio):
 
     def __init__(self, name: str, device: UhdDevice, permit: Permit, *, virtual: bool, shared: dict[str, Any]) -> None:
         self._name, self._device, self._permit = name, device, permit
-        self._timed: dict[str, UhdDevice] = shared.setdefault("uhd_timed", {})
+        self._timed = pulsed_radios(shared)
         self._settings: RadioSettings | None = None
         self._receiver: UhdReceiver | None = None
         self._transmitter: UhdTransmitter | None = None

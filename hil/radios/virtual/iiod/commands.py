@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.radios.virtual.iiod.connection import Connection
 from hil.radios.virtual.iiod.context import ENODEV, ENOENT, ENXIO, Attribute, AttributeFailure, Channel, Device
+from hil.radios.virtual.iiod.pluto import Pluto
 from hil.radios.virtual.iiod.state import RX, TX
-
-if TYPE_CHECKING:
-    from hil.radios.virtual.iiod.connection import Connection
 
 __all__ = ["Commands"]
 
@@ -29,11 +27,11 @@ class Commands:
 
     Args:
         connection: whose replies, payloads and waits these are.
+        pluto: the device.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._server = connection.server
+    def __init__(self, connection: Connection, pluto: Pluto) -> None:
+        self._connection, self._pluto = connection, pluto
         self._opened: dict[str, tuple[int, int, int]] = {}  # device name -> mask, sample size, bytes in a buffer
         self._current: NDArray[np.uint8] | None = None
 
@@ -42,7 +40,7 @@ class Commands:
         text = line.rstrip(b"\r").decode("latin-1")
         if not text:
             return
-        self._server.radio.counters["messages"] += 1
+        self._pluto.radio.counters["messages"] += 1
         words = text.split(" ")
         if words[-1] == "" and len(words) > 1:
             words.pop()
@@ -66,7 +64,7 @@ class Commands:
         self._connection.reply(b"0.24.v0.24  \n")
 
     def _print(self, words: list[str]) -> None:
-        self._connection.reply(b"%d\n" % len(self._server.xml), self._server.xml, b"\n")
+        self._connection.reply(b"%d\n" % len(self._pluto.xml), self._pluto.xml, b"\n")
 
     def _exit(self, words: list[str]) -> None:
         self._connection.end()
@@ -84,7 +82,7 @@ class Commands:
     def _set_trigger(self, words: list[str]) -> None:
         if not words:
             self._code(-EINVAL)
-        elif self._server.state.device(words[0]) is None or len(words) == 1:
+        elif self._pluto.state.device(words[0]) is None or len(words) == 1:
             self._code(-ENODEV)
         else:
             self._code(-ENOENT)  # a Pluto has no triggers
@@ -93,19 +91,19 @@ class Commands:
         if len(words) != 3 or words[1].upper() != "BUFFERS_COUNT" or (count := _integer(words[2])) is None:
             self._code(-EINVAL)
             return
-        device = self._server.state.device(words[0])
+        device = self._pluto.state.device(words[0])
         if device is None:
             self._code(-ENODEV)
-        elif device.name not in self._server.buffers:
+        elif device.name not in self._pluto.buffers:
             self._code(0 if count else -EINVAL)
         else:
-            self._code(self._server.set_buffers(device.name, count))
+            self._code(self._pluto.set_buffers(device.name, count))
 
     def _find(self, words: list[str]) -> tuple[Mapping[str, Attribute], Device, Channel | None, list[str]] | int:
         """The attributes that READ and WRITE mean, and the words after; or −errno."""
         if not words:
             return -EINVAL
-        device = self._server.state.device(words[0])
+        device = self._pluto.state.device(words[0])
         if device is None:
             return -ENODEV
         kind = words[1].upper() if len(words) > 1 else ""
@@ -176,7 +174,7 @@ class Commands:
         self._connection.expect(size, store, keep=keep)
 
     def _open(self, words: list[str]) -> None:
-        device = self._server.state.device(words[0]) if words else None
+        device = self._pluto.state.device(words[0]) if words else None
         if len(words) not in (3, 4) or (len(words) == 4 and words[3].upper() != "CYCLIC"):
             self._code(-EINVAL)
             return
@@ -193,7 +191,7 @@ class Commands:
         columns = tuple(k for k in range(2) if mask >> k & 1)
 
         def attempt() -> bool:
-            code = self._server.open_stream(name, samples, columns, cyclic, self._connection)
+            code = self._pluto.open_stream(name, samples, columns, cyclic, self._connection)
             if code == -EBUSY:
                 return False
             if not code:
@@ -206,14 +204,14 @@ class Commands:
             self._connection.wait(attempt, lambda: self._code(-EBUSY), _RETRY_S)
 
     def _close(self, words: list[str]) -> None:
-        device = self._server.state.device(words[0]) if len(words) == 1 else None
+        device = self._pluto.state.device(words[0]) if len(words) == 1 else None
         if device is None:
             self._code(-ENODEV if len(words) == 1 else -EINVAL)
         elif self._opened.pop(device.name, None) is None:
             self._code(-ENXIO)
         else:
-            if self._server.owner.get(device.name) is self._connection:
-                self._server.close_stream(device.name)
+            if self._pluto.owner.get(device.name) is self._connection:
+                self._pluto.close_stream(device.name)
             self._code(0)
 
     def _buffer_of(self, words: list[str], name: str) -> tuple[int, tuple[int, int, int]] | int:
@@ -221,11 +219,11 @@ class Commands:
         size = _integer(words[1]) if len(words) == 2 else None
         if size is None:
             return -EINVAL
-        device = self._server.state.device(words[0])
+        device = self._pluto.state.device(words[0])
         if device is None:
             return -ENODEV
         opened = self._opened.get(device.name)
-        if opened is None or device.name != name or self._server.owner.get(name) is not self._connection:
+        if opened is None or device.name != name or self._pluto.owner.get(name) is not self._connection:
             return -EBADF
         return size, opened
 
@@ -243,8 +241,8 @@ class Commands:
                 if self._connection.congested:
                     return False
                 if self._current is None or not len(self._current):
-                    stream = self._server.rx
-                    if stream is None or self._server.owner.get(RX) is not self._connection:
+                    stream = self._pluto.rx
+                    if stream is None or self._pluto.owner.get(RX) is not self._connection:
                         self._code(-EBADF)
                         return True
                     block = stream.take()
@@ -276,7 +274,7 @@ class Commands:
         left = size
 
         def store(data: bytes) -> None:
-            stream = self._server.tx
+            stream = self._pluto.tx
             if stream is not None and stream.cyclic and stream.full:
                 self._code(-EBUSY)
             elif not put(data):
@@ -284,8 +282,8 @@ class Commands:
 
         def put(data: bytes) -> bool:
             nonlocal left
-            stream = self._server.tx
-            if stream is None or self._server.owner.get(TX) is not self._connection:
+            stream = self._pluto.tx
+            if stream is None or self._pluto.owner.get(TX) is not self._connection:
                 self._code(-EBADF)
                 return True
             if stream.full:

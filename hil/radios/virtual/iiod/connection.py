@@ -7,12 +7,8 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from hil.radios.virtual.iiod.commands import Commands
-
-if TYPE_CHECKING:
-    from hil.radios.virtual.iiod.server import IiodServer
+from hil.radios.virtual.server import Sockets
 
 __all__ = ["Connection"]
 
@@ -26,15 +22,22 @@ class Connection:
     """The bytes of one client. `Commands` gives them their meaning through `reply`, `expect` and `wait`.
 
     Args:
-        server: the Pluto.
         sock: connected, non-blocking.
         peer: for people.
+        sockets: that watch it.
+        drop: called once the client is gone.
+
+    Attributes:
+        execute: takes one line without its newline; set before anything arrives.
+        timeout_s: of a wait, as the client asked; None = for ever.
     """
 
-    def __init__(self, server: IiodServer, sock: socket.socket, peer: str) -> None:
-        self.server, self.sock, self.peer = server, sock, peer
+    execute: Callable[[bytes], None]
+
+    def __init__(self, sock: socket.socket, peer: str, sockets: Sockets, drop: Callable[[Connection], None]) -> None:
+        self.sock, self.peer = sock, peer
         self.timeout_s: float | None = None
-        self._commands = Commands(self)
+        self._sockets, self._drop = sockets, drop
         self._in = bytearray()
         self._out: deque[memoryview] = deque()
         self._out_bytes = 0
@@ -93,11 +96,11 @@ class Connection:
         """The selector's callback."""
         try:
             if mask & selectors.EVENT_READ and not self._receive():
-                self.server.drop(self)
+                self._drop(self)
                 return
             self.proceed()
         except OSError:
-            self.server.drop(self)
+            self._drop(self)
 
     def proceed(self) -> None:
         """Do all that can be done now."""
@@ -105,16 +108,16 @@ class Connection:
             while self._send() and self._advance():
                 pass
             if self._ending and not self._out:
-                self.server.drop(self)
+                self._drop(self)
             else:
                 self._watch()
         except OSError:
-            self.server.drop(self)
+            self._drop(self)
 
     def _watch(self) -> None:
         hungry = not self._ending and self._waiting is None and len(self._in) < _LONGEST_LINE + _CHUNK
         read = not self._aside and (hungry or not self._in)
-        self.server.sockets.want(self.sock, read=read, write=bool(self._out) and not self._aside)
+        self._sockets.want(self.sock, read=read, write=bool(self._out) and not self._aside)
 
     def _receive(self) -> bool:
         """Read what is there; False = the client is gone."""
@@ -159,7 +162,7 @@ class Connection:
             return False
         line = bytes(self._in[:end])
         del self._in[: end + 1]
-        self._commands.execute(line)
+        self.execute(line)
         return True
 
     def _take_payload(self) -> bool:

@@ -6,10 +6,9 @@ import contextlib
 import socket
 from typing import Any
 
+from hil.radios.virtual.iiod.commands import Commands
 from hil.radios.virtual.iiod.connection import Connection
-from hil.radios.virtual.iiod.context import context_xml
-from hil.radios.virtual.iiod.state import RX, TX, PlutoState
-from hil.radios.virtual.iiod.stream import DigitalLoop, RxStream, TxStream, dds_tones
+from hil.radios.virtual.iiod.pluto import Pluto
 from hil.radios.virtual.radio import VirtualRadio
 from hil.radios.virtual.server import ProtocolServer, Sockets
 
@@ -17,31 +16,21 @@ __all__ = ["IiodServer"]
 
 _PORT = 30431
 _MOST_CLIENTS = 32
-_LOOP_KEPT = 8_000_000
-_BUFFERS = 4
-_MOST_BUFFERS = 64
 
 
 class IiodServer(ProtocolServer):
-    """One Pluto. Buffers belong to the connection that opened them; attributes and registers are the device's."""
+    """One Pluto and its clients."""
 
     def __init__(self, radio: VirtualRadio, sockets: Sockets) -> None:
         super().__init__(radio, sockets)
-        self.state = PlutoState(radio, self._rate_changed)
-        self.loop = DigitalLoop(_LOOP_KEPT)
-        self.xml = context_xml(self.state.devices, radio).encode()
-        self.buffers = {RX: _BUFFERS, TX: _BUFFERS}
-        self.rx: RxStream | None = None
-        self.tx: TxStream | None = None
-        self.owner: dict[str, Connection] = {}
+        self.pluto = Pluto(radio)
         self.connections: list[Connection] = []
         self._listener: socket.socket | None = None
         self._slow = False
-        self._tone_at = 0
 
     @classmethod
     def client_options(cls, host: str, port: int) -> dict[str, Any]:
-        """`uri` of the Pluto driver."""
+        """`uri` of the driver."""
         return {"uri": f"ip:{host}:{port}"}
 
     def listen(self, host: str, port: int) -> None:
@@ -51,22 +40,11 @@ class IiodServer(ProtocolServer):
 
     def play(self) -> None:
         """DAC: the transmit buffer, or the DDS."""
-        if self.tx is not None:
-            self.tx.play()
-            self._tone_at = self.radio.played
-            return
-        start = max(self._tone_at, self.radio.played - 1_000_000)
-        n = self.radio.played - start
-        codes = dds_tones(self.state, start, n) if n > 0 else None
-        if codes is not None:
-            self.radio.transmit(0, start, codes)
-            self.loop.record(start, codes)
-        self._tone_at = self.radio.played
+        self.pluto.play()
 
     def capture(self) -> None:
         """ADC: the receive buffer; then whoever waits for a buffer of either kind."""
-        if self.rx is not None:
-            self.rx.capture()
+        self.pluto.capture()
         if self.connections and self.radio.faults.take("disconnect") is not None:
             for connection in list(self.connections):
                 self.drop(connection)
@@ -82,44 +60,12 @@ class IiodServer(ProtocolServer):
         """Never: a Pluto's streams have no end."""
         return False
 
-    def open_stream(self, device: str, samples: int, columns: tuple[int, ...], cyclic: bool, owner: Connection) -> int:
-        """Open a device's buffer for a connection; 0 or a negative errno (−16: another one has it)."""
-        if self.owner.get(device, owner) is not owner:
-            return -16
-        if samples * 2 * len(columns) * self.buffers[device] > 1 << 28:
-            return -12
-        self.close_stream(device)  # the same connection opens it anew
-        if device == RX:
-            self.rx = RxStream(self.radio, self.state, self.loop, samples, columns, self.buffers[RX])
-        else:
-            self.tx = TxStream(self.radio, self.state, self.loop, samples, columns, cyclic, self.buffers[TX])
-        self.owner[device] = owner
-        return 0
-
-    def close_stream(self, device: str) -> None:
-        """Close a device's buffer: the DAC goes back to its DDS."""
-        self.owner.pop(device, None)
-        if device == RX:
-            self.rx = None
-        elif self.tx is not None:
-            self.tx = None
-            self.radio.silence(0)
-            self._tone_at = self.radio.played
-
-    def set_buffers(self, device: str, count: int) -> int:
-        """Number of kernel buffers for the next OPEN; 0 or a negative errno."""
-        if not 1 <= count <= _MOST_BUFFERS:
-            return -22
-        self.buffers[device] = count
-        return 0
-
     def drop(self, connection: Connection) -> None:
         """Forget a connection; its buffers are closed."""
         if connection not in self.connections:
             return
         self.connections.remove(connection)
-        for device in [device for device, owner in self.owner.items() if owner is connection]:
-            self.close_stream(device)
+        self.pluto.disown(connection)
         self.radio.clients.remove(connection.peer)
         self.sockets.remove(connection.sock)
         self.radio.world.truth.note("disconnect", self.radio.name, self.radio.world.clock.now, client=connection.peer)
@@ -129,14 +75,8 @@ class IiodServer(ProtocolServer):
 
         Called when a bug has raised inside this server: what it raised on must not be there any more.
         """
-        for connection in list(self.connections):
-            self.drop(connection)
-        for device in (RX, TX):
-            self.close_stream(device)
-        self.loop.clear()
-        self.buffers = {RX: _BUFFERS, TX: _BUFFERS}
-        self.state = PlutoState(self.radio, self._rate_changed)
-        self._tone_at = self.radio.played  # where `play` raised, the tones of this step are lost
+        self.close()
+        self.pluto.reset()
 
     def close(self) -> None:
         """Drop every client."""
@@ -155,18 +95,9 @@ class IiodServer(ProtocolServer):
             return
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(self, sock, f"{peer[0]}:{peer[1]}")
+        connection = Connection(sock, f"{peer[0]}:{peer[1]}", self.sockets, self.drop)
+        connection.execute = Commands(connection, self.pluto).execute
         self.connections.append(connection)
         self.radio.clients.append(connection.peer)
         self.sockets.add(sock, connection.ready)
         self.radio.world.truth.note("connect", self.radio.name, self.radio.world.clock.now, client=connection.peer)
-
-    def _rate_changed(self) -> None:
-        """All ticks are renumbered: what is open starts anew."""
-        self.loop.clear()
-        self._tone_at = self.radio.played
-        if self.rx is not None:
-            self.rx = RxStream(self.radio, self.state, self.loop, self.rx.samples, self.rx.columns, self.rx.count)
-        if self.tx is not None:
-            old = self.tx
-            self.tx = TxStream(self.radio, self.state, self.loop, old.samples, old.columns, old.cyclic, old.count)

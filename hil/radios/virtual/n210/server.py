@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 from collections import deque
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.errors import RadioError
 from hil.radios.virtual.n210.memory import ControlMemory
 from hil.radios.virtual.n210.registers import N210Registers
 from hil.radios.virtual.n210.rx import N210Receiver
@@ -49,8 +52,6 @@ class N210Server(ProtocolServer):
     came in time are in time. Everything is bounded: the register queue, stream commands, and the transmit memory.
     """
 
-    needs_port: ClassVar[bool] = False
-
     def __init__(self, radio: VirtualRadio, sockets: Sockets) -> None:
         super().__init__(radio, sockets)
         self._ports: dict[int, socket.socket] = {}
@@ -72,6 +73,19 @@ class N210Server(ProtocolServer):
     def client_options(cls, host: str, port: int) -> dict[str, Any]:
         """Options of the driver for a server at `host`."""
         return {"args": f"type=usrp2,addr={host}"}
+
+    @classmethod
+    def free_place(cls, taken: Collection[tuple[str, int]]) -> tuple[str, int]:
+        """An address in 127.0.0.0/8, of this process's own block, on which nobody serves an N210; its ports are fixed."""
+        block, first = os.getpid() % 60000, int.from_bytes(os.urandom(2), "little")
+        for step in range(240):
+            host = f"127.{1 + block // 250}.{block % 250}.{10 + (first + step) % 240}"
+            if (host, 0) in taken:
+                continue
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+                probe.bind((host, CONTROL_PORT))
+                return host, 0
+        raise RadioError(f"no loopback address in 127.{1 + block // 250}.{block % 250}.0/24 is free for another virtual radio")
 
     def listen(self, host: str, port: int) -> None:
         """Bind the five ports.

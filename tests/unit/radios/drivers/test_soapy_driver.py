@@ -254,10 +254,16 @@ def test_time_error_means_what_the_driver_means(make):
 def test_a_device_without_time_counts(make):
     radio, device = make("rtlsdr")
     assert not radio.info.hardware_time
-    with pytest.raises(RadioError, match="hardware time"):
-        radio.receive(10, at=5)
     device.reads = [(100, 0, 0), (100, 0, 0)]
     assert [radio.receive(80).start, radio.receive(80).start] == [0, 80]
+    assert radio.now() == 200
+    device.reads = [(100, 0, 0)]
+    got = radio.receive(50, at=radio.now())  # what had come before is passed over
+    assert (got.start, got.samples.shape[1], got.events) == (200, 50, ())
+    device.reads = [(100, 0, 0)]
+    behind = radio.receive(150, at=200)
+    assert (behind.start, behind.samples.shape[1]) == (250, 100)
+    assert [(event.kind, event.position, event.count) for event in behind.events] == [("gap", 200, 50)]
 
 
 def test_a_reception_that_does_not_come_ends_at_its_deadline(make):

@@ -11,8 +11,8 @@ from hil.errors import ConfigError, RadioError, RadioNotFoundError
 from hil.radios.bench import BenchConfig
 from hil.radios.virtual import world as worlds
 from hil.radios.virtual.address import is_loopback, proven_virtual
+from hil.radios.virtual.client import ask
 from hil.radios.virtual.clock import QUANTUM, AirClock
-from hil.radios.virtual.control import ask
 from hil.radios.virtual.faults import Faults
 from hil.radios.virtual.process import serve
 from hil.radios.virtual.ramp import ramp, ramp_positions
