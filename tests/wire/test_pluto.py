@@ -259,7 +259,8 @@ CYCLE = """
 import sys, time, json
 import numpy as np
 from hil.radios.bench import BenchConfig
-from hil.radios.session import Bench
+from hil.radios.session import Bench, silence_on_signals
+silence_on_signals()
 bench = Bench(BenchConfig.model_validate(json.loads(sys.stdin.readline())))
 tx = bench.radios["tx"]
 if sys.argv[1] == "cyclic":
@@ -291,7 +292,7 @@ def test_silent_within_a_second_of_being_killed(air, how, signal_number):
             pytest.fail("never transmitted")
         process.send_signal(signal_number)
         killed = time.monotonic()
-        process.wait(10)
+        assert process.wait(10) == (-signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal_number)
         while air.ask("status")["radios"]["tx"]["transmitting"]:
             assert time.monotonic() - killed < 1.0
             time.sleep(0.02)

@@ -313,7 +313,8 @@ def test_two_devices_set_their_time_at_one_pulse():
 CHILD = """
 import sys, time, numpy as np
 from hil.radios.bench import BenchConfig
-from hil.radios.session import Bench
+from hil.radios.session import Bench, silence_on_signals
+silence_on_signals()
 bench = Bench(BenchConfig.model_validate_json(sys.stdin.readline()))
 radio = bench.radios["sdr"]
 tone = np.full((2, 400_000), 0.3, np.complex64)
@@ -341,6 +342,7 @@ def test_a_killed_client_leaves_no_transmitter_on(air, number):
         time.sleep(1.0)
         assert not air.ask("status")["radios"]["sdr"]["transmitting"]
         assert air.ask("status")["radios"]["sdr"]["clients"] == []
+        assert child.wait(10) == (-signal.SIGKILL if number == signal.SIGKILL else 128 + number)
     finally:
         child.kill()
         child.wait()

@@ -371,7 +371,8 @@ TRANSMITTER = """
 import sys
 import numpy as np
 from hil.radios.bench import BenchConfig
-from hil.radios.session import Bench
+from hil.radios.session import Bench, silence_on_signals
+silence_on_signals()
 with Bench(BenchConfig.model_validate_json(sys.argv[1])) as bench:
     tx = bench.radios["tx"]
     samples = np.full((1, 6_000_000, 2), 9000, np.int16)
