@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 
 from hil._version import __version__
 from hil.errors import HilError
+from hil.radios.silence import silence_on_signals
 
 __all__ = ["cli", "main"]
 
@@ -67,9 +67,9 @@ def cli() -> None:
 def main() -> None:
     """Entry point: a `HilError` becomes one clear line and exit code 1; a bug keeps its traceback.
 
-    SIGTERM unwinds like Ctrl-C, so that transmitters are silenced on the way out.
+    SIGTERM and SIGHUP unwind like Ctrl-C, so that transmitters are silenced on the way out.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    silence_on_signals()
     try:
         cli(prog_name="hil")
     except HilError as err:

@@ -78,7 +78,7 @@ def _measure_cfo(loop: Loop) -> float:
 
 def run_conformance(config: BenchConfig, radio: str, *, transmit: bool) -> int:
     """Run the suite, printing as pytest does; its exit code, 0 = passed."""
-    from hil.radios.virtual.client import ensure_air
+    from hil.radios.virtual.ensure import ensure_air
 
     with ensure_air(config) as served:
         running = served.model_copy(update={"air": served.air.model_copy(update={"control_port": 0})})

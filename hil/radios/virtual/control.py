@@ -12,10 +12,9 @@ from pydantic import ValidationError
 
 from hil.errors import HilError
 from hil.radios.airconfig import FaultConfig
-from hil.radios.virtual.client import ask
 from hil.radios.virtual.world import World
 
-__all__ = ["Control", "ask"]
+__all__ = ["Control"]
 
 _LONGEST = 1 << 16
 
