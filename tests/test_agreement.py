@@ -5,8 +5,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
-
 from hil.agreement import Difference, clustered_difference, holm_exceeds, simultaneous_intervals
+
 from hil.results import agreement_rows, comparison_rows
 
 

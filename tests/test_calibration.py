@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from hil.collect import to_complex
 
 from hil.calibration.links import Sounder, calibrate_links
 from hil.calibration.precode import MAX_INVERSION_DB, align
-from hil.collect import to_complex
 from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import ReceiverConfig
@@ -86,9 +86,10 @@ def test_a_link_that_is_too_weak_is_named():
 
 def test_superposed_transmitters_arrive_as_one(tmp_path):
     """The whole way: sound, align, send both, and the air adds x_1 + x_2 with the SNR that its truth says."""
-    from hil.captures import CaptureWriter
     from hil.collect import PointSpec
     from hil.onair import AirRun, frame_for, receiver_for
+
+    from hil.captures import CaptureWriter
 
     config = find_bench("builtin")
     receiver = receiver_for(config)

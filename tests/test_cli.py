@@ -125,7 +125,7 @@ def test_other_weights_than_on_the_air_are_refused(hil, small_run, untrained, tm
     torch.manual_seed(8)
     recipe = load_recipe(ROOT / "models" / "jscc-noma.toml")
     target = tmp_path / "models" / "jscc-noma.safetensors"
-    write_weights(target, build_network(recipe).state_dict(), recipe, dataset="", fingerprint="", version="0")
+    write_weights(target, build_network(recipe).state_dict(), recipe, dataset="", fingerprint="")
     one_line(hil("replay", small_run / "capture.h5", "--models", tmp_path / "models"), "jscc-noma", "--other-weights")
 
 

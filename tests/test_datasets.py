@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hil.datasets.tasks import junk_mask, make_tasks, positive_mask
 from PIL import Image
 
-from hil.datasets.synthetic import reader as synthetic
 from hil.datasets.dataset import Dataset, Split, load_dataset
-from hil.datasets.tasks import junk_mask, make_tasks, positive_mask
+from hil.datasets.synthetic import reader as synthetic
 from hil.errors import DatasetError
 
 

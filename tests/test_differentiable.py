@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from hil.channel.awgn import complex_normal, superpose
 from hil.channel.simulator import ChannelConfig, Tap
 from hil.errors import ShapeError
-from hil.models.training.frames import CarrierLink, FrameLink, LinkOutput, drawn_from_capture
 from hil.models.contract import normalize_power
+from hil.models.training.frames import CarrierLink, FrameLink, LinkOutput, drawn_from_capture
 from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import Receiver, ReceiverConfig
 

@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
-
-from hil.captures import Capture, FrameKind, verify
 from hil.collect import PointSpec
 from hil.experiment import ExperimentConfig, transmit_power
+
+from hil.captures import Capture, FrameKind, verify
 from tests.conftest import DATASET, ROOT
 
 

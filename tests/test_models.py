@@ -14,12 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from hil.errors import ConfigError, ModelError, ShapeError
-from hil.models.training.awgn import receive_awgn
+from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
 from hil.models.backbones.small import build_backbone
+from hil.models.contract import Received, Scheme, normalize_power
 from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Recipe, SnrRange, find_recipe, load_recipe
-from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
-from hil.models.contract import Received, Scheme, normalize_power
+from hil.models.training.awgn import receive_awgn
 from hil.models.weights import read_weights, write_weights
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -225,7 +225,7 @@ def test_resnet50_features_and_last_stride(last_stride, side):
 def saved(folder: Path, scheme: str = "jscc-oma") -> Path:
     recipe = Recipe(name=scheme, scheme=scheme, features=16)
     path = folder / f"{scheme}.safetensors"
-    write_weights(path, network(scheme).state_dict(), recipe, dataset="none", fingerprint="0", version="0")
+    write_weights(path, network(scheme).state_dict(), recipe, dataset="none", fingerprint="0")
     return path
 
 

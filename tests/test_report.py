@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from hil.collect import PointSpec
 
 from hil.captures import CaptureWriter
 from hil.cli.figures import figures
 from hil.cli.report import report
-from hil.collect import PointSpec
 from hil.errors import ConfigError
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import ReceiverConfig

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from hil.datasets.tasks import TaskSet, junk_mask
+from hil.retrieval import bootstrap_interval, chance, paired_difference, rank, top1_only
 
 from hil import retrieval
 from hil.datasets.dataset import Split
-from hil.datasets.tasks import TaskSet, junk_mask
 from hil.errors import ShapeError
-from hil.retrieval import bootstrap_interval, chance, paired_difference, rank, top1_only
 
 
 def labels(identities, cameras):

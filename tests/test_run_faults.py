@@ -3,16 +3,16 @@
 import contextlib
 
 import pytest
+from hil.experiment import ExperimentConfig, run_air
+from hil.replay import replay
+from hil.workload import load_workload
 
 from benchmarks.faults import fault_bench
 from hil.captures import Capture, FrameStatus
 from hil.captures.verify import verify
 from hil.errors import DriverMissingError, RadioError
-from hil.experiment import ExperimentConfig, run_air
 from hil.radios.virtual.process import serve
 from hil.registry import DRIVERS
-from hil.replay import replay
-from hil.workload import load_workload
 from tests.conftest import DATASET
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -16,10 +16,10 @@ import torch
 from click.testing import CliRunner
 
 from hil.errors import ConfigError, DatasetError, ModelError
-from hil.models.training.augment import augment_images
-from hil.models.training.examples import draw_pairs, split_identities
 from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, SnrRange, Stage
+from hil.models.training.augment import augment_images
+from hil.models.training.examples import draw_pairs, split_identities
 from hil.models.training.train import train
 from hil.models.training.trainable import Batch, RetrievalTraining
 

@@ -127,11 +127,34 @@ def calibrate_links(
     Raises:
         CalibrationError: a link is not heard even at full gain, or most frames are lost.
     """
+    first = sounder.receivers[0]
+    gains, number = _climb(sounder, set_gain, gain_range, first_frame, aim_db, looks)
+    heard = [sounder.sound(number + index) for index in range(frames)]
+    found: list[LinkCalibration] = []
+    for name in sounder.receivers:
+        good = [look for one in heard if (look := one[name]) is not None]
+        if name == first and len(good) < max(2, frames // 2):
+            raise CalibrationError(
+                f"only {len(good)} of {frames} sounding frames were received at transmit gains {_show(gains)} dB; "
+                "look for interference, or for overflows in the ledger"
+            )
+        found += _links(name, good, gains)
+    return found
+
+
+def _climb(
+    sounder: Sounder,
+    set_gain: Callable[[int, float], float],
+    gain_range: Callable[[int], tuple[float, float]],
+    number: int,
+    aim_db: float,
+    looks: int,
+) -> tuple[list[float], int]:
+    """Gains at which the first receiver hears every link near `aim_db`, and the next frame's number."""
     transmitters = sounder.form.transmitters
     limits = [gain_range(tx) for tx in range(transmitters)]
     gains = [set_gain(tx, limits[tx][0]) for tx in range(transmitters)]
     first = sounder.receivers[0]
-    number = first_frame
     while True:
         seen = [sounder.sound(number + look)[first] for look in range(looks)]
         number += looks
@@ -148,17 +171,7 @@ def calibrate_links(
             gains[tx] = set_gain(tx, min(max(want, limits[tx][0]), limits[tx][1]))
     for tx, value in enumerate(snr):
         gains[tx] = set_gain(tx, min(max(gains[tx] + aim_db - value, limits[tx][0]), limits[tx][1]))
-    heard = [sounder.sound(number + index) for index in range(frames)]
-    found: list[LinkCalibration] = []
-    for name in sounder.receivers:
-        good = [look for one in heard if (look := one[name]) is not None]
-        if name == first and len(good) < max(2, frames // 2):
-            raise CalibrationError(
-                f"only {len(good)} of {frames} sounding frames were received at transmit gains {_show(gains)} dB; "
-                "look for interference, or for overflows in the ledger"
-            )
-        found += _links(name, good, gains)
-    return found
+    return gains, number
 
 
 def _links(receiver: str, good: Sequence[FrameReception], gains: Sequence[float]) -> list[LinkCalibration]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,17 +14,18 @@ from torch import Tensor
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
 from hil.calibration.precode import Precoder, align
 from hil.captures import CapturePlan, CaptureWriter, plan_capture
-from hil.errors import CalibrationError, RadioError, RadioTimeoutError, TransmitRefusedError
+from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import build_frame
 from hil.points.fragments import cut
+from hil.points.keep import keep_burst, keep_failure, sounding_row
 from hil.points.receive import Collection, Collector, to_complex
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.session import Bench
-from hil.units import db_to_power, decibels, power_to_db
+from hil.units import db_to_power, power_to_db
 
 __all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "AirRun", "OnAir", "capture_needs", "sounding_frames"]
 
@@ -127,7 +127,7 @@ class AirRun:
                 break
             except RadioError as err:
                 lost = {name: {"status": "lost"} for name in self.receivers}
-                self._keep_failure(err, self._calibration, "sounding", number, lost)
+                keep_failure(self.writer, err, self._calibration, "sounding", number, lost)
                 if attempt == EXPIRIES or not isinstance(err, RadioTimeoutError):
                     raise
         heard: dict[str, FrameReception | None] = {}
@@ -137,55 +137,9 @@ class AirRun:
             useful = got.whole and len(part.samples)
             found = receive(name, to_complex(part.samples, self.bench.full_scales[name])) if useful else None
             heard[name] = found
-            rows[name] = _sounding_row(found, number, part.start, whole=got.whole)
-        self._keep(got, self._calibration, "sounding", number, rows)
+            rows[name] = sounding_row(found, number, part.start, whole=got.whole)
+        keep_burst(self.writer, got, self._calibration, "sounding", number, rows)
         return heard
-
-    def _keep(
-        self,
-        got: BurstReception,
-        point: int,
-        kind: Literal["frame", "sounding"],
-        number: int,
-        ledger: Mapping[str, dict[str, Any]],
-    ) -> None:
-        """Commit a burst with its frame's rows of the ledger, which say what the radios reported of it."""
-        events = _event_rows(got)
-        told = Counter(event["kind"] for event in events)
-        for row in ledger.values():
-            row |= {"late": told["late"], "underflow": told["underflow"], "overflow": told["overflow"] + told["gap"]}
-            if row["status"] == "lost" and row["overflow"]:
-                row["status"] = "overflow"
-        self.writer.append_burst(
-            point,
-            {name: got.heard[name] for name in ledger},
-            kind=kind,
-            frame_numbers=[number],
-            ledger={name: [row] for name, row in ledger.items()},
-            events=events,
-            sent_at=dict.fromkeys(ledger, _sent_at(got)),
-        )
-
-    def _keep_failure(
-        self,
-        err: RadioError,
-        point: int,
-        kind: Literal["frame", "sounding"],
-        number: int,
-        ledger: Mapping[str, dict[str, Any]],
-    ) -> None:
-        """Commit that a burst failed and why; its samples, if there were any, never reached the host."""
-        if isinstance(err, TransmitRefusedError):
-            return  # nothing was sent
-        event = {"kind": err.event, "radio": err.radio, "detail": str(err)}
-        self.writer.append_burst(
-            point,
-            {},
-            kind=kind,
-            frame_numbers=[number],
-            ledger={name: [row] for name, row in ledger.items()},
-            events=[event],
-        )
 
     def sounder(self, spec: FrameConfig, symbols: int) -> Sounder:
         """Sounds all transmitters of the bench with frames like the run's."""
@@ -371,7 +325,7 @@ class AirRun:
                 got = self.burst(carried.frame(index, number))
             except RadioError as err:
                 lost = {name: collector.miss(number) for name, collector in collectors.items()}
-                self._keep_failure(err, point, "frame", number, lost)
+                keep_failure(self.writer, err, point, "frame", number, lost)
                 if not isinstance(err, RadioTimeoutError):
                     raise
                 expired += 1
@@ -385,7 +339,7 @@ class AirRun:
                     rows[name] = (
                         collector.add(part.samples, number, part.start) if got.whole else collector.miss(number, "late")
                     )
-                self._keep(got, point, "frame", number, rows)
+                keep_burst(self.writer, got, point, "frame", number, rows)
             progress(1)
         return None
 
@@ -412,31 +366,3 @@ class _Carried:
     def frame(self, index: int, number: int) -> Tensor:
         rows = slice(index * self.form.tasks, (index + 1) * self.form.tasks)
         return build_frame(self.symbols[:, rows], number, self.form, precoder=self.weights, scale=self.scale)
-
-
-def _sounding_row(heard: FrameReception | None, number: int, start: int, *, whole: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"frame": number, "status": "lost" if whole else "late", "detected": False}
-    if heard is not None:
-        row |= {"status": "decoded", "detected": True, "metric": heard.metric, "start": start + heard.start}
-        row |= {"snr_db": [decibels(value) for value in heard.snr.tolist()], "cfo_hz": heard.cfo_hz.tolist()}
-    return row
-
-
-def _sent_at(got: BurstReception) -> int | None:
-    """When the burst began, where radios on one clock say so."""
-    known = [value for value in got.sent_at if value is not None]
-    return min(known) if known else None
-
-
-def _event_rows(got: BurstReception) -> list[dict[str, Any]]:
-    """Stream events as rows of a capture."""
-    return [
-        {
-            "kind": event.kind,
-            "radio": event.radio,
-            "channel": event.channel,
-            "sample": event.position,
-            "count": event.count,
-        }
-        for event in got.events
-    ]

@@ -81,30 +81,13 @@ def simulate(
         power: of each transmitter relative to 1, which the decoder is told as `Received.scale`.
         progress: told how many draws are done.
     """
-    plan, count = contender.plan, sent.symbols.shape[1]
+    count = sent.symbols.shape[1]
     index = torch.arange(count) if index is None else index
-    valid = plan.occupied.any(0).expand(count, -1)
-    noise = {name: medium.noise_var.expand(count, plan.uses) for name, medium in media.items()}
-
-    def one(draw: int) -> Mapping[str, Output]:
-        digest = hashlib.sha256(f"{seed}/{draw}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        received = {
-            name: Received.for_plan(
-                plan,
-                symbols=superpose(sent.symbols, medium.channel, noise[name], generator) * valid,
-                noise_var=noise[name],
-                channel=medium.channel,
-                power=power,
-            )
-            for name, medium in media.items()
-        }
-        return contender.decode(received, sent.side).outputs
 
     def some(first: int) -> Shares:
         share = range(first, draws, parts)
         with torch.inference_mode():
-            made = [one(draw) for draw in share]
+            made = [_one_draw(contender, sent, media, f"{seed}/{draw}", power) for draw in share]
             found = {
                 (goal, name or None): judge.headline(_together([outputs[name] for outputs in made]), index.repeat(len(share)))
                 for goal, judge in contender.judges.items()
@@ -119,6 +102,22 @@ def simulate(
     with ThreadPoolExecutor(WORKERS) as pool:
         totals = list(pool.map(some, range(parts)))
     return {key: torch.stack([total[key] for total in totals]).sum(0) / draws for key in totals[0]}
+
+
+def _one_draw(
+    contender: Contender, sent: Sent, media: Mapping[str, Medium], name: str, power: Sequence[float]
+) -> Mapping[str, Output]:
+    """What the decoder makes of one draw of the noise at every receiver."""
+    plan, shape = contender.plan, sent.symbols.shape[1:]
+    digest = hashlib.sha256(name.encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    valid = plan.occupied.any(0).expand(shape)
+    received = {}
+    for receiver, medium in media.items():
+        noise_var = medium.noise_var.expand(shape)
+        symbols = superpose(sent.symbols, medium.channel, noise_var, generator) * valid
+        received[receiver] = Received.for_plan(plan, symbols=symbols, noise_var=noise_var, channel=medium.channel, power=power)
+    return contender.decode(received, sent.side).outputs
 
 
 def _together(outputs: Sequence[Output]) -> Output:

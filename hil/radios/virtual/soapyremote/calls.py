@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hil import __version__
+from hil._version import __version__
 from hil.radios.virtual.radio import Side
 from hil.radios.virtual.soapyremote.device import ANTENNAS, CLOCK_SOURCES, FORMATS, TIME_SOURCES, DeviceError, SoapyDevice
 from hil.radios.virtual.soapyremote.wire import (
