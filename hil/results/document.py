@@ -181,14 +181,14 @@ def parse_results(data: Any, source: str) -> ResultsDocument:
         raise ConfigError(f"{source} holds no results of hil: {path}: {first['msg']}") from err
 
 
-def read_results(path: Path) -> ResultsDocument:
+def read_results(path: str | Path) -> ResultsDocument:
     """Read `results.json` of this or an older version.
 
     Raises:
         ConfigError: it cannot be read, is no results, or is of a newer version.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
         raise ConfigError(f"{path} cannot be read as results: {err}") from err
     return parse_results(data, str(path))

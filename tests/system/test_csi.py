@@ -2,14 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
 
 import hil
 from hil.captures import Capture
 from hil.config import validate
+from hil.models.contract import Sent
 from hil.points.spec import PointSpec
 from hil.runs.replay import collect_point
 from tests.conftest import DATASET
@@ -30,12 +31,19 @@ def again(tmp_path):
     return hil.replay(tmp_path / "run")
 
 
-def points(path):
-    with Capture.open(path) as capture:
+class Point(NamedTuple):
+    spec: PointSpec
+    found: dict
+    sent: Sent
+    fade: torch.Tensor | None
+
+
+def points(folder):
+    with Capture.open(folder / "run" / "capture.h5") as capture:
         for record in capture.points:
             if record.attrs["kind"] == "point":
                 spec = validate(PointSpec, record.attrs["spec"], record.name)
-                yield spec, record, *collect_point(capture, record, spec)
+                yield Point(spec, *collect_point(capture, record, spec))
 
 
 def rows(document, source="air", **wanted):
@@ -57,15 +65,15 @@ def assert_same(live, replayed):
 def test_emulated_fades_reach_the_decoder_as_they_were_drawn(tmp_path):
     live = measure(tmp_path, "Csir", "Single", snr_db=[25.0], fading="emulated", tasks=168)
     fades = {}
-    for spec, record, collections, sent, fade in points(tmp_path / "run" / "capture.h5"):
-        found = collections["rx"]
-        fades[spec.scheme] = fade
+    for point in points(tmp_path):
+        found, fade = point.found["rx"], point.fade
+        fades[point.spec.scheme] = fade
         # h = f: the front end's response was taken out, the experiment's was not
         assert torch.allclose(found.channel[0], fade[0][:, None].expand_as(found.channel[0]), atol=0.03)
-        error = found.symbols - fade[0][:, None] * sent.symbols[0]
+        error = found.symbols - fade[0][:, None] * point.sent.symbols[0]
         assert float(error.abs().square().mean()) == pytest.approx(10**-2.5, rel=0.3)
         assert found.snr_db == pytest.approx([25.0], abs=1.5)  # fades are not in the link's SNR
-        assert spec.frame.digital_rms_dbfs == -20.0
+        assert point.spec.frame.digital_rms_dbfs == -20.0
         assert float(fade.abs().square().mean()) == pytest.approx(1.0, abs=0.2)
     first, second = fades.values()
     assert torch.equal(first, second)  # every scheme meets the same fades
@@ -100,10 +108,10 @@ def _single():
 def test_encoders_are_told_the_calibrated_snr(tmp_path):
     live = measure(tmp_path, "SnrAware", snr_db=[0.0, 12.0])
     told = {}
-    for spec, record, collections, sent, fade in points(tmp_path / "run" / "capture.h5"):
-        told[spec.snr_db_target] = spec.tx_snr_db[0]
-        repeats = np.allclose(sent.symbols[0, :, :6], sent.symbols[0, :, 6:])
-        assert repeats == (spec.snr_db_target < 6)
+    for point in points(tmp_path):
+        target, symbols = point.spec.snr_db_target, point.sent.symbols[0]
+        told[target] = point.spec.tx_snr_db[0]
+        assert torch.allclose(symbols[:, :6], symbols[:, 6:]) == (target < 6)
     # gains move in steps of 0.25 dB, and the record's own error is part of what is told
     assert told == {0.0: pytest.approx(0.0, abs=0.26), 12.0: pytest.approx(12.0, abs=0.26)}
     assert {row.csi["tx"] for row in rows(live)} == {"snr"}
@@ -137,11 +145,10 @@ def test_two_receivers_are_scored_from_one_capture(tmp_path):
 
 def test_a_task_larger_than_a_frame_is_cut_and_put_together(tmp_path):
     live = measure(tmp_path, "Long", snr_db=[10.0], max_frame_uses=48, tasks=12)
-    for spec, record, collections, sent, fade in points(tmp_path / "run" / "capture.h5"):
-        assert spec.fragments == 2
-        assert spec.frames == 24
-        found = collections["rx"]
-        error = (found.symbols - sent.symbols[0]).abs().square().mean()
+    for point in points(tmp_path):
+        assert point.spec.fragments == 2
+        assert point.spec.frames == 24
+        error = (point.found["rx"].symbols - point.sent.symbols[0]).abs().square().mean()
         assert float(error) == pytest.approx(0.1, rel=0.25)
     assert rows(live)[0].frames["scored"] == 24
     assert_same(live, again(tmp_path))
@@ -149,10 +156,10 @@ def test_a_task_larger_than_a_frame_is_cut_and_put_together(tmp_path):
 
 def test_codewords_of_varying_length_keep_their_power_and_their_length(tmp_path):
     live = measure(tmp_path, "Varying", snr_db=[15.0])
-    for spec, record, collections, sent, fade in points(tmp_path / "run" / "capture.h5"):
-        length = sent.length[0]
+    for point in points(tmp_path):
+        length = point.sent.length[0]
         assert set(length.tolist()) == {6, 12}
-        power = sent.symbols[0].abs().square().sum(1) / length
+        power = point.sent.symbols[0].abs().square().sum(1) / length
         assert torch.allclose(power, torch.ones_like(power), atol=1e-4)
     assert rows(live)[0].uses == [pytest.approx(float(length.double().mean()))]
     assert_same(live, again(tmp_path))
