@@ -106,8 +106,8 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def _in_line(value: Any) -> Any:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {item}" for name, item in value.items())
-    return "not known" if value is None else value
+        value = ", ".join(f"{name} {item}" for name, item in value.items())
+    return "not known" if value is None or value == "" else value
 
 
 def _info(capture: Capture) -> dict[str, Any]:
