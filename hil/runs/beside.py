@@ -1,0 +1,237 @@
+"""Simulations beside the air: the same tasks through the mathematical channel, or through the captured one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hil.goals.contract import PerTask, headline
+from hil.models.contract import Sent
+from hil.points.contender import Contender
+from hil.points.kinds import Energy
+from hil.points.simulate import Medium, awgn_noise, seed_of, simulate
+from hil.points.simulate import Shares as Simulated
+from hil.results.compare import Condition, Pair, Shares
+from hil.results.document import Row
+from hil.results.rows import mean_uses, simulated_row
+from hil.runs.config import RunConfig
+from hil.runs.progress import Progress
+from hil.runs.steps import Key, Measured, subject
+from hil.units import db_to_power, linear_mean_db, power_to_db
+
+__all__ = ["Beside", "beside_channel", "beside_point", "simulated_rows"]
+
+
+@dataclass(kw_only=True)
+class Beside:
+    """Simulations beside measured points."""
+
+    rows: list[Row] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    shares: Shares = field(default_factory=dict)
+    basis: str = "effective"
+
+
+def distinct_shares(scored: PerTask, name: str, index: Tensor) -> Tensor:
+    """Mean of a value over the repetitions of each distinct task, float64 [distinct task]."""
+    count = int(index.max()) + 1
+    total = torch.zeros(count, dtype=torch.float64).index_add_(0, index, scored.values[name].double())
+    return total / torch.bincount(index, minlength=count).clamp_min(1)
+
+
+def simulated_rows(
+    contender: Contender,
+    sent: Sent,
+    *,
+    snr_db: Sequence[float],
+    basis: str,
+    target: float,
+    energy: Energy,
+    config: RunConfig,
+    progress: Progress | None,
+    index: Tensor | None = None,
+    fade: Tensor | None = None,
+) -> tuple[dict[Key, Row], Simulated]:
+    """Tasks through AWGN at an SNR (dB, one a transmitter or one for all), through the same fades if any.
+
+    Args:
+        contender: decodes and judges.
+        sent: of the distinct tasks, or of those in `index`.
+        snr_db: drawn at.
+        basis: what that SNR is.
+        target: of the point.
+        energy: rule that is drawn under.
+        config: draws and seed.
+        progress: told the draws done.
+        index: distinct task of each, where not 0, 1, 2, ….
+        fade: complex64 [tx, task], known to schemes that ask for the channel.
+    """
+    channel = None if fade is None else fade[..., None].expand_as(sent.symbols)
+    medium = Medium(noise_var=awgn_noise(contender.plan, snr_db), channel=channel)
+    shares = simulate(
+        contender,
+        sent,
+        dict.fromkeys(contender.plan.receivers, medium),
+        draws=config.draws,
+        seed=seed_of(config.seed, contender.name, target, basis + energy),
+        index=index,
+        progress=progress,
+    )
+    rows = {
+        key: simulated_row(
+            subject(contender, key),
+            share,
+            basis=basis,
+            draws=config.draws,
+            index=index,
+            snr_db_target=target,
+            snr_db=list(snr_db),
+            snr_eff_db=linear_mean_db(snr_db),
+            energy=energy,
+            fading="none" if fade is None else "emulated",
+            uses=mean_uses(contender.plan, sent.length),
+        )
+        for key, share in shares.items()
+    }
+    return rows, shares
+
+
+def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: Progress) -> None:
+    """Simulate one point beside the air, at the link's and at the effective SNR, and note what is compared.
+
+    Where a point fades in the air, the captured channel is drawn through instead.
+    """
+    steps = 2 * config.draws
+    if math.isnan(point.first.snr_eff_db):  # nothing was received
+        progress(steps)
+        return
+    for key, scored in point.scored.items():
+        _note_air(point, key, scored, beside)
+    if point.spec.fading == "air":
+        beside_channel(point, config, beside)
+        progress(steps)
+        return
+    spec, contender = point.spec, point.contender
+    index = None
+    sent, fade = repeat_free(point)
+    if fade is not None:
+        index = spec.task_index()
+    common: dict[str, Any] = {
+        "target": spec.snr_db_target, "config": config, "progress": progress, "index": index, "fade": fade,
+    }  # fmt: skip
+    link, _ = simulated_rows(contender, sent, snr_db=point.first.snr_db, basis="link", energy=spec.energy, **common)
+    effective, shares = simulated_rows(
+        contender, sent, snr_db=[point.first.snr_eff_db], basis="effective", energy=spec.energy, **common
+    )
+    beside.rows += [*link.values(), *effective.values()]
+    clusters = contender.tasks.clusters
+    for key, share in shares.items():
+        name = headline(contender.goals[key[0]]).name
+        scored = point.scored[key]
+        air = distinct_shares(scored, name, spec.task_index()) if index is None else scored.values[name].double()
+        own = clusters[: len(share)] if index is None else clusters[index]
+        beside.pairs.append(Pair(row=point.rows[key], air=air, simulated=share, clusters=own))
+    if spec.energy == "per_use":
+        _per_task(point, sent, effective, shares, beside, common)
+
+
+def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:
+    """What a simulation sends: the distinct tasks, or every task sent where each has a fade of its own; and the fades."""
+    if point.fade is not None:
+        return point.sent, point.fade
+    distinct = slice(point.spec.distinct_tasks)
+    sent = point.sent
+    return Sent(
+        symbols=sent.symbols[:, distinct],
+        length=None if sent.length is None else sent.length[:, distinct],
+        side=None if sent.side is None else {name: value[distinct] for name, value in sent.side.items()},
+    ), None
+
+
+def _note_air(point: Measured, key: Key, scored: PerTask, beside: Beside) -> None:
+    condition = _condition(point, key, source="air", basis="link", energy=point.spec.energy)
+    name = headline(point.contender.goals[key[0]]).name
+    own = beside.shares.setdefault(condition, {})
+    own[point.spec.scheme] = distinct_shares(scored, name, point.spec.task_index())
+
+
+def _condition(point: Measured, key: Key, *, source: str, basis: str, energy: str) -> Condition:
+    return Condition(
+        goal=key[0],
+        receiver=key[1],
+        source=source,
+        snr_basis=basis,
+        energy=energy,
+        snr_db_target=point.spec.snr_db_target,
+    )
+
+
+def _per_task(
+    point: Measured,
+    sent: Sent,
+    effective: Mapping[Key, Row],
+    shares: Simulated,
+    beside: Beside,
+    common: Mapping[str, Any],
+) -> None:
+    """The same point with the energy of a task fixed, Σ‖x_i‖² = q: superposed transmitters have a share of the power each."""
+    plan = point.contender.plan
+    factor = plan.uses / int(plan.occupied.sum())
+    rows, found = {key: row.model_copy(update={"energy": "per_task"}) for key, row in effective.items()}, shares
+    if factor != 1:  # else q is spent in either case
+        inversion = getattr(next(iter(point.rows.values())), "precoder_power_db", None) or [0.0]
+        taken = power_to_db(sum(db_to_power(value) for value in inversion) / len(inversion))  # paid from the same energy
+        snr_db = [point.first.snr_eff_db + power_to_db(factor) - taken]
+        rows, found = simulated_rows(point.contender, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
+    beside.rows += rows.values()
+    for key, share in found.items():
+        if point.fade is None:
+            condition = _condition(point, key, source="simulation", basis="effective", energy="per_task")
+            beside.shares.setdefault(condition, {})[point.spec.scheme] = share
+
+
+def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
+    """The same symbols through the captured channel and noise of every use, with new noise; tasks that were heard."""
+    beside.basis = "channel"
+    heard = torch.stack([one.valid.any(1) for one in point.collections.values()]).all(0)
+    if not bool(heard.any()):
+        return
+    spec, contender = point.spec, point.contender
+    index = spec.task_index()[heard]
+    draws = max(1, -(-config.draws * spec.distinct_tasks // int(heard.sum())))
+    media = {
+        name: Medium(noise_var=one.noise_var[heard], channel=one.channel[:, heard])
+        for name, one in zip(contender.plan.receivers, point.collections.values(), strict=True)
+    }
+    part = Sent(
+        symbols=point.sent.symbols[:, heard],
+        length=None if point.sent.length is None else point.sent.length[:, heard],
+        side=None if point.sent.side is None else {name: value[heard] for name, value in point.sent.side.items()},
+    )
+    shares = simulate(contender, part, media, draws=draws, seed=config.seed, index=index)
+    for key, share in shares.items():
+        found = point.of(key[1])
+        name = headline(contender.goals[key[0]]).name
+        beside.rows.append(
+            simulated_row(
+                subject(contender, key),
+                share,
+                basis="channel",
+                draws=draws,
+                index=index,
+                snr_db_target=spec.snr_db_target,
+                snr_db=found.snr_db,
+                snr_eff_db=found.snr_eff_db,
+                energy=spec.energy,
+                fading=spec.fading,
+            )
+        )
+        air = point.scored[key].values[name][heard].double()
+        beside.pairs.append(
+            Pair(row=point.rows[key], air=air, simulated=share, clusters=contender.tasks.clusters[index])
+        )
