@@ -48,7 +48,12 @@ def coco(found, classes):
             )
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = {"images": images, "annotations": truths, "categories": [{"id": c + 1} for c in range(classes)], "info": {}}
+        truth.dataset = {
+            "images": images,
+            "annotations": truths,
+            "categories": [{"id": c + 1} for c in range(classes)],
+            "info": {},
+        }
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(made), "bbox")
         evaluation.evaluate()
@@ -98,7 +103,9 @@ def main() -> None:
         "versions": {package: version(package) for package in PACKAGES},
         "detection": {name: options | coco(scenes(**options), options.get("classes", 4)) for name, options in SCENES.items()},
         "similarity": {
-            f"{name}-{side}": similarity(name, size) for name in IMAGE_CASES for side, size in (("large", LARGE), ("small", SMALL))
+            f"{name}-{side}": similarity(name, size)
+            for name in IMAGE_CASES
+            for side, size in (("large", LARGE), ("small", SMALL))
         },
         "classification": {str(seed): classes(seed) for seed in (1, 2, 3)},
     }
