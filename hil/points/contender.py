@@ -15,27 +15,22 @@ from torch import Tensor
 from hil.datasets.dataset import Dataset
 from hil.errors import ModelError
 from hil.goals.contract import Goal, GoalOptions, Judge, PerTask, Tasks
-from hil.models.contract import Output, Plan, Received, Scheme, Sent, power_used
+from hil.models.checks import check_output, check_sent, expect_sent
+from hil.models.contract import Output, Plan, Received, Scheme, Sent, stacked
 
 __all__ = ["BATCH", "Contender", "Decoded", "joined"]
 
 BATCH = 252
 """Tasks that a decoder is called on at once."""
 
-POWER_TOLERANCE = 0.01
-"""How far mean |x|² may be from 1."""
-
-JOINT = ""
-"""Name of the output that a decoder makes of all receivers together."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """What a decoder made of a point, by receiver (`JOINT` for all of them together).
+    """What a decoder made of a point.
 
     Attributes:
-        outputs: one row a task.
-        lost: bool [task].
+        outputs: of every task, for each receiver that has one ("" for all together).
+        lost: bool [task], for each of these.
     """
 
     outputs: Mapping[str, Output]
@@ -89,34 +84,11 @@ class Contender:
                 index = self.tasks.views[start : start + BATCH, : plan.transmitters]
                 views = split.float_images(index.flatten()).unflatten(0, tuple(index.shape))
                 csi = torch.tensor(tx_snr_db).expand(len(index), -1) if plan.tx_csi != "none" else None
-                parts.append(self.scheme.encode(views, csi) if csi is not None else self.scheme.encode(views))
+                made = self.scheme.encode(views, csi) if csi is not None else self.scheme.encode(views)
+                parts.append(expect_sent(self.name, made))
         sent = joined(parts)
-        self._check(sent)
+        check_sent(self.name, plan, sent, tasks=len(self.tasks))
         return sent
-
-    def _check(self, sent: Sent) -> None:
-        """The contract of `Sent`: shape, zeros where nothing may be sent, and power (mean |x|² = 1 on used uses)."""
-        plan, symbols = self.plan, sent.symbols
-        expected = (plan.transmitters, len(self.tasks), plan.uses)
-        if tuple(symbols.shape) != expected or not bool(torch.isfinite(torch.view_as_real(symbols)).all()):
-            raise ModelError(f"scheme '{self.name}' must send finite symbols {expected}, not {tuple(symbols.shape)}")
-        if bool((symbols.abs().sum(1)[~plan.occupied] != 0).any()):
-            raise ModelError(f"scheme '{self.name}' sends on uses that its plan does not occupy")
-        if not plan.uses:
-            return
-        if sent.length is not None:
-            _check_length(self.name, sent, plan)
-        if plan.normalisation == "declared":
-            return
-        power = power_used(symbols, plan.occupied, sent.length)
-        if plan.normalisation != "per_task":
-            power = power.mean(1, keepdim=True)
-        worst = float(power.flatten()[(power - 1).abs().argmax()])
-        if abs(worst - 1) > POWER_TOLERANCE:
-            raise ModelError(
-                f"scheme '{self.name}' sends with mean |x|² = {worst:.3g} over the uses it occupies, not 1 "
-                f"({plan.normalisation}); normalise with hil.models.contract.normalize_power"
-            )
 
     def decode(self, received: Mapping[str, Received], side: Mapping[str, Tensor] | None = None) -> Decoded:
         """Decode all tasks, in fixed batches, padded.
@@ -139,9 +111,9 @@ class Contender:
                 batch = {name: one.rows(start, rows, BATCH) for name, one in received.items()}
                 beside = None if side is None else {name: _padded(value[start : start + rows]) for name, value in side.items()}
                 made = self.scheme.decode(batch, tuple(self.plan.blocks), beside)
-                for name, output in made.items() if isinstance(made, Mapping) else [(JOINT, made)]:
+                for name, output in check_output(self.scheme.card, self.plan, made, tasks=BATCH, name=self.name).items():
                     parts.setdefault(name, []).append(_first_rows(output, rows))
-        outputs = {name: _cat(own) for name, own in parts.items()}
+        outputs = {name: stacked(own) for name, own in parts.items()}
         return Decoded(outputs=outputs, lost={name: self._lost(name, received) | out.erased for name, out in outputs.items()})
 
     def _lost(self, name: str, received: Mapping[str, Received]) -> Tensor:
@@ -171,17 +143,6 @@ class Contender:
         return self.decode(received, sent.side)
 
 
-def _check_length(name: str, sent: Sent, plan: Plan) -> None:
-    length = sent.length
-    assert length is not None  # asked by the caller
-    most = plan.occupied.sum(1)[:, None]
-    if length.shape != sent.symbols.shape[:2] or bool(((length < 0) | (length > most)).any()):
-        raise ModelError(f"scheme '{name}': 'length' must be [tx, task] within the uses that its plan occupies")
-    place = plan.occupied.cumsum(1)[:, None, :]
-    if bool((sent.symbols.abs() * (place > length[..., None]) != 0).any()):
-        raise ModelError(f"scheme '{name}' sends beyond the 'length' that it states")
-
-
 def joined(parts: Sequence[Sent]) -> Sent:
     """Batches of tasks one after the other."""
     first = parts[0]
@@ -201,10 +162,3 @@ def _padded(value: Tensor) -> Tensor:
 
 def _first_rows(output: Output, rows: int) -> Output:
     return type(output)(**{name: value[:rows] for name, value in vars(output).items()})
-
-
-def _cat(parts: Sequence[Output]) -> Output:
-    kind = type(parts[0])
-    if not issubclass(kind, Output) or kind is Output:
-        raise ModelError(f"a decoder must give Features, Images, Logits or Boxes (hil.models.contract), not {kind.__name__}")
-    return kind(**{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])})

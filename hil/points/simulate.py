@@ -12,18 +12,20 @@ import torch
 from torch import Tensor
 
 from hil.channel.awgn import superpose
-from hil.models.contract import Output, Plan, Received, Sent
+from hil.goals.contract import PerTask
+from hil.models.contract import Output, Plan, Received, Sent, stacked
 from hil.points.contender import Contender
+from hil.results.sample import Sample
 from hil.units import db_to_power
 
-__all__ = ["Medium", "Shares", "awgn_noise", "seed_of", "simulate"]
+__all__ = ["Medium", "Samples", "awgn_noise", "seed_of", "simulate"]
 
 SIMULATED_AT_ONCE = 12_000
 """Noisy answers judged in one call: bounds memory."""
 WORKERS = 2
 
-Shares = dict[tuple[str, str | None], Tensor]
-"""(goal, receiver or None) -> the headline's mean over the draws, float64 [task]."""
+Samples = dict[tuple[str, str | None], Sample]
+"""(goal, receiver or None) -> what the headline is made of, of every task in every draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def simulate(
     index: Tensor | None = None,
     power: Sequence[float] = (),
     progress: Callable[[int], None] | None = None,
-) -> Shares:
+) -> Samples:
     """Tasks through y = Σ h_k x_k + n, with `draws` independent noise draws.
 
     Args:
@@ -84,24 +86,26 @@ def simulate(
     count = sent.symbols.shape[1]
     index = torch.arange(count) if index is None else index
 
-    def some(first: int) -> Shares:
+    def some(first: int) -> dict[tuple[str, str | None], PerTask]:
         share = range(first, draws, parts)
         with torch.inference_mode():
             made = [_one_draw(contender, sent, media, f"{seed}/{draw}", power) for draw in share]
             found = {
-                (goal, name or None): judge.headline(_together([outputs[name] for outputs in made]), index.repeat(len(share)))
+                (goal, name or None): judge.headline(stacked([outputs[name] for outputs in made]), index.repeat(len(share)))
                 for goal, judge in contender.judges.items()
                 for name in made[0]
             }
         if progress:
             progress(len(share))
-        return {key: values.view(len(share), count).double().sum(0) for key, values in found.items()}
+        return found
 
     at_once = SIMULATED_AT_ONCE if contender.scheme.card.outputs == "features" else count
     parts = min(draws, max(WORKERS, math.ceil(draws * count / at_once)))
     with ThreadPoolExecutor(WORKERS) as pool:
-        totals = list(pool.map(some, range(parts)))
-    return {key: torch.stack([total[key] for total in totals]).sum(0) / draws for key in totals[0]}
+        found = list(pool.map(some, range(parts)))
+    draw = torch.cat([torch.arange(first, draws, parts) for first in range(parts)]).repeat_interleave(count)
+    everyone = index.repeat(draws)
+    return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
 
 
 def _one_draw(
@@ -118,8 +122,3 @@ def _one_draw(
         symbols = superpose(sent.symbols, medium.channel, noise_var, generator) * valid
         received[receiver] = Received.for_plan(plan, symbols=symbols, noise_var=noise_var, channel=medium.channel, power=power)
     return contender.decode(received, sent.side).outputs
-
-
-def _together(outputs: Sequence[Output]) -> Output:
-    kind = type(outputs[0])
-    return kind(**{name: torch.cat([getattr(one, name) for one in outputs]) for name in vars(outputs[0])})

@@ -11,15 +11,10 @@ from torch import Tensor
 
 from hil.goals.contract import Goal, headline
 from hil.results.document import Agreement, Comparison, Row
-from hil.results.statistics import (
-    INTERVAL_SEED,
-    clustered_difference,
-    holm_exceeds,
-    paired_difference,
-    simultaneous_intervals,
-)
+from hil.results.sample import Sample
+from hil.results.statistics import compared, holm_exceeds, sampled_difference, simultaneous_intervals
 
-__all__ = ["BOUNDS", "Condition", "Pair", "Shares", "agreement_rows", "comparison_rows", "summary"]
+__all__ = ["BOUNDS", "Condition", "Pair", "Samples", "agreement_rows", "comparison_rows", "summary"]
 
 BOUNDS: Mapping[str, float] = {"share": 0.03, "dB": 0.3, "1": 0.03}
 """Largest difference of air and simulation that counts as agreement, by the headline's unit."""
@@ -39,16 +34,16 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One point over the air and simulated: the headline of the same tasks, float64 [task] each, and their clusters."""
+    """One point over the air and simulated: answers to the same tasks, and the clusters of all distinct tasks."""
 
     row: Row
-    air: Tensor
-    simulated: Tensor
+    air: Sample
+    simulated: Sample
     clusters: Tensor
 
 
-Shares = dict[Condition, dict[str, Tensor]]
-"""Condition -> scheme -> the headline of each distinct task, float64 [task]."""
+Samples = dict[Condition, dict[str, Sample]]
+"""Condition -> scheme -> how it answered the tasks; at least the headline's values."""
 
 
 def agreement_rows(pairs: Sequence[Pair], goals: Mapping[str, Goal], *, basis: str) -> list[Agreement]:
@@ -62,8 +57,9 @@ def agreement_rows(pairs: Sequence[Pair], goals: Mapping[str, Goal], *, basis: s
     found: list[Agreement] = []
     for name in dict.fromkeys(pair.row.goal for pair in pairs):
         own = [pair for pair in pairs if pair.row.goal == name]
-        bound = BOUNDS[headline(goals[name]).unit]
-        differences = [clustered_difference(pair.air, pair.simulated, pair.clusters) for pair in own]
+        metric = headline(goals[name])
+        bound = BOUNDS[metric.unit]
+        differences = [sampled_difference(metric, pair.air, pair.simulated, pair.clusters) for pair in own]
         intervals = simultaneous_intervals(differences)
         exceeds = holm_exceeds(differences, bound=bound)
         found += [
@@ -85,25 +81,28 @@ def agreement_rows(pairs: Sequence[Pair], goals: Mapping[str, Goal], *, basis: s
 
 
 def comparison_rows(
-    shares: Shares, noiseless: Mapping[tuple[str, str, str | None], Tensor], clusters: Tensor
+    samples: Samples,
+    noiseless: Mapping[tuple[str, str, str | None], Sample],
+    clusters: Tensor,
+    goals: Mapping[str, Goal],
 ) -> list[Comparison]:
     """Schemes against each other, and each against itself without noise, on the same tasks: paired differences.
 
     Args:
-        shares: condition -> scheme -> headline of each distinct task, float64 [task].
-        noiseless: (goal, scheme, receiver) -> the same without noise, float64 [task].
-        clusters: int64 [task].
+        samples: condition -> scheme -> how it answered the tasks.
+        noiseless: (goal, scheme, receiver) -> the same without noise.
+        clusters: int64 [distinct task].
+        goals: by name.
     """
     rows = []
-    for condition, found in shares.items():
+    for condition, found in samples.items():
+        metric = headline(goals[condition.goal])
         pairs = [(first, second, found[first], found[second]) for first, second in combinations(found, 2)]
         if condition.source == "air":
-            for name, share in found.items():
-                without = noiseless.get((condition.goal, name, condition.receiver))
-                if without is not None:
-                    pairs.append((name, "noiseless", share, without))
+            own = {name: noiseless.get((condition.goal, name, condition.receiver)) for name in found}
+            pairs += [(name, "noiseless", sample, clean) for name, sample in found.items() if (clean := own[name]) is not None]
         for first, second, one, other in pairs:
-            value, low, high = paired_difference(one, other, clusters[: len(one)], seed=INTERVAL_SEED)
+            value, low, high = compared(metric, one, other, clusters)
             rows.append(
                 Comparison(
                     goal=condition.goal,

@@ -9,13 +9,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hil.goals.contract import Goal, GoalOptions, PerTask, headline
+from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, headline
 from hil.models.card import Card
 from hil.models.contract import Plan
 from hil.results.document import MetricValue, Row, rounded
-from hil.results.statistics import INTERVAL_SEED, bootstrap_interval, metric_interval
+from hil.results.sample import Sample
+from hil.results.statistics import metric_interval
 
-__all__ = ["Subject", "constant_row", "mean_uses", "scored_row", "simulated_row"]
+__all__ = ["Subject", "mean_uses", "reference_row", "scored_row", "simulated_row"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Subject:
         scheme: its name in the results.
         card, plan: the scheme's.
         goal, options: what judges.
+        metrics: `Goal.metrics_for` the data set at the scheme's image size.
         clusters: int64 [distinct task].
         dropped: tasks that the data set cannot answer.
         receiver: whose output it is; None where the scheme makes one for all receivers.
@@ -36,6 +38,7 @@ class Subject:
     plan: Plan
     goal: Goal
     options: GoalOptions
+    metrics: tuple[Metric, ...]
     clusters: Tensor
     dropped: int = 0
     receiver: str | None = None
@@ -51,86 +54,98 @@ def scored_row(subject: Subject, tasks: PerTask, index: Tensor, *, source: Liter
         source: of the row.
         more: further keys.
     """
-    clusters = subject.clusters[index]
-    metrics = {}
-    for metric in subject.goal.metrics:
-        scored = metric.of(tasks.rows(tasks.scored)) if metric.headline else None
-        metrics[metric.name] = MetricValue(
-            value=metric.of(tasks),
-            ci=metric_interval(metric, tasks, clusters) if len(tasks) else None,
-            n=len(tasks),
-            unit=metric.unit,
-            better=metric.better,
-            headline=metric.headline,
-            scored=scored,
-        )
+    sample = Sample(tasks=tasks, index=index)
     counts = {
         "tasks": len(tasks),
         "distinct_tasks": len(index.unique()),
-        "identities": len(clusters.unique()),
+        "identities": len(subject.clusters[index].unique()),
     }
+    metrics = _metric_values(subject.metrics, sample, subject.clusters)
     return _row(subject, metrics, {"source": source, **counts, **more})
 
 
-def simulated_row(subject: Subject, share: Tensor, *, basis: str, draws: int, index: Tensor | None = None, **more: Any) -> Row:
-    """A row for a simulation: only the headline, averaged over noise draws task by task.
+def simulated_row(subject: Subject, sample: Sample, *, basis: str, **more: Any) -> Row:
+    """A row for a simulation: only the headline, averaged over noise draws.
 
     Args:
         subject: who and by what.
-        share: the headline's mean over the draws, float64 [task].
+        sample: what the headline is made of, of every task in every draw.
         basis: SNR that was drawn at.
-        draws: noise draws of each task.
-        index: int64 [task], the distinct task of each; None for 0, 1, 2, ….
         more: further keys.
     """
-    count = len(share)
-    clusters = subject.clusters[:count] if index is None else subject.clusters[index]
     metric = headline(subject.goal)
-    value = float(share.mean())
-    metrics = {
-        metric.name: MetricValue(
-            value=value,
-            ci=bootstrap_interval(share, clusters, seed=INTERVAL_SEED),
-            n=count * draws,
-            unit=metric.unit,
-            better=metric.better,
-            headline=True,
-            scored=value,
-        )
-    }
     counts = {
-        "tasks": count * draws,
-        "distinct_tasks": min(count, len(subject.clusters)),
-        "identities": len(clusters.unique()),
-        "draws": draws,
+        "tasks": len(sample),
+        "distinct_tasks": len(sample.index.unique()),
+        "identities": len(subject.clusters[sample.index].unique()),
+        "draws": 1 if sample.draw is None else len(sample.draw.unique()),
     }
+    metrics = _metric_values((metric,), sample, subject.clusters)
     return _row(subject, metrics, {"source": "simulation", "snr_basis": basis, **counts, **more})
 
 
-def constant_row(goal: Goal, name: str, value: float, *, tasks: int) -> Row:
-    """A row for what needs no scheme, such as chance: a bound, without an interval."""
-    metric = headline(goal)
-    found = MetricValue(value=value, n=tasks, unit=metric.unit, better=metric.better, headline=True)
-    flat = {metric.name: value, f"{metric.name}_ci": None}
-    return Row(
-        scheme=name,
-        kind="bound",
-        goal=goal.name,
-        goal_version=goal.version,
-        source="noiseless",
-        tasks=tasks,
-        metrics={metric.name: found},
-        **flat,
-    )
+def reference_row(goal: Goal, metrics: tuple[Metric, ...], name: str, found: float | PerTask, *, clusters: Tensor) -> Row:
+    """A row for what needs no scheme (`Judge.references`).
+
+    Args:
+        goal: whose reference it is.
+        metrics: `Goal.metrics_for` the data set.
+        name: of the reference.
+        found: the headline's expected value (chance), without an interval; or answers of all distinct tasks.
+        clusters: int64 [distinct task].
+    """
+    if isinstance(found, PerTask):
+        values = _metric_values(metrics, Sample(tasks=found, index=torch.arange(len(found))), clusters)
+    else:
+        metric = headline(goal)
+        value = MetricValue(value=found, n=len(clusters), unit=metric.unit, better=metric.better, headline=True)
+        values = {metric.name: value}
+    own: dict[str, Any] = {
+        "scheme": name,
+        "kind": "bound",
+        "goal": goal.name,
+        "goal_version": goal.version,
+        "source": "noiseless",
+        "tasks": len(clusters),
+        **_flat(metrics, values),
+        "metrics": {key: value.model_dump() for key, value in values.items()},
+    }
+    return Row.model_validate(rounded(own))
+
+
+def _metric_values(metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor) -> dict[str, MetricValue]:
+    """Each metric with its interval; the headline also without the tasks that were lost."""
+    kept = sample.tasks.rows(sample.tasks.scored)
+    return {
+        metric.name: MetricValue(
+            value=sample.value(metric),
+            ci=metric_interval(metric, sample, clusters) if len(sample) else None,
+            n=len(sample),
+            unit=metric.unit,
+            better=metric.better,
+            headline=metric.headline,
+            scored=_scored(metric, sample, kept) if metric.headline else None,
+        )
+        for metric in metrics
+    }
+
+
+def _scored(metric: Metric, sample: Sample, kept: PerTask) -> float:
+    return sample.value(metric) if len(kept) == len(sample) else metric.of(kept)
+
+
+def _flat(metrics: tuple[Metric, ...], values: Mapping[str, MetricValue]) -> dict[str, Any]:
+    """The metrics as keys of the row itself: NAME, and for the headline NAME_ci and NAME_scored."""
+    flat: dict[str, Any] = {metric.name: None for metric in metrics}
+    for name, value in values.items():
+        flat |= {name: value.value}
+        if value.headline:
+            flat |= {f"{name}_ci": value.ci, f"{name}_scored": value.scored}
+    return flat
 
 
 def _row(subject: Subject, metrics: Mapping[str, MetricValue], more: Mapping[str, Any]) -> Row:
     plan, card = subject.plan, subject.card
-    flat: dict[str, Any] = {metric.name: None for metric in subject.goal.metrics}
-    for name, metric in metrics.items():
-        flat |= {name: metric.value}
-        if metric.headline:
-            flat |= {f"{name}_ci": metric.ci, f"{name}_scored": metric.scored}
     options = subject.options.model_dump(mode="json")
     own = {
         "scheme": subject.scheme,
@@ -147,7 +162,7 @@ def _row(subject: Subject, metrics: Mapping[str, MetricValue], more: Mapping[str
         "training_seed": card.training_seed,
         "frames": None,
         **{name: value if plan.uses else None for name, value in options.items()},
-        **flat,
+        **_flat(subject.metrics, metrics),
     }
     return Row.model_validate(
         rounded({**own, **more, "metrics": {name: value.model_dump() for name, value in metrics.items()}})

@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.errors import ShapeError
-from hil.goals.contract import Metric, PerTask
+from hil.goals.contract import Metric
+from hil.results.sample import Sample
 
 __all__ = [
-    "Difference", "bootstrap_interval", "clustered_difference", "holm_exceeds", "metric_interval", "paired_difference",
-    "simultaneous_intervals",
+    "Difference", "bootstrap_interval", "clustered_difference", "compared", "holm_exceeds", "metric_interval",
+    "paired_difference", "sampled_difference", "simultaneous_intervals",
 ]  # fmt: skip
 
 INTERVAL_SEED = 20260101
 RESAMPLES = 2000
 AGGREGATED = 400
 """Resamples of a metric that is no mean: each is an aggregation over all tasks."""
+AGGREGATED_AT_ONCE = 1 << 22
+"""Weights (resample × row) given to an aggregation in one call: bounds memory."""
 
 
 def bootstrap_interval(
@@ -99,23 +102,98 @@ def _resampled(values: Tensor, clusters: Tensor, seed: int, level: float, resamp
     return means
 
 
-def metric_interval(metric: Metric, tasks: PerTask, clusters: Tensor) -> tuple[float, float]:
+def metric_interval(metric: Metric, sample: Sample, clusters: Tensor) -> tuple[float, float]:
     """95 % bootstrap interval of a metric: clusters of tasks are drawn anew, and aggregated.
+
+    Resamples that do not define the metric (a class of which no task was drawn) are left out; NaN where none does.
 
     Args:
         metric: what is aggregated.
-        tasks: values of the tasks.
-        clusters: int64 [task].
+        sample: how the tasks were answered, at least one.
+        clusters: int64 [distinct task].
     """
     if metric.aggregate is None:
-        return bootstrap_interval(tasks.values[metric.name], clusters, seed=INTERVAL_SEED)
-    _, group = np.unique(clusters.numpy(), return_inverse=True)
-    rng = np.random.Generator(np.random.PCG64(INTERVAL_SEED))
-    found = []
-    for _ in range(AGGREGATED):
-        drawn = np.bincount(rng.integers(group.max() + 1, size=group.max() + 1), minlength=group.max() + 1)
-        found.append(metric.of(tasks, torch.from_numpy(drawn[group].astype(np.float64))))
-    low, high = np.quantile(np.array(found), [0.025, 0.975])
+        return bootstrap_interval(sample.tasks.values[metric.name], clusters[sample.index], seed=INTERVAL_SEED)
+    return _percentiles(_aggregated([sample], metric, clusters, INTERVAL_SEED)[0])
+
+
+def compared(metric: Metric, first: Sample, second: Sample, clusters: Tensor) -> tuple[float, float, float]:
+    """A metric's difference, first − second, over the tasks that both answered, with its 95 % bootstrap interval over clusters.
+
+    A mean is compared task by task (`paired_difference`). Anything else is aggregated for both over the same resamples.
+
+    Args:
+        metric: what is compared.
+        first, second: two ways to answer the same distinct tasks.
+        clusters: int64 [distinct task].
+
+    Returns:
+        difference, lower and upper end.
+
+    Raises:
+        ShapeError: no task was answered by both.
+    """
+    first, second = _both(first, second)
+    if metric.aggregate is None:
+        one, other, own = _paired(metric, first, second, clusters)
+        return paired_difference(one, other, own, seed=INTERVAL_SEED)
+    drawn = _aggregated([first, second], metric, clusters, INTERVAL_SEED)
+    return (first.value(metric) - second.value(metric), *_percentiles(drawn[0] - drawn[1]))
+
+
+def sampled_difference(metric: Metric, first: Sample, second: Sample, clusters: Tensor) -> Difference:
+    """A metric's difference, first − second, over the tasks that both answered, with its standard error over clusters.
+
+    A mean's error has a closed form (`clustered_difference`); anything else has its bootstrap's.
+
+    Args:
+        metric: what is compared.
+        first, second: two ways to answer the same distinct tasks.
+        clusters: int64 [distinct task].
+
+    Raises:
+        ShapeError: no task was answered by both.
+    """
+    first, second = _both(first, second)
+    if metric.aggregate is None:
+        return clustered_difference(*_paired(metric, first, second, clusters))
+    one, other = _aggregated([first, second], metric, clusters, INTERVAL_SEED)
+    found = one - other
+    return Difference(value=first.value(metric) - second.value(metric), error=float(np.std(found[np.isfinite(found)], ddof=1)))
+
+
+def _both(first: Sample, second: Sample) -> tuple[Sample, Sample]:
+    """The two, cut to the tasks that both answered."""
+    common = np.intersect1d(first.index.numpy(), second.index.numpy())
+    if not len(common):
+        raise ShapeError("Arguments 'first' and 'second' must answer the same tasks; no task is answered by both.")
+    return first.of_tasks(torch.from_numpy(common)), second.of_tasks(torch.from_numpy(common))
+
+
+def _paired(metric: Metric, first: Sample, second: Sample, clusters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Means by distinct task of both, and the clusters of these tasks."""
+    return first.by_task(metric.name), second.by_task(metric.name), clusters[first.index.unique()]
+
+
+def _aggregated(samples: Sequence[Sample], metric: Metric, clusters: Tensor, seed: int) -> list[NDArray[np.float64]]:
+    """A metric of each sample over the same resamples of clusters, float64 [resample] each."""
+    own = np.unique(torch.cat([sample.index for sample in samples]).numpy())
+    names = np.unique(clusters.numpy()[own])
+    group = torch.from_numpy(np.searchsorted(names, clusters.numpy()).clip(max=len(names) - 1))
+    rng = np.random.Generator(np.random.PCG64(seed))
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=AGGREGATED)
+    times = torch.from_numpy(drawn.astype(np.float64))
+    step = max(1, AGGREGATED_AT_ONCE // max(len(sample) for sample in samples))
+    parts = [[sample.over(metric, some[:, group]) for some in times.split(step)] for sample in samples]
+    return [torch.cat(part).numpy() for part in parts]
+
+
+def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95 % of the values that are numbers."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -1,17 +1,19 @@
+"""Ranking against a plain Python oracle, junk and ties by hand, chance, and bits that do not hang on the batch."""
+
 import numpy as np
 import pytest
 import torch
-from hil.datasets.tasks import TaskSet, junk_mask
-from hil.retrieval import bootstrap_interval, chance, paired_difference, rank, top1_only
 
-from hil import retrieval
 from hil.datasets.dataset import Split
 from hil.errors import ShapeError
+from hil.goals.retrieval import ranking
+from hil.goals.retrieval.ranking import chance, rank, top1_only
+from hil.goals.retrieval.tasks import TaskSet, junk_mask
 
 
 def labels(identities, cameras):
     count = len(identities)
-    return Split(
+    return Split.people(
         images=torch.zeros(count, 1, 2, 2, dtype=torch.uint8),
         identities=torch.tensor(identities),
         cameras=torch.tensor(cameras),
@@ -81,10 +83,10 @@ def test_top1_only_is_rank_for_repeated_tasks():
 
 def test_a_task_is_scored_alike_alone_and_among_others():
     features, stored, tasks, gallery = random_case(tasks=513)
-    norms = retrieval._gallery_norms(stored, 2)
-    whole = retrieval._distances(features[:256], stored, norms, 2)
+    norms = ranking._gallery_norms(stored, 2)
+    whole = ranking._distances(features[:256], stored, norms, 2)
     for start, stop in ((0, 1), (3, 10), (200, 256)):
-        part = retrieval._distances(features[start:stop], stored, norms, 2)[: stop - start]
+        part = ranking._distances(features[start:stop], stored, norms, 2)[: stop - start]
         assert torch.equal(part, whole[start:stop])
     scores = rank(features, stored, tasks, gallery, views=2)
     alone = rank(features[512:], stored, tasks.subset(torch.tensor([512])), gallery, views=2)
@@ -142,62 +144,3 @@ def test_wrong_task_index_is_named():
     for index, message in ((torch.zeros(3).long(), r"int64 \[300\]"), (torch.full((300,), 300), "0…299")):
         with pytest.raises(ShapeError, match=message):
             top1_only(features, stored, tasks, split, task_index=index, views=2)
-
-
-def clustered(rng, people=60, repeats=12):
-    """Hits of people who differ: each has their own rate, with mean 0.7."""
-    rates = rng.beta(7, 3, people)
-    return torch.from_numpy(rng.random((people, repeats)) < rates[:, None]).reshape(-1)
-
-
-def test_bootstrap_over_identities_covers_the_truth():
-    rng = np.random.default_rng(5)
-    identities = torch.arange(60).repeat_interleave(12)
-    rounds, inside, width = 400, 0, 0.0
-    for seed in range(rounds):
-        low, high = bootstrap_interval(clustered(rng), identities, seed=seed, resamples=500)
-        inside += low <= 0.7 <= high
-        width += (high - low) / rounds
-    assert 0.91 <= inside / rounds <= 0.98
-    # The standard error has the closed form √((Var(rate) + E[rate(1−rate)]/12)/60).
-    spread = 0.7 * 0.3 / 11
-    expected = 2 * 1.96 * np.sqrt((spread + (0.21 - spread) / 12) / 60)
-    assert width == pytest.approx(expected, rel=0.05)
-
-
-def test_intervals_hang_on_people_not_on_repeats():
-    rng = np.random.default_rng(6)
-    values, identities = clustered(rng), torch.arange(60).repeat_interleave(12)
-    once = bootstrap_interval(values, identities, seed=1)
-    assert bootstrap_interval(values.repeat(5), identities.repeat(5), seed=1) == pytest.approx(once)
-    assert bootstrap_interval(values, identities, seed=1) == once
-    assert bootstrap_interval(values, identities, seed=2) != once
-    assert bootstrap_interval(torch.ones(9), torch.arange(9)) == (1.0, 1.0)
-
-
-def test_paired_differences_are_narrower_than_unpaired():
-    rng = np.random.default_rng(7)
-    identities = torch.arange(60).repeat_interleave(12)
-    first = clustered(rng)
-    second = first & torch.from_numpy(rng.random(len(first)) < 0.95)
-    difference, low, high = paired_difference(first, second, identities)
-    assert difference == pytest.approx(float(first.double().mean() - second.double().mean()))
-    assert 0 < low < difference < high
-    one = bootstrap_interval(first, identities)
-    assert high - low < (one[1] - one[0]) / 2
-    with pytest.raises(ShapeError, match="same tasks"):
-        paired_difference(first, second[1:], identities)
-
-
-@pytest.mark.parametrize(
-    ("values", "identities", "options"),
-    [
-        (torch.zeros(0), torch.zeros(0).long(), {}),
-        (torch.zeros(3), torch.zeros(2).long(), {}),
-        (torch.zeros(3), torch.zeros(3).long(), {"level": 1.0}),
-        (torch.zeros(3), torch.zeros(3).long(), {"resamples": 0}),
-    ],
-)
-def test_bootstrap_refuses_what_it_cannot_do(values, identities, options):
-    with pytest.raises(ShapeError):
-        bootstrap_interval(values, identities, **options)
