@@ -1,6 +1,8 @@
-"""A data set of your own: a function that returns splits of images with labels. Use it with
+"""A data set of your own: a function that returns splits of images with labels.
 
-    hil run --schemes single --dataset examples/own_dataset.py:load:30 --snr 10
+Use it with
+
+hil run --schemes single --dataset examples/own_dataset.py:load:30 --snr 10
 """
 
 import sys

@@ -1,6 +1,6 @@
 """A goal of your own: the angle between features received and features sent.
 
-    hil run --schemes single --goals examples/own_goal.py:Angle --snr 0,10
+hil run --schemes single --goals examples/own_goal.py:Angle --snr 0,10
 """
 
 import sys
@@ -8,7 +8,7 @@ import sys
 import torch
 
 import hil
-from hil.goals.contract import GoalOptions, Metric, PerTask, Tasks
+from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
 
 
 class AngleJudge:
@@ -24,14 +24,14 @@ class AngleJudge:
 
     def headline(self, output, index):
         """The same where nothing is lost, for simulations."""
-        return self.score(output, index, torch.zeros(len(index), dtype=torch.bool)).values["cosine"]
+        return self.score(output, index, torch.zeros(len(index), dtype=torch.bool))
 
     def references(self):
         """Random features stand at a right angle."""
         return {"right angle": 0.0}
 
 
-class Angle:
+class Angle(Goal):
     """See `hil.goals.contract.Goal`."""
 
     name, version, needs, requires, options = "angle", 1, "features", (), GoalOptions
@@ -49,9 +49,6 @@ class Angle:
 
     def judge(self, scheme, dataset, tasks, options):
         return AngleJudge(scheme.embed(dataset.split(tasks.split).float_images(tasks.views[:, 0]))[0])
-
-    def variants(self, options):
-        return (options,)  # one reference row
 
 
 if __name__ == "__main__":

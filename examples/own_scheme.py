@@ -1,4 +1,6 @@
-"""A scheme of your own: what encodes, what decodes, and a plan of the channel uses. Measure it with
+"""A scheme of your own: what encodes, what decodes, and a plan of the channel uses.
+
+Measure it with
 
     hil run --schemes examples/own_scheme.py:Colours --snr 0:20:10 --tasks 84
 

@@ -1,6 +1,6 @@
 """What a capture holds: raw samples of every burst, what was sent, what came of every frame.
 
-    python examples/read_capture.py captures/single.h5
+python examples/read_capture.py captures/single.h5
 """
 
 import sys

@@ -1,6 +1,6 @@
 """What a run found: typed rows, and what they say together.
 
-    python examples/read_results.py runs/demo/results.json
+python examples/read_results.py runs/demo/results.json
 """
 
 import sys

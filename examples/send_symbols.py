@@ -1,6 +1,6 @@
 """Complex symbols of your own over a bench: arrays in, arrays out.
 
-    python examples/send_symbols.py [FOLDER]
+python examples/send_symbols.py [FOLDER]
 """
 
 import sys

@@ -10,15 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hil.goals.contract import PerTask, headline
+from hil.goals.contract import PerTask
 from hil.models.contract import Sent
 from hil.points.contender import Contender
 from hil.points.kinds import Energy
 from hil.points.simulate import Medium, awgn_noise, seed_of, simulate
-from hil.points.simulate import Shares as Simulated
-from hil.results.compare import Condition, Pair, Shares
+from hil.points.simulate import Samples as Simulated
+from hil.results.compare import Condition, Pair, Samples
 from hil.results.document import Row
 from hil.results.rows import mean_uses, simulated_row
+from hil.results.sample import Sample
 from hil.runs.config import RunConfig
 from hil.runs.progress import Progress
 from hil.runs.steps import Key, Measured, subject
@@ -33,15 +34,8 @@ class Beside:
 
     rows: list[Row] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
-    shares: Shares = field(default_factory=dict)
+    samples: Samples = field(default_factory=dict)
     basis: str = "effective"
-
-
-def distinct_shares(scored: PerTask, name: str, index: Tensor) -> Tensor:
-    """Mean of a value over the repetitions of each distinct task, float64 [distinct task]."""
-    count = int(index.max()) + 1
-    total = torch.zeros(count, dtype=torch.float64).index_add_(0, index, scored.values[name].double())
-    return total / torch.bincount(index, minlength=count).clamp_min(1)
 
 
 def simulated_rows(
@@ -73,7 +67,7 @@ def simulated_rows(
     """
     channel = None if fade is None else fade[..., None].expand_as(sent.symbols)
     medium = Medium(noise_var=awgn_noise(contender.plan, snr_db), channel=channel)
-    shares = simulate(
+    samples = simulate(
         contender,
         sent,
         dict.fromkeys(contender.plan.receivers, medium),
@@ -85,10 +79,8 @@ def simulated_rows(
     rows = {
         key: simulated_row(
             subject(contender, key),
-            share,
+            sample,
             basis=basis,
-            draws=config.draws,
-            index=index,
             snr_db_target=target,
             snr_db=list(snr_db),
             snr_eff_db=linear_mean_db(snr_db),
@@ -96,9 +88,9 @@ def simulated_rows(
             fading="none" if fade is None else "emulated",
             uses=mean_uses(contender.plan, sent.length),
         )
-        for key, share in shares.items()
+        for key, sample in samples.items()
     }
-    return rows, shares
+    return rows, samples
 
 
 def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: Progress) -> None:
@@ -125,19 +117,15 @@ def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: P
         "target": spec.snr_db_target, "config": config, "progress": progress, "index": index, "fade": fade,
     }  # fmt: skip
     link, _ = simulated_rows(contender, sent, snr_db=point.first.snr_db, basis="link", energy=spec.energy, **common)
-    effective, shares = simulated_rows(
+    effective, samples = simulated_rows(
         contender, sent, snr_db=[point.first.snr_eff_db], basis="effective", energy=spec.energy, **common
     )
     beside.rows += [*link.values(), *effective.values()]
-    clusters = contender.tasks.clusters
-    for key, share in shares.items():
-        name = headline(contender.goals[key[0]]).name
-        scored = point.scored[key]
-        air = distinct_shares(scored, name, spec.task_index()) if index is None else scored.values[name].double()
-        own = clusters[: len(share)] if index is None else clusters[index]
-        beside.pairs.append(Pair(row=point.rows[key], air=air, simulated=share, clusters=own))
+    for key, sample in samples.items():
+        air = Sample(tasks=point.scored[key], index=spec.task_index())
+        beside.pairs.append(Pair(row=point.rows[key], air=air, simulated=sample, clusters=contender.tasks.clusters))
     if spec.energy == "per_use":
-        _per_task(point, sent, effective, shares, beside, common)
+        _per_task(point, sent, effective, samples, beside, common)
 
 
 def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:
@@ -155,9 +143,8 @@ def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:
 
 def _note_air(point: Measured, key: Key, scored: PerTask, beside: Beside) -> None:
     condition = _condition(point, key, source="air", basis="link", energy=point.spec.energy)
-    name = headline(point.contender.goals[key[0]]).name
-    own = beside.shares.setdefault(condition, {})
-    own[point.spec.scheme] = distinct_shares(scored, name, point.spec.task_index())
+    own = beside.samples.setdefault(condition, {})
+    own[point.spec.scheme] = Sample(tasks=scored, index=point.spec.task_index())
 
 
 def _condition(point: Measured, key: Key, *, source: str, basis: str, energy: str) -> Condition:
@@ -175,24 +162,23 @@ def _per_task(
     point: Measured,
     sent: Sent,
     effective: Mapping[Key, Row],
-    shares: Simulated,
+    samples: Simulated,
     beside: Beside,
     common: Mapping[str, Any],
 ) -> None:
     """The same point with the energy of a task fixed, Σ‖x_i‖² = q: superposed transmitters have a share of the power each."""
     plan = point.contender.plan
     factor = plan.uses / int(plan.occupied.sum())
-    rows, found = {key: row.model_copy(update={"energy": "per_task"}) for key, row in effective.items()}, shares
+    rows, found = {key: row.model_copy(update={"energy": "per_task"}) for key, row in effective.items()}, samples
     if factor != 1:  # else q is spent in either case
         inversion = getattr(next(iter(point.rows.values())), "precoder_power_db", None) or [0.0]
         taken = power_to_db(sum(db_to_power(value) for value in inversion) / len(inversion))  # paid from the same energy
         snr_db = [point.first.snr_eff_db + power_to_db(factor) - taken]
         rows, found = simulated_rows(point.contender, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
     beside.rows += rows.values()
-    for key, share in found.items():
-        if point.fade is None:
-            condition = _condition(point, key, source="simulation", basis="effective", energy="per_task")
-            beside.shares.setdefault(condition, {})[point.spec.scheme] = share
+    for key, sample in found.items():
+        condition = _condition(point, key, source="simulation", basis="effective", energy="per_task")
+        beside.samples.setdefault(condition, {})[point.spec.scheme] = sample
 
 
 def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
@@ -213,17 +199,14 @@ def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
         length=None if point.sent.length is None else point.sent.length[:, heard],
         side=None if point.sent.side is None else {name: value[heard] for name, value in point.sent.side.items()},
     )
-    shares = simulate(contender, part, media, draws=draws, seed=config.seed, index=index)
-    for key, share in shares.items():
+    samples = simulate(contender, part, media, draws=draws, seed=config.seed, index=index)
+    for key, sample in samples.items():
         found = point.of(key[1])
-        name = headline(contender.goals[key[0]]).name
         beside.rows.append(
             simulated_row(
                 subject(contender, key),
-                share,
+                sample,
                 basis="channel",
-                draws=draws,
-                index=index,
                 snr_db_target=spec.snr_db_target,
                 snr_db=found.snr_db,
                 snr_eff_db=found.snr_eff_db,
@@ -231,7 +214,5 @@ def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
                 fading=spec.fading,
             )
         )
-        air = point.scored[key].values[name][heard].double()
-        beside.pairs.append(
-            Pair(row=point.rows[key], air=air, simulated=share, clusters=contender.tasks.clusters[index])
-        )
+        air = Sample(tasks=point.scored[key].rows(heard), index=index)
+        beside.pairs.append(Pair(row=point.rows[key], air=air, simulated=sample, clusters=contender.tasks.clusters))

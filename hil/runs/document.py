@@ -11,7 +11,7 @@ from hil.results.document import ResultsDocument, Row
 from hil.runs.beside import Beside
 from hil.runs.config import RunConfig
 from hil.runs.progress import Report
-from hil.runs.steps import noiseless_shares, reference_rows
+from hil.runs.steps import noiseless_samples, reference_rows
 from hil.runs.work import Work
 
 __all__ = ["document"]
@@ -39,7 +39,7 @@ def document(
     """
     with report.stage("noiseless references", 1) as progress:
         references = reference_rows(work, sent)
-        noiseless = noiseless_shares(work, sent) if any(row.source == "air" for row in rows) else {}
+        noiseless = noiseless_samples(work, sent) if any(row.source == "air" for row in rows) else {}
         progress(1)
     points = [*rows, *beside.rows, *references]
     agreement = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
@@ -48,7 +48,7 @@ def document(
             "status": "complete",
             "points": points,
             "agreement": agreement,
-            "comparisons": comparison_rows(beside.shares, noiseless, work.tasks.clusters),
+            "comparisons": comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals),
             "summary": summary(points, agreement),
             "experiment": config.model_dump(mode="json"),
             "dataset": {"spec": work.dataset_spec, "fingerprint": work.fingerprint},

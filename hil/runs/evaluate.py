@@ -37,11 +37,12 @@ def evaluate(scheme: Scheme, held_out: Examples, data: Dataset) -> dict[str, Any
 
 def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
     """The headline on the tasks of a data set, noiseless and averaged over noise draws at each SNR; shares in percent."""
-    name, goal = next(iter(fitting_goals((), {scheme.card.name: scheme}, data, data.name).items()))
+    goals, options = fitting_goals((), {scheme.card.name: scheme}, data, {})
+    name, goal = next(iter(goals.items()))
     tasks = goal.tasks(data, views=scheme.plan.transmitters, seed=0, limit=TEST_TASKS)
     metric = headline(goal)
     scale = 100 if metric.unit == "share" else 1
-    contender = bind(scheme.card.name, scheme, data, tasks, {name: goal}, {name: goal.options()})
+    contender = bind(scheme.card.name, scheme, data, tasks, {name: goal}, options)
 
     def sent_at(snr_db: float) -> Any:
         told = [snr_db] * scheme.plan.transmitters if scheme.plan.tx_csi != "none" else None
@@ -57,6 +58,6 @@ def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
         if scheme.plan.tx_csi != "none":
             sent = sent_at(snr_db)
         medium = Medium(noise_var=awgn_noise(scheme.plan, [snr_db]))
-        shares = simulate(contender, sent, dict.fromkeys(scheme.plan.receivers, medium), draws=NOISE_DRAWS, seed=0)
-        found[f"{snr_db:g} dB"] = round(scale * float(next(iter(shares.values())).mean()), 2)
+        samples = simulate(contender, sent, dict.fromkeys(scheme.plan.receivers, medium), draws=NOISE_DRAWS, seed=0)
+        found[f"{snr_db:g} dB"] = round(scale * next(iter(samples.values())).value(metric), 2)
     return found

@@ -96,9 +96,7 @@ def run(
         found = run_simulation(resolved, work, said, given=given)
         save(found)
         return found
-    return run_on_air(
-        resolved, bench_config, work, capture=capture, report=said, save=save, given=given, transmit=transmit
-    )
+    return run_on_air(resolved, bench_config, work, capture=capture, report=said, save=save, given=given, transmit=transmit)
 
 
 def replay(

@@ -128,9 +128,7 @@ def _shape(config: RunConfig, plan: Plan, fading: Fading, asked: int) -> tuple[i
     return 1, max(1, min(asked, config.max_frame_uses // max(1, cells)))
 
 
-def _receptions(
-    plan: Plan, receivers: Mapping[str, ReceiverConfig], full_scales: Mapping[str, float]
-) -> tuple[Reception, ...]:
+def _receptions(plan: Plan, receivers: Mapping[str, ReceiverConfig], full_scales: Mapping[str, float]) -> tuple[Reception, ...]:
     """The receivers that a plan uses: its own are the bench's, in order."""
     used = list(receivers.items())[: len(plan.receivers)]
     return tuple(

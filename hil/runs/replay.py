@@ -192,9 +192,7 @@ def _check_labels(record: PointRecord, expected: Mapping[str, Any]) -> None:
             )
 
 
-def collect_point(
-    capture: Capture, record: PointRecord, spec: PointSpec
-) -> tuple[dict[str, Collection], Sent, Tensor | None]:
+def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tuple[dict[str, Collection], Sent, Tensor | None]:
     """Receive a point's bursts again, as live.
 
     Returns:

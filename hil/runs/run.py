@@ -241,5 +241,3 @@ class _Run:
             "ended_points": self.ended,
             "finished": _now(),
         }
-
-

@@ -172,9 +172,7 @@ def _spec(
     )
 
 
-def _about(
-    made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: str, capture: Path
-) -> dict[str, Any]:
+def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: str, capture: Path) -> dict[str, Any]:
     first = next(iter(made.collections.values()))
     about: dict[str, Any] = {
         "snr_db": first.snr_db,
@@ -196,9 +194,7 @@ def _about(
     return about
 
 
-def _finish(
-    writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], capture: Path, snr_db: float
-) -> None:
+def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], capture: Path, snr_db: float) -> None:
     """Store what came; refuse to go on with a point that was cut short, or of which nothing was received."""
     writer.finish_point(
         made.index,

@@ -23,9 +23,7 @@ from hil.units import power_to_db
 __all__ = ["run_simulation"]
 
 
-def run_simulation(
-    config: RunConfig, work: Work, report: Report, *, given: Mapping[str, Any] | None = None
-) -> ResultsDocument:
+def run_simulation(config: RunConfig, work: Work, report: Report, *, given: Mapping[str, Any] | None = None) -> ResultsDocument:
     """Every point through y = Σ f_k x_k + n; the SNR axis is a unit-power transmitter's.
 
     Args:
@@ -48,7 +46,7 @@ def run_simulation(
                 if config.fading == "emulated":
                     index = torch.arange(config.sent_tasks) % len(work.tasks)
                     tasks, fade = repeated(tasks, index), drawn_fade(config.seed, contender.plan.transmitters, len(index))
-                made, shares = simulated_rows(
+                made, samples = simulated_rows(
                     contender,
                     tasks,
                     snr_db=snr_db,
@@ -70,7 +68,6 @@ def run_simulation(
                         energy=config.energy,
                         snr_db_target=target,
                     )
-                    if index is None:
-                        beside.shares.setdefault(condition, {})[contender.name] = shares[key]
+                    beside.samples.setdefault(condition, {})[contender.name] = samples[key]
                     report.point(row)
     return document(config, work, rows, beside, sent, report, given=dict(given or {}), provenance=provenance())

@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hil.goals.contract import PerTask, headline
+from hil.goals.contract import PerTask
 from hil.models.contract import Sent
 from hil.points.contender import Contender
 from hil.points.receive import Collection
 from hil.points.spec import PointSpec
 from hil.results.document import Row
-from hil.results.rows import Subject, constant_row, mean_uses, scored_row
+from hil.results.rows import Subject, mean_uses, reference_row, scored_row
+from hil.results.sample import Sample
 from hil.runs.work import Work
 from hil.units import linear_mean_db
 
-__all__ = ["Key", "Measured", "noiseless_shares", "point_key", "reference_rows", "score_point", "subject"]
+__all__ = ["Key", "Measured", "noiseless_samples", "point_key", "reference_rows", "score_point", "subject"]
 
 Key = tuple[str, str | None]
 """(goal, receiver or None)."""
@@ -64,6 +65,7 @@ def subject(contender: Contender, key: Key) -> Subject:
         plan=contender.plan,
         goal=contender.goals[goal],
         options=contender.options[goal],
+        metrics=contender.goals[goal].metrics_for(contender.dataset),
         clusters=contender.tasks.clusters,
         dropped=contender.tasks.dropped,
         receiver=receiver,
@@ -96,9 +98,7 @@ def score_point(
         fade: complex64 [tx, task] or None.
     """
     plan = contender.plan
-    received = {
-        name: one.received(plan, spec.power) for name, one in zip(plan.receivers, collections.values(), strict=True)
-    }
+    received = {name: one.received(plan, spec.power) for name, one in zip(plan.receivers, collections.values(), strict=True)}
     decoded = contender.decode(received, sent.side)
     scored = contender.score(decoded, spec.task_index())
     names = dict(zip(plan.receivers, collections.values(), strict=True))
@@ -153,9 +153,7 @@ def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:
         for name, goal in contender.goals.items():
             for options in goal.variants(contender.options[name]):
                 own = options == contender.options[name]
-                judge = contender.judges[name] if own else goal.judge(
-                    contender.scheme, contender.dataset, work.tasks, options
-                )
+                judge = contender.judges[name] if own else goal.judge(contender.scheme, contender.dataset, work.tasks, options)
                 for receiver, output in decoded.outputs.items():
                     tasks = judge.score(output, everyone, decoded.lost[receiver])
                     who = replace(subject(contender, (name, receiver or None)), options=options)
@@ -166,16 +164,17 @@ def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:
             for key, tasks in reference.score(made, everyone).items():
                 rows.append(scored_row(subject(reference, key), tasks, everyone, source="noiseless"))
         first = next(one for one in work.contenders.values() if name in one.judges)
-        constants = first.judges[name].references()
-        rows += [constant_row(goal, label, value, tasks=len(work.tasks)) for label, value in constants.items()]
+        metrics = goal.metrics_for(first.dataset)
+        for label, found in first.judges[name].references().items():
+            rows.append(reference_row(goal, metrics, label, found, clusters=work.tasks.clusters))
     return rows
 
 
-def noiseless_shares(work: Work, sent: Mapping[str, Sent]) -> dict[tuple[str, str, str | None], Tensor]:
-    """(goal, scheme, receiver) -> the headline of each distinct task without noise, float64 [task]."""
+def noiseless_samples(work: Work, sent: Mapping[str, Sent]) -> dict[tuple[str, str, str | None], Sample]:
+    """(goal, scheme, receiver) -> how each distinct task is answered without noise."""
     everyone = torch.arange(len(work.tasks))
     return {
-        (goal, contender.name, receiver): tasks.values[headline(contender.goals[goal]).name].double()
+        (goal, contender.name, receiver): Sample(tasks=tasks, index=everyone)
         for contender in work.contenders.values()
         for (goal, receiver), tasks in contender.score(contender.noiseless(sent[contender.name]), everyone).items()
     }

@@ -132,18 +132,17 @@ def load_work(
     for scheme in schemes.values():
         if scheme.card.image_size not in datasets:
             datasets[scheme.card.image_size] = load_dataset(config.dataset, image_size=scheme.card.image_size)
-    goals = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.dataset)
-    options = {name: validate(goal.options, config.options.get(name, {}), f"options.{name}") for name, goal in goals.items()}
-    unknown = set(config.options) - set(goals)
+    goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
+    unknown = sorted(set(config.options) - set(goals))
     if unknown:
-        raise ConfigError(f"options for '{unknown.pop()}', which is no goal of this run; its goals: {', '.join(goals)}")
+        raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run; its goals: {', '.join(goals)}")
     views = max(scheme.plan.transmitters for scheme in schemes.values())
     choosing = next(iter(goals.values())) if chooser is None else next(iter(load_goals([chooser]).values()))
     first = datasets[next(iter(schemes.values())).card.image_size]
     tasks = choosing.tasks(first, views=views, seed=config.seed, limit=min(config.distinct_tasks, config.sent_tasks))
     contenders = {}
     for name, scheme in schemes.items():
-        own = {key: goal for key, goal in goals.items() if not _misfit(goal, scheme)}
+        own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
         weights = None if name in at_hand else weights_file(name, places)
         dataset = datasets[scheme.card.image_size]
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=_sha256(weights) if weights else "")
@@ -186,45 +185,43 @@ def point_labels(work: Work, spec: PointSpec) -> dict[str, NDArray[Any]]:
 
 
 def fitting_goals(
-    asked: Sequence[str], schemes: Mapping[str, Scheme], dataset: Dataset, dataset_name: str
-) -> dict[str, Goal]:
-    """The goals of a run: those asked for, or all that some scheme and the data set allow.
+    asked: Sequence[str],
+    schemes: Mapping[str, Scheme],
+    dataset: Dataset,
+    options: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, Goal], dict[str, GoalOptions]]:
+    """The goals of a run and their options: those asked for, or all that some scheme and the data set allow.
 
     Args:
         asked: names; empty: all.
         schemes: by name; each must be judged by some goal.
         dataset: whose images are sent.
-        dataset_name: for messages.
+        options: by the goal's name; what is not named has its default.
 
     Raises:
-        ConfigError: a goal asked for fits no scheme or lacks something in the data; or none fits.
+        ConfigError: a goal asked for fits no scheme or lacks something in the data; a scheme that no goal can judge; or
+            options that do not fit their goal.
     """
-    found: dict[str, Goal] = {}
+    goals: dict[str, Goal] = {}
+    chosen: dict[str, GoalOptions] = {}
     reasons = []
     for name, goal in load_goals(asked).items():
-        misfits = {key: _misfit(goal, scheme) for key, scheme in schemes.items()}
+        own = validate(goal.options, options.get(name, {}), f"options.{name}")
         lacking = goal.lacks(dataset)
-        why = f"data set '{dataset_name}' has {lacking}" if lacking else ""
-        if not why and all(misfits.values()):
-            why = "; ".join(f"scheme '{key}' {reason}" for key, reason in misfits.items())
+        refusals = {key: goal.refuses(scheme, own) for key, scheme in schemes.items()}
+        why = f"data set '{dataset.name}' has {lacking}" if lacking else ""
+        if not why and all(refusals.values()):
+            why = "; ".join(f"scheme '{key}': {reason}" for key, reason in refusals.items())
         if not why:
-            found[name] = goal
+            goals[name], chosen[name] = goal, own
         elif asked:
             raise ConfigError(f"goal '{name}' cannot be scored: {why}")
         else:
             reasons.append(f"{name}: {why}")
-    unjudged = [key for key, scheme in schemes.items() if all(_misfit(goal, scheme) for goal in found.values())]
-    if unjudged:
-        raise ConfigError(f"no goal can judge scheme '{unjudged[0]}': {'; '.join(reasons) or 'see --goals'}")
-    return found
-
-
-def _misfit(goal: Goal, scheme: Scheme) -> str:
-    """Why a goal cannot judge a scheme, "" if it can."""
-    if scheme.card.outputs != goal.needs:
-        return f"puts out {scheme.card.outputs}, not {goal.needs}"
-    lacking = [protocol.__name__ for protocol in goal.requires if not isinstance(scheme, protocol)]
-    return f"lacks {', '.join(lacking)} (hil.models.contract)" if lacking else ""
+    for key, scheme in schemes.items():
+        if all(goal.refuses(scheme, chosen[name]) for name, goal in goals.items()):
+            raise ConfigError(f"no goal can judge scheme '{key}': {'; '.join(reasons) or 'see --goals'}")
+    return goals, chosen
 
 
 def _sha256(path: Path) -> str:
