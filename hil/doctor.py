@@ -83,11 +83,10 @@ def _usb_access() -> Check:
     )
 
 
-def find_devices() -> list[str]:
+def find_devices(root: Path = Path("/sys/bus/usb/devices")) -> list[str]:
     """USB devices by the identifiers of the makers; nothing is opened and nothing is broadcast."""
     known = {(vendor, product): what for card in _cards() for vendor, product, what in card.usb}
     found = []
-    root = Path("/sys/bus/usb/devices")
     for device in sorted(root.iterdir()) if root.is_dir() else []:
         try:
             pair = ((device / "idVendor").read_text().strip(), (device / "idProduct").read_text().strip())

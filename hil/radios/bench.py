@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -214,6 +216,11 @@ class BenchConfig(Config):
         raise ConfigError(
             f"bench '{self.name}' has no receiver named '{name}'{did_you_mean(str(name), known)}; it has {', '.join(known)}"
         )
+
+    def digest(self) -> str:
+        """SHA-256 of what a virtual air of this bench is made of: everything but `air` and `limits`."""
+        made_of = self.model_dump(mode="json", exclude={"air", "limits", "description"})
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     @property
     def virtual_radios(self) -> dict[str, VirtualConfig]:

@@ -53,7 +53,7 @@ class TestRadio(RadioContract):
 
 def _delay(config: BenchConfig, radio: str) -> float:
     mine = [tx for tx, end in enumerate(config.transmitters) if end.radio == radio]
-    links = [link for link in config.links if link.transmitter in mine]
+    links = [link for link in config.links if link.transmitter in mine and link.receiver in (None, config.receiver.name)]
     return links[0].delay_s * config.sample_rate_hz if links else 0.0
 
 

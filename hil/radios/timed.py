@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,12 @@ def _receive_side_by_side(rack: Rack, windows: Mapping[str, int], n: int, timeou
     if not rack.paced:
         return _in_turns(rack, windows, n)
     with ThreadPoolExecutor(len(windows)) as pool:
-        return dict(zip(windows, pool.map(receive, windows), strict=True))
+        try:
+            return dict(zip(windows, pool.map(receive, windows), strict=True))
+        except BaseException:  # a signal, too: transmitters are not left on until the last receiver has given up
+            with suppress(RadioError):
+                rack.each(lambda radio: radio.stop())
+            raise
 
 
 def _in_turns(rack: Rack, windows: Mapping[str, int], n: int) -> dict[str, Reception]:

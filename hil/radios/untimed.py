@@ -33,7 +33,7 @@ def untimed_burst(rack: Rack, blocks: Mapping[str, NDArray[np.complex64]], n: in
     jitter = int(max((info.start_jitter_s for info in infos), default=0.0) * rack.rate_hz)
     length = (2 if cyclic else 1) * n + tail + jitter  # of a repeated burst a whole repetition lies inside
     events: list[StreamEvent] = []
-    before = _present(rack, lead) if lead else None
+    before = _present(rack, max(lead, 1)) if lead or rack.paced else None
     try:
         for name, block in blocks.items():
             events += rack.radios[name].transmit(block, cyclic=cyclic)

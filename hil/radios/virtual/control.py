@@ -87,6 +87,7 @@ class Control:
         world = self.world
         return {
             "bench": world.bench.name,
+            "digest": world.bench.digest(),
             "pid": os.getpid(),
             "pace": world.clock.pace,
             "air_s": world.clock.now / world.sample_rate_hz,

@@ -16,9 +16,9 @@ __all__ = ["ensure_air"]
 def ensure_air(bench: BenchConfig) -> Iterator[BenchConfig]:
     """The bench with the addresses at which its virtual radios are served.
 
-    An air of this bench that runs at its control port is used as it is (`hil air BENCH`); else one is started on free loopback
-    addresses and ended on the way out. A bench whose control port is 0 is taken to be served by whoever made it; one
-    without virtual radios needs no air.
+    An air of this very bench that runs at its control port is used as it is (`hil air BENCH`); else, as where the file has been
+    edited since, one is started on free loopback addresses and ended on the way out. A bench whose control port is 0 is taken
+    to be served by whoever made it; one without virtual radios needs no air.
 
     Raises:
         RadioError: the air does not start.
@@ -30,7 +30,7 @@ def ensure_air(bench: BenchConfig) -> Iterator[BenchConfig]:
         running = ask(bench.air.control_port, {"do": "status"}, timeout_s=2.0)
     except RadioNotFoundError:
         running = {}
-    if running.get("bench") == bench.name and set(running.get("radios", {})) == set(bench.virtual_radios):
+    if running.get("digest") == bench.digest():
         yield bench
         return
     from hil.radios.virtual.process import serve

@@ -43,23 +43,23 @@ class Quirks:
 
 _UNTIMED = Quirks(rx_time=False, tx_time=False, timed_activation=False)
 
-QUIRKS: dict[str, Quirks] = {
-    "uhd": Quirks(acknowledges=True),
-    "lime": Quirks(time_error="loss", zeros_after_burst=256, timed_activation=False),
-    "bladerf": Quirks(zeros_after_burst=64, timed_activation=False, full_scale=2048.0),
-    "plutosdr": Quirks(
+QUIRKS: dict[str, Quirks] = dict(
+    uhd=Quirks(acknowledges=True),
+    lime=Quirks(time_error="loss", zeros_after_burst=256, timed_activation=False),
+    bladerf=Quirks(zeros_after_burst=64, timed_activation=False, full_scale=2048.0),
+    plutosdr=Quirks(
         rx_time=False, tx_time=False, timed_activation=False, whole_buffers=True, zeros_after_burst=64, status=False,
         burst_flags=False, full_scale=2048.0,
     ),
-    "hackrf": Quirks(
+    hackrf=Quirks(
         rx_time=False, tx_time=False, timed_activation=False, whole_buffers=True, status=False, burst_flags=False,
         half_duplex=True, start_jitter_s=0.3,
     ),
-    "rtlsdr": _UNTIMED,
-    "airspy": _UNTIMED,
-    "sdrplay": _UNTIMED,
-    "hil": Quirks(acknowledges=True),
-}  # fmt: skip
+    rtlsdr=_UNTIMED,
+    airspy=_UNTIMED,
+    sdrplay=_UNTIMED,
+    hil=Quirks(acknowledges=True),
+)  # fmt: skip
 """By `getDriverKey`, in lower case; through SoapyRemote it is the far device's."""
 
 
