@@ -24,7 +24,7 @@ def networks(tmp_path_factory):
         torch.manual_seed(7)
         recipe = Recipe(name=name, scheme=name, features=24, uses=16)
         network = build_network(recipe)
-        write_weights(folder / f"{name}.safetensors", network.state_dict(), recipe, dataset="", fingerprint="", version="0")
+        write_weights(folder / f"{name}.safetensors", network.state_dict(), recipe, dataset="", fingerprint="")
         found[name] = load_scheme(name, folder)
     return found
 

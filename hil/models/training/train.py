@@ -95,10 +95,7 @@ def train(
         progress=progress or (lambda _: None),
     )
     seconds, losses = run.all_stages(resume=resume)
-
-    tensors = dict(network.state_dict())
-    if recipe.t3 is None:  # a T1 that others start from keeps its classifiers
-        tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
+    tensors = _kept_tensors(recipe, network, training)
     file = out / f"{recipe.name}.safetensors"
     checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint)
     metrics: Metrics = {
@@ -116,6 +113,14 @@ def train(
     replace_file(out / f"{recipe.name}.metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
     run.path.unlink(missing_ok=True)
     return metrics
+
+
+def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTraining) -> dict[str, Tensor]:
+    """What a weights file holds; a T1 that others start from keeps its classifiers."""
+    tensors = dict(network.state_dict())
+    if recipe.t3 is None:
+        tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
+    return tensors
 
 
 def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTraining]:
