@@ -11,9 +11,13 @@ from hil.goals.contract import Metric, PerTask
 from hil.goals.detection.precision import MAP50
 from hil.goals.image.goal import PSNR_OF_MEAN
 from hil.results.sample import Sample
-from hil.results.statistics import compared, metric_interval, paired_difference, sampled_difference
+from hil.results.statistics import compared, metric_intervals, paired_difference, sampled_difference
 
 HITS = Metric(name="hit", unit="share", better="higher", worst=0.0, headline=True)
+
+
+def metric_interval(metric, sample, clusters):
+    return metric_intervals([metric], sample, clusters)[0]
 
 
 def answered(index=None, draw=None, **values) -> Sample:
