@@ -85,16 +85,14 @@ def simulate(
     """
     plan, count = contender.plan, sent.symbols.shape[1]
     index = torch.arange(count) if index is None else index
-    valid = plan.occupied.any(0).expand(count, -1)
     noise = {name: medium.noise_var.expand(count, plan.uses) for name, medium in media.items()}
 
     def one(draw: int) -> Mapping[str, Output]:
-        digest = hashlib.sha256(f"{seed}/{draw}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        generator = _generator(seed, draw)
         received = {
             name: Received.for_plan(
                 plan,
-                symbols=superpose(sent.symbols, medium.channel, noise[name], generator) * valid,
+                symbols=superpose(sent.symbols, medium.channel, noise[name], generator) * plan.occupied.any(0),
                 noise_var=noise[name],
                 channel=medium.channel,
                 power=power,
@@ -121,5 +119,11 @@ def simulate(
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(some, range(parts)))
     draw = torch.cat([torch.arange(first, draws, parts) for first in range(parts)]).repeat_interleave(count)
-    everyone = index.repeat(draws)
-    return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
+    return {
+        key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=index.repeat(draws), draw=draw) for key in found[0]
+    }
+
+
+def _generator(seed: int, draw: int) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed}/{draw}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
