@@ -85,21 +85,9 @@ def simulate(
     """
     plan, count = contender.plan, sent.symbols.shape[1]
     index = torch.arange(count) if index is None else index
-    noise = {name: medium.noise_var.expand(count, plan.uses) for name, medium in media.items()}
 
     def one(draw: int) -> Mapping[str, Output]:
-        generator = _generator(seed, draw)
-        received = {
-            name: Received.for_plan(
-                plan,
-                symbols=superpose(sent.symbols, medium.channel, noise[name], generator) * plan.occupied.any(0),
-                noise_var=noise[name],
-                channel=medium.channel,
-                power=power,
-            )
-            for name, medium in media.items()
-        }
-        return contender.decode(received, sent.side).outputs
+        return contender.decode(_received(plan, sent, media, power, _generator(seed, draw)), sent.side).outputs
 
     def some(first: int) -> dict[tuple[str, str | None], PerTask]:
         share = range(first, draws, parts)
@@ -119,11 +107,22 @@ def simulate(
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(some, range(parts)))
     draw = torch.cat([torch.arange(first, draws, parts) for first in range(parts)]).repeat_interleave(count)
-    return {
-        key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=index.repeat(draws), draw=draw) for key in found[0]
-    }
+    everyone = index.repeat(draws)
+    return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
 
 
 def _generator(seed: int, draw: int) -> torch.Generator:
     digest = hashlib.sha256(f"{seed}/{draw}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _received(
+    plan: Plan, sent: Sent, media: Mapping[str, Medium], power: Sequence[float], generator: torch.Generator
+) -> dict[str, Received]:
+    """What each receiver gets, one after the other with noise of the same generator."""
+    found = {}
+    for name, medium in media.items():
+        noise_var = medium.noise_var.expand(sent.symbols.shape[1:])
+        symbols = superpose(sent.symbols, medium.channel, noise_var, generator) * plan.occupied.any(0)
+        found[name] = Received.for_plan(plan, symbols=symbols, noise_var=noise_var, channel=medium.channel, power=power)
+    return found
