@@ -27,7 +27,13 @@ def expected(output: Output, kind: type[K], goal: str) -> K:
 
 
 def blanked(value: Tensor, lost: Tensor) -> Tensor:
-    """The rows of tasks that were lost set to zero, whatever they hold; any type, [task, …]."""
+    """The rows of tasks that were lost set to zero, whatever they hold; any type, [task, …].
+
+    Raises:
+        ModelError: there is another number of rows.
+    """
+    if len(value) != len(lost):
+        raise ModelError(f"the decoder must give one row a task ({len(lost)}), not {list(value.shape)}")
     return value.masked_fill(lost.view(-1, *[1] * (value.ndim - 1)), 0)
 
 

@@ -14,7 +14,7 @@ from hil.models.card import Card
 from hil.models.contract import Plan
 from hil.results.document import MetricValue, Row, rounded
 from hil.results.sample import Sample
-from hil.results.statistics import metric_interval
+from hil.results.statistics import metric_intervals
 
 __all__ = ["Subject", "mean_uses", "reference_row", "scored_row", "simulated_row"]
 
@@ -116,17 +116,18 @@ def reference_row(goal: Goal, metrics: tuple[Metric, ...], name: str, found: flo
 def _metric_values(metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor) -> dict[str, MetricValue]:
     """Each metric with its interval; the headline also without the tasks that were lost."""
     kept = sample.tasks.rows(sample.tasks.scored)
+    intervals = metric_intervals(metrics, sample, clusters) if len(sample) else [None] * len(metrics)
     return {
         metric.name: MetricValue(
             value=sample.value(metric),
-            ci=metric_interval(metric, sample, clusters) if len(sample) else None,
+            ci=interval,
             n=len(sample),
             unit=metric.unit,
             better=metric.better,
             headline=metric.headline,
             scored=_scored(metric, sample, kept) if metric.headline else None,
         )
-        for metric in metrics
+        for metric, interval in zip(metrics, intervals, strict=True)
     }
 
 

@@ -73,8 +73,11 @@ class Sample:
         Returns:
             float64 [...].
         """
-        rows = weights[..., self.index]
+        return self.over_rows(metric, weights[..., self.index])
+
+    def over_rows(self, metric: Metric, weights: Tensor) -> Tensor:
+        """The same with the weights of the answers themselves, float64 [..., row]."""
         if self.draw is None or metric.aggregate is None:
-            return metric.over(self.tasks, rows)
+            return metric.over(self.tasks, weights)
         draws = [self.draw == number for number in self.draw.unique()]
-        return torch.stack([metric.over(self.tasks.rows(own), rows[..., own]) for own in draws]).mean(0)
+        return torch.stack([metric.over(self.tasks.rows(own), weights[..., own]) for own in draws]).mean(0)

@@ -16,7 +16,7 @@ from hil.goals.contract import Metric
 from hil.results.sample import Sample
 
 __all__ = [
-    "Difference", "bootstrap_interval", "clustered_difference", "compared", "holm_exceeds", "metric_interval",
+    "Difference", "bootstrap_interval", "clustered_difference", "compared", "holm_exceeds", "metric_intervals",
     "paired_difference", "sampled_difference", "simultaneous_intervals",
 ]  # fmt: skip
 
@@ -102,19 +102,25 @@ def _resampled(values: Tensor, clusters: Tensor, seed: int, level: float, resamp
     return means
 
 
-def metric_interval(metric: Metric, sample: Sample, clusters: Tensor) -> tuple[float, float]:
-    """95 % bootstrap interval of a metric: clusters of tasks are drawn anew, and aggregated.
+def metric_intervals(metrics: Sequence[Metric], sample: Sample, clusters: Tensor) -> list[tuple[float, float]]:
+    """95 % bootstrap intervals of metrics: clusters of tasks are drawn anew, and aggregated.
 
-    Resamples that do not define the metric (a class of which no task was drawn) are left out; NaN where none does.
+    Resamples that do not define a metric (a class of which no task was drawn) are left out; NaN where none does.
 
     Args:
-        metric: what is aggregated.
+        metrics: what is aggregated.
         sample: how the tasks were answered, at least one.
         clusters: int64 [distinct task].
     """
-    if metric.aggregate is None:
-        return bootstrap_interval(sample.tasks.values[metric.name], clusters[sample.index], seed=INTERVAL_SEED)
-    return _percentiles(_aggregated([sample], metric, clusters, INTERVAL_SEED)[0])
+    others = [metric for metric in metrics if metric.aggregate is not None]
+    drawn = iter(_aggregated([sample], others, clusters)[0] if others else ())
+    own = clusters[sample.index]
+    return [
+        bootstrap_interval(sample.tasks.values[metric.name], own, seed=INTERVAL_SEED)
+        if metric.aggregate is None
+        else _percentiles(next(drawn))
+        for metric in metrics
+    ]
 
 
 def compared(metric: Metric, first: Sample, second: Sample, clusters: Tensor) -> tuple[float, float, float]:
@@ -137,8 +143,8 @@ def compared(metric: Metric, first: Sample, second: Sample, clusters: Tensor) ->
     if metric.aggregate is None:
         one, other, own = _paired(metric, first, second, clusters)
         return paired_difference(one, other, own, seed=INTERVAL_SEED)
-    drawn = _aggregated([first, second], metric, clusters, INTERVAL_SEED)
-    return (first.value(metric) - second.value(metric), *_percentiles(drawn[0] - drawn[1]))
+    (drawn,), (others,) = _aggregated([first, second], [metric], clusters)
+    return (first.value(metric) - second.value(metric), *_percentiles(drawn - others))
 
 
 def sampled_difference(metric: Metric, first: Sample, second: Sample, clusters: Tensor) -> Difference:
@@ -157,7 +163,7 @@ def sampled_difference(metric: Metric, first: Sample, second: Sample, clusters: 
     first, second = _both(first, second)
     if metric.aggregate is None:
         return clustered_difference(*_paired(metric, first, second, clusters))
-    one, other = _aggregated([first, second], metric, clusters, INTERVAL_SEED)
+    (one,), (other,) = _aggregated([first, second], [metric], clusters)
     found = one - other
     return Difference(value=first.value(metric) - second.value(metric), error=float(np.std(found[np.isfinite(found)], ddof=1)))
 
@@ -175,17 +181,23 @@ def _paired(metric: Metric, first: Sample, second: Sample, clusters: Tensor) -> 
     return first.by_task(metric.name), second.by_task(metric.name), clusters[first.index.unique()]
 
 
-def _aggregated(samples: Sequence[Sample], metric: Metric, clusters: Tensor, seed: int) -> list[NDArray[np.float64]]:
-    """A metric of each sample over the same resamples of clusters, float64 [resample] each."""
-    own = np.unique(torch.cat([sample.index for sample in samples]).numpy())
-    names = np.unique(clusters.numpy()[own])
-    group = torch.from_numpy(np.searchsorted(names, clusters.numpy()).clip(max=len(names) - 1))
-    rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=AGGREGATED)
+def _aggregated(samples: Sequence[Sample], metrics: Sequence[Metric], clusters: Tensor) -> list[list[NDArray[np.float64]]]:
+    """Metrics of each sample, all over the same resamples of clusters; for each sample and metric float64 [resample]."""
+    own = np.unique(clusters.numpy()[np.unique(torch.cat([sample.index for sample in samples]).numpy())])
+    rng = np.random.Generator(np.random.PCG64(INTERVAL_SEED))
+    drawn = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=AGGREGATED)
     times = torch.from_numpy(drawn.astype(np.float64))
     step = max(1, AGGREGATED_AT_ONCE // max(len(sample) for sample in samples))
-    parts = [[sample.over(metric, some[:, group]) for some in times.split(step)] for sample in samples]
-    return [torch.cat(part).numpy() for part in parts]
+    found = []
+    for sample in samples:
+        group = torch.from_numpy(np.searchsorted(own, clusters.numpy()[sample.index.numpy()]))
+        parts: list[list[Tensor]] = [[] for _ in metrics]
+        for some in times.split(step):
+            weights = some[:, group]
+            for metric, part in zip(metrics, parts, strict=True):
+                part.append(sample.over_rows(metric, weights))
+        found.append([torch.cat(part).numpy() for part in parts])
+    return found
 
 
 def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -152,6 +152,8 @@ def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:
         decoded = contender.noiseless(sent[contender.name])
         for name, goal in contender.goals.items():
             for options in goal.variants(contender.options[name]):
+                if goal.refuses(contender.scheme, options):
+                    continue
                 own = options == contender.options[name]
                 judge = contender.judges[name] if own else goal.judge(contender.scheme, contender.dataset, work.tasks, options)
                 for receiver, output in decoded.outputs.items():
