@@ -143,6 +143,20 @@ class Receiver:
         self._buffer = stream.buffer
         return frames
 
+    @torch.no_grad()
+    def at(self, samples: Tensor, start: int) -> FrameReception | None:
+        """The frame that is known to begin at a sample of a window, whether or not it can be found there; no CFO is searched.
+
+        For the power of frames that were sent and lost, on a bench whose radios share a clock. None where the window is too
+        short.
+
+        Args:
+            samples: complex64 [n].
+            start: of the frame's first (silent) sample.
+        """
+        part = samples[max(start, 0) : start + self.form.samples]
+        return self.frame(part, start, 0.0, math.nan) if start >= 0 and len(part) == self.form.samples else None
+
     def frame(self, samples: Tensor, start: int, cfo: float, metric: float) -> FrameReception:
         """Receive one frame, complex64 [form.samples], found at `start` with a CFO (cycles a sample) and a metric."""
         form, config = self.form, self.config
@@ -318,7 +332,9 @@ class Receiver:
                 rotation = rotation * _spin(track.mixed - common, time.double()[rows])
             tilt = torch.exp(1j * track.tilt[rows]).to(torch.complex64)
             responses.append(rotation[:, None] * tilt * track.response[None, :])
-        if len(own) == 1 or config.aligned:
+        if config.reference is not None:
+            mean = torch.full_like(responses[0], config.reference)
+        elif len(own) == 1 or config.aligned:
             mean = torch.stack(responses).mean(0)
         else:
             mean = torch.stack(responses).abs().square().mean().sqrt().to(torch.complex64).expand_as(responses[0])

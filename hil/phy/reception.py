@@ -28,6 +28,8 @@ class ReceiverConfig(Config):
         aligned: superposed transmitters are pre-equalised to one common response.
         mode: first test of detection, "fast" (above −2 dB, an order of magnitude cheaper) or "sensitive" (−6 dB with 240
             samples); a CFO of less than a third of a cycle over the preamble needs no choice.
+        reference: divide by this one real constant (amplitude of a carrier of unit power) instead of the frame's own
+            response, for links that fade in the air: symbols = y/reference, `channel` = Ĥ/reference. None: by the response.
         equaliser: "zf" gives symbols of gain 1; "mmse" those of least squared error, with their gain in `channel`.
         mixer: the receiver's DC offset and image, taken off every sample; None for none.
         max_clock_ppm: sample-clock offset (1 σ of the prior that pilots start from) where frames are sounded by their preamble.
@@ -43,6 +45,7 @@ class ReceiverConfig(Config):
     false_alarm: float = Field(5e-10, gt=0, lt=1)
     phase_walk_rad2: float = Field(0.0, ge=0)
     aligned: bool = True
+    reference: float | None = Field(None, gt=0)
     mode: Literal["fast", "sensitive"] = "sensitive"
     equaliser: Literal["zf", "mmse"] = "zf"
     mixer: Mixer | None = None

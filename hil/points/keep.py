@@ -12,7 +12,7 @@ from hil.phy.receive import FrameReception
 from hil.radios.burst import BurstReception
 from hil.units import decibels
 
-__all__ = ["keep_burst", "keep_failure", "sounding_row"]
+__all__ = ["begins", "keep_burst", "keep_failure", "sounding_row"]
 
 Kind = Literal["frame", "sounding"]
 
@@ -43,7 +43,7 @@ def keep_burst(
         frame_numbers=[number],
         ledger={name: [row] for name, row in ledger.items()},
         events=events,
-        sent_at={name: _sent_at(got, name) for name in ledger},
+        sent_at={name: begins(got, name) for name in ledger},
     )
 
 
@@ -72,10 +72,10 @@ def sounding_row(heard: FrameReception | None, number: int, start: int, *, whole
     return row
 
 
-def _sent_at(got: BurstReception, receiver: str) -> int | None:
+def begins(got: BurstReception, receiver: str) -> int | None:
     """A receiver's device sample at which transmitter 0 began, where radios on one clock say so."""
-    begins = got.begins(0, receiver)
-    return None if begins is None else got.heard[receiver].start + begins
+    place = got.begins(0, receiver)
+    return None if place is None else got.heard[receiver].start + place
 
 
 def _event_rows(got: BurstReception) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import build_frame
 from hil.points.fragments import cut
-from hil.points.keep import keep_burst, keep_failure, sounding_row
+from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
 from hil.points.receive import Collection, Collector, to_complex
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
@@ -336,9 +336,11 @@ class AirRun:
                 rows = {}
                 for name, collector in collectors.items():
                     part = got.heard[name]
-                    rows[name] = (
-                        collector.add(part.samples, number, part.start) if got.whole else collector.miss(number, "late")
-                    )
+                    if got.whole:
+                        known = begins(got, name)
+                        rows[name] = collector.add(part.samples, number, part.start, sent_at=known)
+                    else:
+                        rows[name] = collector.miss(number, "late")
                 keep_burst(self.writer, got, point, "frame", number, rows)
             progress(1)
         return None

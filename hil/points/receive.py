@@ -109,19 +109,25 @@ class Collector:
         self._valid = torch.zeros((parts, width), dtype=torch.bool)
         self._frames: dict[int, FrameReception] = {}
         self._expected = 0
+        self._delays: list[int] = []
+        self._unheard: list[tuple[NDArray[np.int16], int]] = []
         self._sent_parts = torch.zeros(parts, dtype=torch.bool)
 
     def _ideal(self, carried: Tensor) -> Tensor:
         """Σ f_k x_k, complex64 [part, use]: what y/Ḡ would be without noise where the front end is corrected."""
         return (carried if self._fade is None else carried * self._fade[..., None]).sum(0)
 
-    def add(self, samples: NDArray[np.int16], number: int, start: int = 0) -> dict[str, Any]:
+    def add(
+        self, samples: NDArray[np.int16], number: int, start: int = 0, *, sent_at: int | None = None
+    ) -> dict[str, Any]:
         """Receive one burst that should hold frame `number`; returns its ledger row.
 
         Args:
             samples: int16 [n, 2]; none where none came.
             number: frame number that was sent in this burst (absolute, not modulo 65536).
             start: device sample index of the burst's first sample.
+            sent_at: device sample at which it was sent, where the radios know; not used to find it, but for the power of a
+                frame that was lost in a fade.
         """
         row = self.miss(number)
         full_scale = self.reception.full_scale
@@ -137,7 +143,11 @@ class Collector:
                     "snr_eff_db": eff,
                     "evm_db": -eff,
                 }
-                break
+                if sent_at is not None:
+                    self._delays.append(start + frame.start - sent_at)
+                return row
+        if sent_at is not None and self.spec.fading == "air":
+            self._unheard.append((samples, sent_at - start))
         return row
 
     def miss(self, number: int, status: str = "lost") -> dict[str, Any]:
@@ -175,22 +185,37 @@ class Collector:
         """Error power of received symbols at unit reference power."""
         used = self._valid[rows]
         config = self.reception.receiver
-        corrected = config.aligned or not self.spec.superposed
+        corrected = config.reference is None and (config.aligned or not self.spec.superposed)
         target = self._target[rows] if corrected else (self._carried[:, rows] * self._channel[:, rows]).sum(0)
         error = (self._symbols[rows] - target).abs().square()[used]
         return float(error.mean()) if error.numel() else math.nan
 
     def _snr(self, frames: list[FrameReception]) -> tuple[list[float], list[float]]:
-        """SNR of each link in dB and its standard error, pooled over frames: receive gain is fixed over a point."""
+        """SNR of each link in dB and its standard error, pooled over frames: receive gain is fixed over a point.
+
+        Where links fade, frames that were sent and lost count as well, by their known timing: those that were received had
+        the better fades.
+        """
         looks = self.form.numerology.active * len(frames)
         noise = max(sum(frame.noise for frame in frames) / len(frames), 1e-30)
-        signal = torch.stack([frame.signal for frame in frames])
+        signal = torch.stack([frame.signal for frame in [*frames, *self._lost_frames()]])
         snr = signal.mean(0) / noise * ((looks - 1) / looks)
-        if len(frames) < 2:
+        if len(signal) < 2:
             return [decibels(value) for value in snr.tolist()], [math.nan] * len(snr)
-        wander = signal.var(0) / len(frames) / signal.mean(0).square().clamp_min(1e-30)
+        wander = signal.var(0) / len(signal) / signal.mean(0).square().clamp_min(1e-30)
         error = 10 / math.log(10) * (wander + 1 / looks).sqrt()
         return [decibels(value) for value in snr.tolist()], error.tolist()
+
+    def _lost_frames(self) -> list[FrameReception]:
+        """What the receiver makes of lost frames where it is told when they were sent; none where that is not known."""
+        if not self._delays or self.reception.receiver.max_cfo_hz:
+            return []
+        delay = int(np.median(self._delays))
+        found = [
+            self._receiver.at(to_complex(samples, self.reception.full_scale), begins + delay)
+            for samples, begins in self._unheard
+        ]
+        return [frame for frame in found if frame is not None]
 
     def _pool_noise(self, frames: list[FrameReception]) -> None:
         """Replace each frame's noise power, of a few looks, by the point's; where no leakage is in it."""

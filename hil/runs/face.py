@@ -23,6 +23,7 @@ from hil.radios.bench import BenchConfig, find_bench
 from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
 from hil.runs.config import RunConfig, SendConfig, Simulate
+from hil.runs.plan import check_plan
 from hil.runs.progress import Report, Silent
 from hil.runs.replay import Question, config_of, open_work
 from hil.runs.replay import replay as replay_capture
@@ -83,6 +84,8 @@ def run(
     folder = run_folder(Path(out), name, overwrite=overwrite)
     work = load_work(asked, home=home, objects=objects)
     resolved = work.resolved(asked)
+    if bench_config is not None:
+        check_plan(resolved, work.contenders, bench_config)
     _make(folder)
     (folder / "run.toml").write_text(_commented(given) + to_toml(resolved), encoding="utf-8")
     capture = None if bench_config is None else folder / "capture.h5"

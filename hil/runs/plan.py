@@ -22,7 +22,7 @@ from hil.radios.bench import BenchConfig
 from hil.runs.config import RunConfig
 from hil.units import power_to_db
 
-__all__ = ["check_scorable", "drawn_fade", "fading_of", "plan_points", "receivers_of", "repeated", "sounding_cost"]
+__all__ = ["check_plan", "check_scorable", "drawn_fade", "fading_of", "plan_points", "receivers_of", "repeated", "sounding_cost"]
 
 
 def fading_of(config: RunConfig, bench: BenchConfig) -> Fading:
@@ -77,6 +77,16 @@ def check_scorable(bench: BenchConfig, contenders: Mapping[str, Contender], fadi
                 f"scheme '{name}' superposes transmitters for several receivers without channel knowledge; transmitters can be "
                 'aligned at one receiver only (give its plan rx_csi = "channel")'
             )
+
+
+def check_plan(config: RunConfig, contenders: Mapping[str, Contender], bench: BenchConfig) -> None:
+    """Refuse, before any radio is opened, what cannot be planned or scored.
+
+    Raises:
+        ConfigError: see `check_scorable`; or frames that cannot be made.
+    """
+    check_scorable(bench, contenders, fading_of(config, bench))
+    plan_points(config, contenders, bench, {one.name: 1.0 for one in bench.receivers})
 
 
 def plan_points(

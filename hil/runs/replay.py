@@ -216,7 +216,7 @@ def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tup
                 if burst.index in damaged:
                     collector.miss(number, "late")
                 else:
-                    collector.add(burst.samples, number, burst.start)
+                    collector.add(burst.samples, number, burst.start, sent_at=burst.sent_at)
         found[reception.name] = collector.finish()
     return found, sent, fade
 

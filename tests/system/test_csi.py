@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
@@ -184,3 +185,71 @@ def test_a_run_is_repeated_from_its_file_to_the_same_bits(tmp_path):
     assert second.received_sha256 == first.received_sha256
     assert second.experiment == first.experiment
     assert [row.top1 for row in rows(second)] == [row.top1 for row in rows(first)]
+
+
+def test_fades_in_the_air_stay_in_the_channel(tmp_path):
+    """Links that fade: one constant is divided out, the fade of every frame stays in `channel`, as the air knows it."""
+    live = measure(tmp_path, "Csir", bench="rayleigh", snr_db=[0.0], tasks=240)
+    (point,) = points(tmp_path)
+    assert point.spec.frame.tasks_per_frame == 1
+    found = point.found["rx"]
+    heard = found.valid.any(1)
+    assert not heard.all()  # some frames fall into deep fades
+    gains = found.channel[0].mean(1)
+    drawn = air_fades(tmp_path)
+    # the record's amplitude is one constant; what is left is the air's own draw, frame by frame
+    sizes, truth = gains[heard].abs(), drawn[heard].abs()
+    constant = float((sizes * truth).sum() / truth.square().sum())
+    assert constant == pytest.approx(1.0, abs=0.12)  # the record rests on 400 fades, of which many are the same
+    assert torch.allclose(sizes, constant * truth, atol=0.35)
+    turned = gains[heard] / drawn[heard]
+    turned = turned / turned.abs()
+    assert float(turned.mean().abs()) > 0.9  # and its phase, but for that of four pilots
+    # a frame lost in a fade counts in the SNR, which is the mean over the frames sent
+    expected = 10 * np.log10(float(drawn.abs().square().mean()) * constant**2)
+    assert found.snr_db == pytest.approx([expected], abs=0.5)
+    kept_only = 10 * np.log10(float(truth.square().mean()) * constant**2)
+    assert kept_only > expected + 0.3
+    (row,) = rows(live)
+    assert row.fading == "air"
+    assert row.frames["lost"] == int((~heard).sum())
+    beside = rows(live, "simulation", snr_basis="channel")[0]
+    assert beside.top1 > row.top1_scored - 0.03  # the simulation knows the channel; the receiver has four pilots a task
+    assert_same(live, again(tmp_path))
+
+
+def test_a_scheme_that_knows_fading_links_does_as_well_as_simulated(tmp_path):
+    live = measure(tmp_path, "Csir", bench="rayleigh", snr_db=[18.0], tasks=240)
+    (row,) = rows(live)
+    (item,) = live.agreement
+    assert item.snr_basis == "channel"
+    assert item.simultaneous_ci[0] <= 0 <= item.simultaneous_ci[1]
+    assert abs(item.difference) < 0.05
+    assert row.top1 > 0.4
+
+
+def air_fades(folder):
+    """What the simulated air drew for each frame of the point, complex64 [task], from its seed and the record of times."""
+    from hil.channel.multipath import fade
+    from hil.radios.bench import find_bench
+
+    bench = find_bench("rayleigh")
+    block = round(bench.links[0].fading_block_s * bench.sample_rate_hz)
+    with Capture.open(folder / "run" / "capture.h5") as capture:
+        times = [burst.sent_at for burst in capture.bursts(capture.points[-1].index)]
+    name = "tx/tx0>rx/rx0"
+    return torch.tensor([complex(fade(bench.seed, name, (time + 500) // block)) for time in times], dtype=torch.complex64)
+
+
+def test_what_would_mean_nothing_is_refused(tmp_path):
+    with pytest.raises(hil.HilError, match="knows no channel"):
+        measure(tmp_path, "Single", bench="rayleigh", snr_db=[20.0])
+    with pytest.raises(hil.HilError, match="fading links already"):
+        measure(tmp_path, "Csir", bench="rayleigh", snr_db=[20.0], fading="emulated")
+    with pytest.raises(hil.HilError, match="one task"):
+        measure(tmp_path, "Csir", bench="rayleigh", snr_db=[20.0], **{"frame.tasks_per_frame": 12})
+    with pytest.raises(hil.HilError, match="needs 3 transmitters"):
+        measure(tmp_path, "Three", snr_db=[20.0])
+    with pytest.raises(hil.HilError, match="needs 2 receivers"):
+        measure(tmp_path, "TwoReceivers", snr_db=[20.0])
+    assert not list(tmp_path.iterdir())  # a refusal leaves nothing behind
