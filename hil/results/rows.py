@@ -61,6 +61,7 @@ def scored_row(subject: Subject, tasks: PerTask, index: Tensor, *, source: Liter
             n=len(tasks),
             unit=metric.unit,
             better=metric.better,
+            title=metric.title or metric.name,
             headline=metric.headline,
             scored=scored,
         )
@@ -94,6 +95,7 @@ def simulated_row(subject: Subject, share: Tensor, *, basis: str, draws: int, in
             n=count * draws,
             unit=metric.unit,
             better=metric.better,
+            title=metric.title or metric.name,
             headline=True,
             scored=value,
         )
@@ -110,7 +112,8 @@ def simulated_row(subject: Subject, share: Tensor, *, basis: str, draws: int, in
 def constant_row(goal: Goal, name: str, value: float, *, tasks: int) -> Row:
     """A row for what needs no scheme, such as chance: a bound, without an interval."""
     metric = headline(goal)
-    found = MetricValue(value=value, n=tasks, unit=metric.unit, better=metric.better, headline=True)
+    title = metric.title or metric.name
+    found = MetricValue(value=value, n=tasks, unit=metric.unit, better=metric.better, title=title, headline=True)
     flat = {metric.name: value, f"{metric.name}_ci": None}
     return Row(
         scheme=name,
@@ -131,7 +134,8 @@ def _row(subject: Subject, metrics: Mapping[str, MetricValue], more: Mapping[str
         flat |= {name: metric.value}
         if metric.headline:
             flat |= {f"{name}_ci": metric.ci, f"{name}_scored": metric.scored}
-    options = subject.options.model_dump(mode="json")
+    chosen = subject.options.model_dump(mode="json")
+    options = {name: value if plan.uses else None for name, value in chosen.items()}
     own = {
         "scheme": subject.scheme,
         "access": plan.access,
@@ -146,7 +150,8 @@ def _row(subject: Subject, metrics: Mapping[str, MetricValue], more: Mapping[str
         "snr_train_db": card.snr_train_db,
         "training_seed": card.training_seed,
         "frames": None,
-        **{name: value if plan.uses else None for name, value in options.items()},
+        "options": options,
+        **options,
         **flat,
     }
     return Row.model_validate(
