@@ -20,8 +20,8 @@ def figures(runs: tuple[Path, ...], out: Path | None, formats: str) -> None:
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     for run in runs:
-        results, capture, folder = load_run(run)
+        document, capture, folder = load_run(run)
         target = out or folder / "figures"
         prefix = f"{folder.resolve().name}-" if out is not None and len(runs) > 1 else ""
-        for path in write_figures(results, capture, target, formats=wanted, prefix=prefix):
+        for path in write_figures(document, capture, target, formats=wanted, prefix=prefix):
             click.echo(str(path))

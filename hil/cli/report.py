@@ -22,7 +22,7 @@ def report(run: Path, out: Path | None) -> None:
     from hil.report.html import write_report
     from hil.report.runs import load_run
 
-    results, capture, folder = load_run(run)
+    document, capture, folder = load_run(run)
     path = out or folder / "report.html"
-    write_report(results, capture, path)
+    write_report(document, capture, path, run=folder)
     click.echo(str(path))

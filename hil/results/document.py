@@ -1,4 +1,4 @@
-"""The document that a run leaves as `results.json`: typed, versioned, made in one place. docs/results.md describes every key."""
+"""The document that a run leaves as `results.json`: typed, versioned, made in one place (docs/results.md)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hil.goals.card import Unit
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
-    "SCHEMA", "Agreement", "Comparison", "MetricValue", "ResultsDocument", "Row", "json_schema", "parse_results", "read_results",
-    "rounded", "write_results",
+    "SCHEMA", "Agreement", "Comparison", "MetricValue", "ResultsDocument", "Row", "json_schema", "parse_results",
+    "read_results", "rounded", "write_results",
 ]  # fmt: skip
 
 Interval = tuple[float | None, float | None]
@@ -57,6 +57,7 @@ class Row(_Part):
     Attributes:
         options: what was chosen of the goal.
         impaired: what makes the stated noise doubtful, in words; null: nothing seen.
+        paper: who measured a row of source ``published``.
     """
 
     scheme: str
@@ -85,6 +86,7 @@ class Row(_Part):
     frames: dict[str, int] | None = None
     receiver_loss_db: float | None = None
     impaired: str | None = None
+    paper: str | None = None
     options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]
 

@@ -15,8 +15,7 @@ Document = dict[str, Any]
 
 
 def _one_to_two(old: Document) -> Document:
-    """Schema 1 had one goal and one receiver, top-1 and mAP only, access instead of schemes in `summary.order`, and `versions`
-    in the place of `provenance`."""
+    """Schema 1 had one goal and receiver, top-1 and mAP only, no names in `summary.order`, and `versions` for `provenance`."""
     new = {key: value for key, value in old.items() if key != "versions"}
     new["provenance"] = old.get("versions") or {}
     new["status"] = "complete"
