@@ -24,6 +24,8 @@ DASHED, DOTTED = (0, (5, 3)), (0, (1, 2))
 INSIDE = 6
 """Entries of a legend inside the axes; more of them go below."""
 TICKS = 12
+_SIZES = {"*": 9.0, "P": 7.0, "X": 7.0, "h": 6.5}
+"""Of markers that look smaller than a circle of the same size."""
 COLUMN = 0.3
 """Half the width of a scheme's column where there is one SNR."""
 
@@ -38,21 +40,22 @@ def new_axes(figure: Figure) -> Axes:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a panel's rows lie along x: at their SNR; where there is one SNR only, in a column for each scheme."""
+    """Where a panel's rows lie along x: at their SNR; where there is one SNR only, in a column for each scheme.
+
+    Attributes:
+        by_scheme: columns, whatever the SNRs.
+    """
 
     view: View
     panel: Panel
+    by_scheme: bool = False
     columns: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         names = list(dict.fromkeys([*self.panel.schemes, *self.panel.curves()]))
         targets = {round(place_db(row), 6) for row in self.panel.published} | set(self.panel.targets)
-        object.__setattr__(self, "columns", {name: at for at, name in enumerate(names)} if len(targets) == 1 else {})
-
-    @property
-    def single(self) -> bool:
-        """Whether there is one SNR only."""
-        return bool(self.columns)
+        columns = {name: at for at, name in enumerate(names)} if self.by_scheme or len(targets) == 1 else {}
+        object.__setattr__(self, "columns", columns)
 
     def x(self, scheme: str, snr_db: float) -> float:
         """Of a scheme at an SNR."""
@@ -66,7 +69,10 @@ class Places:
             long = len(names) * max(map(len, names)) > 44
             axes.set_xticks(list(self.columns.values()), names, rotation=90 if long else 0)
             axes.set_xlim(-0.6, len(names) - 0.4)
-            axes.set_xlabel(f"SNR target {snr_list(targets)}" if targets else "")
+            some = (
+                f"{target_text(targets[0])}…{target_text(targets[-1])} dB" if len(targets) > 1 else snr_list(targets or [0.0])
+            )
+            axes.set_xlabel(f"SNR target{'s' if len(targets) > 1 else ''} {some}" if targets else "")
             return
         axes.set_xlabel(label)
         if 1 < len(targets) <= TICKS:
@@ -98,10 +104,11 @@ def errors(measure: Measure, rows: Sequence[Row]) -> list[list[float]] | None:
 
 def marks(look: Look, *, hollow: bool = False) -> dict[str, Any]:
     """Matplotlib's settings for a scheme's markers."""
+    size = _SIZES.get(look.marker, 5.5)
     if hollow:
-        return {"color": look.colour, "marker": look.marker, "markersize": 5, "markerfacecolor": "none"}
+        return {"color": look.colour, "marker": look.marker, "markersize": size - 0.5, "markerfacecolor": "none"}
     return {
-        "color": look.colour, "marker": look.marker, "markersize": 5.5, "markeredgecolor": PAPER, "markeredgewidth": 0.6,
+        "color": look.colour, "marker": look.marker, "markersize": size, "markeredgecolor": PAPER, "markeredgewidth": 0.6,
     }  # fmt: skip
 
 
@@ -142,8 +149,8 @@ def constant_lines(axes: Axes, measure: Measure, rows: Sequence[Row], ends: tupl
             continue
         axes.axhline(level, color=MUTED, linewidth=1, linestyle=DOTTED)
         axes.annotate(
-            row.scheme, (1, level), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points",
-            ha="right", color=MUTED, fontsize=8,
+            row.scheme, (0, level), xycoords=("axes fraction", "data"), xytext=(3, 3), textcoords="offset points",
+            ha="left", color=MUTED, fontsize=8,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hil.report.axes import DASHED, Places, constant_lines, errors, legend, marks, new_axes, value_axis
 from hil.report.measure import Measure
-from hil.report.panel import Panel, Point, place_db
+from hil.report.panel import CROWD, Panel, Point, place_db
 from hil.report.svg import new_figure
 from hil.report.theme import INK, MUTED, Look, looks
 from hil.report.view import View
@@ -31,9 +31,6 @@ _RULES = {
     "per_task": "per task: Σ‖x‖² = q for all",
     "per_device": "per device: ‖x‖² = q each",
 }
-CROWD = 8
-"""Schemes beyond which their levels without a channel are drawn faintly."""
-
 Placed = list[tuple[float, Row]]
 """Place on the x axis and row."""
 
@@ -56,8 +53,17 @@ def _bars(axes: Axes, measure: Measure, placed: Placed, look: Look, **style: Any
     )  # fmt: skip
 
 
-def curves(view: View, panel: Panel, measure: Measure | None = None, *, width: float = 6.4, height: float = 5.0) -> Figure:
-    """A metric (the headline if None) of all schemes, with intervals, levels without a channel, constants, published curves."""
+def curves(
+    view: View, panel: Panel, measure: Measure | None = None, *, named: bool = True, width: float = 6.4, height: float = 5.0
+) -> Figure:
+    """A metric of all schemes, with intervals, levels without a channel, constants, published curves.
+
+    Args:
+        view, panel: what is drawn.
+        measure: the metric, None for the headline.
+        named: whether a legend names the schemes.
+        width, height: inches, without a legend below.
+    """
     metric = measure or panel.metric
     figure = new_figure(width, height)
     axes, places, style = new_axes(figure), Places(view, panel), looks(view)
@@ -67,7 +73,7 @@ def curves(view: View, panel: Panel, measure: Measure | None = None, *, width: f
         placed = _placed(places, metric, panel.of(name))
         rows += [row for _, row in placed]
         if placed:
-            label = None if places.single else view.label(name)
+            label = None if places.columns else view.label(name)
             _bars(axes, metric, placed, style[name], linewidth=1.8, linestyle=style[name].dashes, label=label)
     for name, published in panel.curves().items():
         found = [(places.x(name, place_db(row)), row) for row in published if metric.value(row) is not None]
@@ -81,8 +87,14 @@ def curves(view: View, panel: Panel, measure: Measure | None = None, *, width: f
     _noiseless(axes, places, metric, levels, style, ends)
     constant_lines(axes, metric, constants, ends)
     places.axis(axes)
-    legend(figure, axes, "lower right" if metric.better == "higher" else "upper right")
+    if named:
+        legend(figure, axes, _corner(metric))
     return figure
+
+
+def _corner(metric: Measure) -> str:
+    """Where curves leave room."""
+    return "lower right" if metric.better == "higher" else "upper right"
 
 
 def _noiseless(
@@ -120,7 +132,7 @@ def against_simulation(view: View, panel: Panel, schemes: Sequence[str], *, widt
         placed = _placed(places, metric, own, basis)
         rows += [row for _, row in placed]
         if placed:
-            line = {**look, "linestyle": "none", "markersize": 9} if places.single else {**look, "marker": None}
+            line = {**look, "linestyle": "none", "markersize": 9} if places.columns else {**look, "marker": None}
             _line(axes, metric, placed, **line)
     label: str | None = "over the air, 95 %"
     for name in schemes:
@@ -139,11 +151,11 @@ def against_simulation(view: View, panel: Panel, schemes: Sequence[str], *, widt
     places.axis(axes, "SNR of the link, measured (dB)" if panel.measured else "SNR of a unit-power transmitter (dB)")
     if len(schemes) == 1:
         axes.set_title(view.label(schemes[0]))
-    legend(figure, axes, "lower right" if metric.better == "higher" else "upper right")
+    legend(figure, axes, _corner(metric))
     return figure
 
 
-def energy(view: View, panel: Panel, rule: str, *, width: float = 5.4, height: float = 3.9) -> Figure:
+def energy(view: View, panel: Panel, rule: str, *, named: bool = True, width: float = 5.4, height: float = 3.9) -> Figure:
     """All schemes under one rule of energy: over the air where measured (filled), simulated at the effective SNR (line)."""
     metric = panel.metric
     figure = new_figure(width, height)
@@ -157,9 +169,9 @@ def energy(view: View, panel: Panel, rule: str, *, width: float = 5.4, height: f
             if metric.value(row := point.effective or point.link) is not None and row is not None
         ]
         air = _placed(places, metric, own, "air")
-        label = None if places.single else view.label(name)
+        label = None if places.columns else view.label(name)
         if simulated:
-            line = marks(style[name], hollow=True) if places.single or not air else {"color": style[name].colour}
+            line = marks(style[name], hollow=True) if places.columns or not air else {"color": style[name].colour}
             _line(axes, metric, simulated, linewidth=1.6, linestyle=style[name].dashes, label=None if air else label, **line)
         if air:
             _bars(axes, metric, air, style[name], linestyle="none", label=label)
@@ -167,7 +179,8 @@ def energy(view: View, panel: Panel, rule: str, *, width: float = 5.4, height: f
     value_axis(axes, metric, everything)
     places.axis(axes)
     axes.set_title(_RULES.get(rule, rule))
-    legend(figure, axes, "lower right" if metric.better == "higher" else "upper right")
+    if named:
+        legend(figure, axes, _corner(metric))
     return figure
 
 
@@ -185,5 +198,5 @@ def receivers(view: View, panels: Sequence[Panel], *, width: float = 6.4, height
             _line(axes, metric, placed, linewidth=1.5, linestyle=lines[index % len(lines)], label=label, **look)
     value_axis(axes, metric, [row for panel in panels for point in panel.main_points() if (row := point.best)])
     Places(view, panels[0]).axis(axes)
-    legend(figure, axes, "lower right" if metric.better == "higher" else "upper right")
+    legend(figure, axes, _corner(metric))
     return figure

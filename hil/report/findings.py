@@ -9,7 +9,7 @@ from hil.models.card import Claim
 from hil.report.claims import claims, held_against
 from hil.report.measure import number, sentence, snr_list
 from hil.report.orders import orders
-from hil.report.panel import Panel, Point
+from hil.report.panel import CROWD, Panel, Point
 from hil.report.view import View
 from hil.results.document import Agreement, ResultsDocument, Row
 
@@ -19,8 +19,6 @@ HIGH_SNR_DB = 12.0
 LOSS_LIMIT_DB = 0.7
 MEAN_SHARE = 1 / 3
 """Of an entry's bound: what the mean over a scheme's SNRs is held against."""
-LISTED = 8
-"""Schemes that one line names."""
 BASES = {"effective": "at the effective SNR", "link": "at the link SNR", "channel": "through the captured channel"}
 
 
@@ -104,9 +102,10 @@ def claim_text(claim: Claim) -> str:
 
 
 def _few(texts: Sequence[str]) -> str:
-    """The first ones, and how many more there are."""
-    more = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
-    return ", ".join(texts[:LISTED]) + more
+    """All; of many the first ones, and how many more there are."""
+    if len(texts) <= CROWD:
+        return ", ".join(texts)
+    return ", ".join(texts[: CROWD // 2]) + f" and {len(texts) - CROWD // 2} more"
 
 
 def _title(panel: Panel) -> str:
@@ -119,6 +118,9 @@ def _references(view: View, panel: Panel) -> list[str]:
     own = [
         f"{view.label(name)} {metric.text(value)}" for name in panel.schemes if (value := panel.without_noise(name)) is not None
     ]
+    if panel.crowded and own:
+        values = [value for name in panel.schemes if (value := panel.without_noise(name)) is not None]
+        own = [f"{metric.text(min(values))}…{metric.text(max(values))} ({len(values)} schemes)"]
     parts = [f"noiseless {_few(own)}"] if own else []
     beside = [f"{row.scheme} {metric.text(metric.value(row))}" for row in [*panel.baselines(), *panel.constants()]]
     parts += [_few(beside)] if beside else []
@@ -142,7 +144,7 @@ def _high_snr(view: View, panel: Panel) -> list[str]:
         found.append((metric.gain(value, noiseless), text))
     if not found:
         return []
-    if len(found) > LISTED:
+    if panel.crowded:
         found.sort()
     unit = metric.difference_unit
     texts = _few([text for _, text in found])
@@ -168,7 +170,7 @@ def _means(view: View, panel: Panel) -> list[str]:
     metric = panel.metric
     means = {name: sum(item.difference for item in own) / len(own) for name, own in groups.items()}
     limit = MEAN_SHARE * panel.agreement[0].bound
-    ranked = sorted(means, key=lambda name: -abs(means[name])) if len(means) > LISTED else list(means)
+    ranked = sorted(means, key=lambda name: -abs(means[name])) if panel.crowded else list(means)
     texts = [f"{view.label(name)} {metric.difference(means[name])}" for name in ranked]
     inside = max(abs(mean) for mean in means.values()) <= limit
     unit = f" ({metric.difference_unit})" if metric.difference_unit else ""

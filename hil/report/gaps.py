@@ -22,7 +22,7 @@ def agreement(view: View, panel: Panel, *, width: float = 5.4, height: float = 3
     """Air − simulation with simultaneous intervals, the bound of a point, and that of a scheme's mean."""
     metric = panel.metric
     figure = new_figure(width, height)
-    axes, places, style = new_axes(figure), Places(view, panel), looks(view)
+    axes, places, style = new_axes(figure), Places(view, panel, by_scheme=panel.crowded), looks(view)
     axes.axhline(0, color=MUTED, linewidth=0.9)
     bound = metric.on_axis(panel.agreement[0].bound)
     for level, line, colour in ((bound * MEAN_SHARE, DOTTED, MUTED), (bound, DASHED, WARN)):
@@ -33,7 +33,7 @@ def agreement(view: View, panel: Panel, *, width: float = 5.4, height: float = 3
     extent = 1.1 * bound
     for index, name in enumerate(names):
         own = sorted((item for item in panel.agreement if item.scheme == name), key=lambda item: item.snr_db_target)
-        shift = 0.0 if places.single else step * (index - (len(names) - 1) / 2)
+        shift = 0.0 if places.columns else step * (index - (len(names) - 1) / 2)
         values = [metric.on_axis(item.difference) for item in own]
         low = [metric.on_axis(item.simultaneous_ci[0]) for item in own]
         high = [metric.on_axis(item.simultaneous_ci[1]) for item in own]
@@ -42,7 +42,7 @@ def agreement(view: View, panel: Panel, *, width: float = 5.4, height: float = 3
             [places.x(name, item.snr_db_target) + shift for item in own],
             values,
             yerr=[[v - e for v, e in zip(values, low, strict=True)], [e - v for v, e in zip(values, high, strict=True)]],
-            elinewidth=1.2, capsize=2.5, linestyle="none", label=None if places.single else view.label(name),
+            elinewidth=1.2, capsize=2.5, linestyle="none", label=None if places.columns else view.label(name),
             **marks(style[name]),
         )  # fmt: skip
     axes.set_ylim(-extent * (1.22 if len(names) > 1 else 1), extent)  # room for the legend
@@ -63,7 +63,7 @@ def _step(targets: list[float], schemes: int) -> float:
 def receiver_loss(view: View, panel: Panel, *, width: float = 5.4, height: float = 3.9) -> Figure:
     """Receiver loss against SNR, with the limit."""
     figure = new_figure(width, height)
-    axes, places, style = new_axes(figure), Places(view, panel), looks(view)
+    axes, places, style = new_axes(figure), Places(view, panel, by_scheme=panel.crowded), looks(view)
     axes.axhline(0, color=MUTED, linewidth=0.9)
     axes.axhline(LOSS_LIMIT_DB, color=WARN, linewidth=1, linestyle=DASHED, label=f"limit {LOSS_LIMIT_DB:g} dB")
     lowest, highest = 0.0, LOSS_LIMIT_DB
@@ -76,10 +76,9 @@ def receiver_loss(view: View, panel: Panel, *, width: float = 5.4, height: float
         lowest = min([lowest, *(loss for _, loss in own)])
         highest = max([highest, *(loss for _, loss in own)])
         if own:
-            axes.plot(
-                [x for x, _ in own], [loss for _, loss in own], linewidth=1.4, linestyle=style[name].dashes,
-                label=None if places.single else view.label(name), **marks(style[name]),
-            )  # fmt: skip
+            line = {} if places.columns else {"linewidth": 1.4, "label": view.label(name)}
+            dashes = "none" if places.columns else style[name].dashes
+            axes.plot([x for x, _ in own], [loss for _, loss in own], linestyle=dashes, **line, **marks(style[name]))
     axes.set_ylim(lowest - 0.1, highest + 0.15)
     axes.set_ylabel("link SNR − effective SNR (dB)")
     axes.set_title("Receiver loss")

@@ -38,7 +38,8 @@ def judged(view: View, panel: Panel, name: str) -> list[Part]:
         ("simulation", "Over the air beside simulation", _simulation(draw)),
         ("further", "Further metrics", _further(draw)),
         ("energy", "Schemes under equal energy", _energy(draw)),
-        ("references", "References", [*_references(view, panel), *_published(panel)]),
+        ("references", "References", _references(view, panel)),
+        ("published", "Published, not measured here", _published(panel)),
     ]
     return [part for part in parts if part[2]]
 
@@ -66,6 +67,8 @@ def _hero(draw: _Drawing) -> list[Html]:
         caption = f"{title} simulated, against the SNR. {intervals}"
     else:
         caption = f"{title} as published."
+    if panel.crowded:
+        caption += " The other plots use the same colours and marks."
     if panel.options:
         caption += f" Options: {_options(panel)}."
     curve = draw.plot(figures.curves(view, panel), "head", f"{title} against SNR for each scheme", caption)
@@ -122,9 +125,9 @@ def _columns(view: View, panel: Panel) -> list[Column]:
         (f"{metric.heading} over the air [95 %]", air(metric)),
         ("without lost tasks", lambda point: _scored(metric, point.air)),
         ("tasks", lambda point: cell(f"{point.best.tasks:,}" if point.best else "–")),
-        (f"{metric.title} simul. at link SNR", simulated("link")),
-        (f"{metric.title} simul. at eff. SNR", simulated("effective")),
-        (f"{metric.title} simul. captured channel", simulated("channel")),
+        ("simul. at link SNR", simulated("link")),
+        ("simul. at eff. SNR", simulated("effective")),
+        ("simul. captured channel", simulated("channel")),
         (f"air − simul. {metric.difference_unit} [simultaneous 95 %]", lambda point: _difference(metric, point)),
         *((measure.heading, air(measure)) for measure in panel.further[:FURTHER]),
         ("frames sent", lambda point: _frames(point, "sent")),
@@ -243,7 +246,7 @@ def _further(draw: _Drawing) -> list[Html]:
         return []
     drawn = [
         draw.plot(
-            figures.curves(view, panel, measure, width=4.7, height=3.7),
+            figures.curves(view, panel, measure, named=not panel.crowded, width=4.7, height=3.7),
             f"more{index}",
             f"{measure.title} against SNR for each scheme",
         )
@@ -258,7 +261,11 @@ def _energy(draw: _Drawing) -> list[Html]:
     if len(panel.schemes) < 2 or not found:
         return []
     drawn = [
-        draw.plot(figures.energy(view, panel, rule), f"en{index}", f"{panel.metric.title} against SNR under {rule} energy")
+        draw.plot(
+            figures.energy(view, panel, rule, named=not panel.crowded),
+            f"en{index}",
+            f"{panel.metric.title} against SNR under {rule} energy",
+        )
         for index, rule in enumerate(panel.energies)
     ]
     parts = [
@@ -340,10 +347,7 @@ def _published(panel: Panel) -> list[Html]:
         for name, own in panel.curves().items()
         for row in own
     ]
-    return [
-        element("h4", text("Published, not measured here")),
-        table(["scheme", "source", "SNR dB", panel.metric.heading, "tasks"], rows, left=2),
-    ]
+    return [table(["scheme", "source", "SNR dB", panel.metric.heading, "tasks"], rows, left=2)]
 
 
 def _plain(value: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hil.report.measure import Measure, snr_list
-from hil.report.panel import Panel
+from hil.report.panel import CROWD, Panel
 from hil.report.view import View
 from hil.results.document import Comparison
 
@@ -49,12 +49,13 @@ class Order:
         return sorted(self.values[target].items(), key=lambda item: sign * item[1])
 
     def ranking(self, target: float, view: View) -> str:
-        """``NOMA > OMA = single`` at one SNR."""
+        """``NOMA > OMA = single`` at one SNR; of many the best ones."""
         ranked = self.ranked(target)
+        shown = ranked if len(ranked) <= CROWD else ranked[: CROWD // 2]
         text = view.label(ranked[0][0])
-        for (_, above), (name, own) in pairwise(ranked):
+        for (_, above), (name, own) in pairwise(shown):
             text += f" {'=' if own == above else '>'} {view.label(name)}"
-        return text
+        return text + (f" > {len(ranked) - len(shown)} more" if shown is not ranked else "")
 
     def gain(self, target: float, first: str, second: str) -> float:
         """How much better the first scheme is than the second at one SNR."""

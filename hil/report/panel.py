@@ -10,7 +10,10 @@ from hil.report.measure import Measure, mean_snr_db
 from hil.results.document import Agreement, Comparison, Row
 from hil.units import power_to_db
 
-__all__ = ["FURTHER", "Panel", "Point", "place_db"]
+__all__ = ["CROWD", "FURTHER", "Panel", "Point", "place_db"]
+
+CROWD = 8
+"""Schemes beyond which lines of text name only some, and plots find other ways."""
 
 FURTHER = 4
 """Metrics besides the headline that have a column and a plot; the rest is in the table of all."""
@@ -102,6 +105,11 @@ class Panel:
     def schemes(self) -> list[str]:
         """Schemes with points."""
         return list(dict.fromkeys(point.scheme for point in self.points))
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are too many schemes for one look."""
+        return len(self.schemes) > CROWD
 
     @property
     def measured(self) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 from hil.results.document import Agreement, Comparison, MetricValue, ResultsDocument, Row
 
 NO_NOISE = 60.0
+FURTHER = 0.7
+"""Further metrics are so much of the headline (of its part of the highest, in another unit)."""
 EVIL = '<script>alert("x")</script>&'
 SNRS = (-6.0, 3.0, 15.0)
 THREE = {"jscc-single": "single", "jscc-oma": "oma", "jscc-noma": "noma"}
@@ -50,7 +52,9 @@ class Judge:
             )
         }
         for name, (title, unit) in self.further.items() if further else ():
-            found[name] = MetricValue(value=0.7 * value, ci=ends, unit=unit, title=title, **common)
+            scale = FURTHER if unit == self.unit else FURTHER / self.high
+            ends = (scale * (value - self.spread), scale * (value + self.spread)) if ci else None
+            found[name] = MetricValue(value=scale * value, ci=ends, unit=unit, title=title, **common)
         return found
 
 
