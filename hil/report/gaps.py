@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hil.report.axes import DASHED, DOTTED, Places, legend, marks, new_axes
 from hil.report.findings import BASES, LOSS_LIMIT_DB, MEAN_SHARE
@@ -45,7 +45,7 @@ def agreement(view: View, panel: Panel, *, width: float = 5.4, height: float = 3
             elinewidth=1.2, capsize=2.5, linestyle="none", label=None if places.columns else view.label(name),
             **marks(style[name]),
         )  # fmt: skip
-    axes.set_ylim(-extent * (1.22 if len(names) > 1 else 1), extent)  # room for the legend
+    axes.set_ylim(-extent * (1 if places.columns else 1.22), extent)  # room for the legend
     unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
     axes.set_ylabel(f"{metric.title}: air − simulation{unit}")
     axes.set_title(f"Air − simulation {BASES.get(panel.agreement[0].snr_basis, '')}")
@@ -76,7 +76,7 @@ def receiver_loss(view: View, panel: Panel, *, width: float = 5.4, height: float
         lowest = min([lowest, *(loss for _, loss in own)])
         highest = max([highest, *(loss for _, loss in own)])
         if own:
-            line = {} if places.columns else {"linewidth": 1.4, "label": view.label(name)}
+            line: dict[str, Any] = {} if places.columns else {"linewidth": 1.4, "label": view.label(name)}
             dashes = "none" if places.columns else style[name].dashes
             axes.plot([x for x, _ in own], [loss for _, loss in own], linestyle=dashes, **line, **marks(style[name]))
     axes.set_ylim(lowest - 0.1, highest + 0.15)

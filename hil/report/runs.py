@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hil.errors import CaptureError, ConfigError
 from hil.results.document import SCHEMA, ResultsDocument, parse_results, read_results
 
-__all__ = ["load_run"]
+__all__ = ["load_run", "with_published"]
 
 RESULTS, CAPTURE = "results.json", "capture.h5"
 CUT_SHORT = "the capture holds no results of the whole: the run was cut short, or is still going"
@@ -41,6 +41,25 @@ def load_run(run: Path) -> tuple[ResultsDocument, Path | None, Path]:
         capture = run.parent / (document.capture or CAPTURE)
         return document, capture if capture.is_file() else None, run.parent
     return _from_capture(run), run, run.parent
+
+
+def with_published(document: ResultsDocument, files: Sequence[Path]) -> ResultsDocument:
+    """The document with the published rows of others, to be drawn beside its own.
+
+    Args:
+        document: of a run.
+        files: `results.json` with rows of source ``published``.
+
+    Raises:
+        ConfigError: a file cannot be read, or has no such row.
+    """
+    rows = list(document.points)
+    for path in files:
+        found = [row for row in read_results(path).points if row.source == "published"]
+        if not found:
+            raise ConfigError(f"{path} has no row of source 'published'; docs/results.md shows how such a file is written")
+        rows += found
+    return document.with_(points=rows)
 
 
 def _from_capture(path: Path) -> ResultsDocument:

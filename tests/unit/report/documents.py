@@ -254,6 +254,38 @@ def one_snr(count: int = 3) -> ResultsDocument:
     return document(([*rows, *references(RETRIEVAL, schemes)], agreement, comparisons))
 
 
+def stopped() -> ResultsDocument:
+    """Cut short by the operator: one point given up, one impaired, one of which nothing was received."""
+    whole = three()
+    rows = list(whole.points)
+    rows[1] = rows[1].model_copy(update={"impaired": "a tone in the band"})
+    nothing = {"snr_db": [None], "snr_eff_db": None, "receiver_loss_db": None, "metrics": RETRIEVAL.metrics(0.0, ci=False)}
+    rows[0] = rows[0].model_copy(update=nothing | {"frames": {"sent": 4, "scored": 0, "lost": 4, "gated": 0}})
+    given_up = {"scheme": "jscc-noma", "snr_db_target": 15.0, "frames_sent": 2, "frames_planned": 4, "why": "rx0: no answer"}
+    return whole.with_(
+        points=rows, status="stopped", why="Ctrl-C by the operator", ended_points=[given_up], agreement=whole.agreement[1:]
+    )
+
+
+def many_metrics(classes: int = 12) -> ResultsDocument:
+    """A goal with two metrics of each class."""
+    kinds = [(kind, index) for kind in ("recall", "precision") for index in range(classes)]
+    names = {f"{kind}_{index}": (f"{kind} of class {index}", "share") for kind, index in kinds}
+    judge = Judge(goal="classification", metric="accuracy", title="accuracy", further=names, constants={"chance": 1 / classes})
+    rows, agreement, comparisons = judged(judge, {"only-one": "single"}, SNRS)
+    return document(([*rows, *references(judge, {"only-one": "single"})], agreement, comparisons))
+
+
+def nothing() -> ResultsDocument:
+    """A run that was stopped before its first point was finished."""
+    return ResultsDocument(status="stopped", why="Ctrl-C", points=[])
+
+
+def references_alone() -> ResultsDocument:
+    """A run that was stopped before its first point, but after its references."""
+    return document((references(RETRIEVAL, THREE), [], []), status="failed", why="the radio was unplugged")
+
+
 KINDS = {
     "three schemes": three,
     "simulation alone": lambda: three(air=False),
@@ -265,5 +297,9 @@ KINDS = {
     "published alone": published_alone,
     "one SNR": one_snr,
     "one SNR, dozens of schemes": lambda: one_snr(24),
+    "stopped": stopped,
+    "many metrics": many_metrics,
+    "nothing": nothing,
+    "references alone": references_alone,
 }
 """Every kind of document that must render."""
