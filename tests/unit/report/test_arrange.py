@@ -149,3 +149,11 @@ def test_a_row_without_metrics_is_refused():
     bare = whole.points[0].model_copy(update={"metrics": {}})
     with pytest.raises(ConfigError, match=r"points\[0\].*jscc-single.*no metric"):
         View(ResultsDocument(status="complete", points=[bare]))
+
+
+def test_a_reference_at_one_receiver_stands_only_there():
+    whole = two_receivers()
+    own = row(IMAGE, "broadcast-a", "single", "noiseless", 29.0, receiver="far")
+    near, far = View(whole.with_(points=[own, *whole.points])).panels
+    assert own not in near.noiseless
+    assert far.without_noise("broadcast-a") == 29.0
