@@ -211,7 +211,7 @@ def _simulation(draw: _Drawing) -> list[Html]:
         drawn = [
             draw.plot(
                 figures.against_simulation(view, panel, names),
-                f"sim{index}",
+                f"beside{index}",
                 f"{', '.join(view.label(name) for name in names)}: air and simulation",
             )
             for index, names in enumerate(groups)
