@@ -69,15 +69,11 @@ def _hero(draw: _Drawing) -> list[Html]:
         caption = f"{title} as published."
     if panel.crowded:
         caption += " The other plots use the same colours and marks."
-    if panel.options:
-        caption += f" Options: {_options(panel)}."
+    if panel.chosen:
+        caption += f" Options: {', '.join(panel.chosen)}."
     curve = draw.plot(figures.curves(view, panel), "head", f"{title} against SNR for each scheme", caption)
     lines = join(element("li", text(line)) for line in panel_lines(view, panel))
     return [element("div", Html(curve + element("ul", lines, class_="findings")), class_="hero")]
-
-
-def _options(panel: Panel) -> str:
-    return ", ".join(f"{name} {value}" for name, value in panel.options.items())
 
 
 Column = tuple[str, Callable[[Point], Html]]
@@ -89,7 +85,8 @@ def _points(view: View, panel: Panel) -> list[Html]:
         return []
     columns = _columns(view, panel)
     rows = [[make(point) for _, make in columns] for point in main]
-    starts = [index > 0 and main[index - 1].target != point.target for index, point in enumerate(main)]
+    several = len(panel.schemes) > 1
+    starts = [several and index > 0 and main[index - 1].target != point.target for index, point in enumerate(main)]
     keep = [at for at in range(len(columns)) if at == 0 or any(row[at] != cell("–") for row in rows)]
     parts = [
         table([columns[at][0] for at in keep], [[row[at] for at in keep] for row in rows], groups=starts),
@@ -314,7 +311,7 @@ def _references(view: View, panel: Panel) -> list[Html]:
     shown = [*own, *panel.baselines(), *panel.constants()]
     if not shown:
         return []
-    options = list(dict.fromkeys(name for row in shown for name in row.options))
+    options = list(dict.fromkeys(name for row in shown for name, value in row.options.items() if value is not None))
     further = [measure for measure in panel.further[:FURTHER] if any(measure.found(row) for row in shown)]
     rows = [
         [

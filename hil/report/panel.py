@@ -107,6 +107,11 @@ class Panel:
         return list(dict.fromkeys(point.scheme for point in self.points))
 
     @property
+    def chosen(self) -> list[str]:
+        """The options that were chosen, such as ``gallery raw``."""
+        return [f"{name} {value}" for name, value in self.options.items() if value is not None]
+
+    @property
     def crowded(self) -> bool:
         """Whether there are too many schemes for one look."""
         return len(self.schemes) > CROWD

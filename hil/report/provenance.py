@@ -41,7 +41,8 @@ def lead(view: View) -> str:
     targets = sorted({point.target for point in main})
     parts = []
     if tasks:
-        of = f" ({_range(distinct)} distinct" + (f", in {_range(clusters)} clusters)" if clusters else ")") if distinct else ""
+        grouped = f", in {_range(clusters)} clusters" if clusters and clusters != distinct else ""
+        of = f" ({_range(distinct)} distinct{grouped})" if distinct else ""
         parts.append(f"{_range(tasks)} tasks a scheme and SNR{of}")
     if len(targets) > 1:
         parts.append(f"{len(targets)} SNRs, {target_text(targets[0])}…{target_text(targets[-1])} dB")
@@ -103,6 +104,7 @@ def _facts(view: View, evidence: Evidence | None) -> Iterator[tuple[str, str]]:
     yield from _flat("", document.provenance or (evidence.provenance if evidence is not None else {}))
     yield from _flat("experiment.", document.experiment)
     yield from _flat("dataset.", document.dataset)
+    yield from ((f"scheme {label}", name) for name in view.schemes if (label := view.label(name)) != name)
     seeds = {row.scheme: row.training_seed for row in document.points if row.training_seed is not None}
     yield from ((f"training seed of {name}", str(seed)) for name, seed in sorted(seeds.items()))
     yield "SHA-256 of all received symbols", document.received_sha256 or "nothing was received"

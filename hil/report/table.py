@@ -53,7 +53,7 @@ def _table(view: View, panel: Panel) -> Table:
     for name, _ in columns:
         table.add_column(name, justify="left" if name == "scheme" else "right", no_wrap=True)
     for index, point in enumerate(rows):
-        last = index + 1 == len(rows) or rows[index + 1].target != point.target
+        last = len(panel.schemes) > 1 and (index + 1 == len(rows) or rows[index + 1].target != point.target)
         table.add_row(*(Text(make(point)) for _, make in columns), end_section=last)
     return table
 

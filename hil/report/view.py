@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from hil.foreign import is_foreign
 from hil.report.arrange import DEFAULT_ENERGY, arrange
 from hil.report.panel import Panel, Point
 from hil.results.document import ResultsDocument
@@ -67,13 +69,15 @@ class View:
 
     @cached_property
     def _labels(self) -> Mapping[str, str]:
-        """Where the schemes are STEM-ACCESS of one stem, the access says all; else their names."""
+        """Where the schemes are STEM-ACCESS of one stem, the access; else the class of ``path.py:Class``; else the name."""
         ends = {name: access for name, access in self.accesses.items() if name.endswith(f"-{access}")}
         stems = {name.removesuffix(f"-{access}") for name, access in ends.items()}
         short = len(ends) == len(self.accesses) > 1 and len(stems) == 1 and len(set(ends.values())) == len(ends)
+        classes = Counter(_class_of(name) for name in self.accesses)
+        plain = {name: own if classes[own := _class_of(name)] == 1 else name for name in self.accesses}
         bounds = {point.scheme for point in self.points if point.best and point.best.kind == "bound"}
         return {
-            name: (ACCESS_NAMES.get(access, access) if short else name) + (" (bound)" if name in bounds else "")
+            name: (ACCESS_NAMES.get(access, access) if short else plain[name]) + (" (bound)" if name in bounds else "")
             for name, access in self.accesses.items()
         }
 
@@ -108,7 +112,7 @@ class View:
         if panel.receiver is not None:
             parts.append(f"at {panel.receiver}")
         if any(other.receiver == panel.receiver and other.options != panel.options for other in same):
-            parts += [f"{name} {value}" for name, value in panel.options.items()]
+            parts += panel.chosen
         if any(other.version != panel.version for other in same):
             parts.append(f"version {panel.version}")
         return ", ".join([" ".join(parts[:2]), *parts[2:]]) if panel.receiver is not None else ", ".join(parts)
@@ -116,3 +120,7 @@ class View:
     def asked(self, name: str) -> Any:
         """A key of the run's resolved configuration, None where it is not known."""
         return self.document.experiment.get(name)
+
+
+def _class_of(scheme: str) -> str:
+    return scheme.rpartition(":")[2] if is_foreign(scheme) else scheme

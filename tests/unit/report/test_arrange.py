@@ -132,6 +132,9 @@ def test_labels():
     assert View(alone).label("jscc-oma") == "jscc-oma"
     mixed = document(judged(IMAGE, {"jscc-oma": "oma", "other-noma": "noma"}, SNRS))
     assert View(mixed).label("other-noma") == "other-noma"
+    foreign = ("there/a.py:Own", "there/b.py:Other", "elsewhere/b.py:Other")
+    files = View(document(([air_row(IMAGE, name, "single", 0, 3.0) for name in foreign], [], [])))
+    assert [files.label(name) for name in foreign] == ["Own", *foreign[1:]]
     bound = air_row(IMAGE, "genie", "single", 0, 3.0, kind="bound")
     assert View(document(([bound], [], []))).label("genie") == "genie (bound)"
 

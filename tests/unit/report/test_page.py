@@ -187,6 +187,20 @@ def test_many_metrics_are_folded_but_all_there(page_of_kind):
     ]
 
 
+def test_options_that_were_not_chosen_are_not_shown(tmp_path):
+    rows = [row.model_copy(update={"options": {"gallery": "raw", "task_network": None}}) for row in three().points]
+    text = page_of(three().with_(points=rows), tmp_path)
+    assert "Options: gallery raw." in text
+    assert "task_network" not in text
+
+
+def test_a_scheme_from_a_file_is_named_by_its_class_and_told_in_full_once(tmp_path):
+    name = "/a/long/way/to/the/file.py:Scheme"
+    text = page_of(document(([air_row(IMAGE, name, "single", 0, snr) for snr in SNRS], [], [])), tmp_path)
+    assert "Image over the air: Scheme</h1>" in text
+    assert text.count(name) == 2  # its seed and its name
+
+
 def test_commands_as_given_and_by_configuration(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "a run")
     (folder / "run.toml").write_text("", encoding="utf-8")

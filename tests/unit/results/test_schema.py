@@ -63,7 +63,7 @@ def test_schema_1_is_read_as_the_description_says(path):
     old = json.loads(path.read_text(encoding="utf-8"))
     new = read_results(path)
     assert old["schema"] == 1
-    assert (new.version, new.status, new.provenance) == (2, "complete", old["versions"])
+    assert (new.version, new.status, new.provenance["argv"]) == (2, "complete", old["versions"]["argv"])
     for before, row in zip(old["points"], new.points, strict=True):
         name, headline = row.headline
         assert (name, headline.value, headline.title, headline.unit) == ("top1", before["top1"], "top-1", "share")
