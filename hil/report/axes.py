@@ -26,6 +26,8 @@ INSIDE = 6
 TICKS = 12
 _SIZES = {"*": 9.0, "P": 7.0, "X": 7.0, "h": 6.5}
 """Of markers that look smaller than a circle of the same size."""
+FULL = 102.0
+"""Upper end of an axis of shares: a marker at 100 % is whole."""
 COLUMN = 0.3
 """Half the width of a scheme's column where there is one SNR."""
 
@@ -123,7 +125,7 @@ def value_axis(axes: Axes, measure: Measure, rows: Iterable[Row], levels: Iterab
     if not ends:
         return axes.get_ylim()
     if measure.unit == "share":
-        low, high = 0.0, 100.0 if max(ends) > 60 else max(2.0, 1.15 * max(ends))
+        low, high = 0.0, FULL if max(ends) > 60 else max(2.0, 1.15 * max(ends))
     else:
         low, high = min(ends), max(ends)
         size = high - low or abs(high) or 1.0

@@ -79,7 +79,7 @@ def receiver_loss(view: View, panel: Panel, *, width: float = 5.4, height: float
             line: dict[str, Any] = {} if places.columns else {"linewidth": 1.4, "label": view.label(name)}
             dashes = "none" if places.columns else style[name].dashes
             axes.plot([x for x, _ in own], [loss for _, loss in own], linestyle=dashes, **line, **marks(style[name]))
-    axes.set_ylim(lowest - 0.1, highest + 0.15)
+    axes.set_ylim(lowest - 0.1, highest + 0.15 * (1 + highest - lowest))  # room for the legend
     axes.set_ylabel("link SNR − effective SNR (dB)")
     axes.set_title("Receiver loss")
     places.axis(axes, "SNR of the link, measured (dB)")

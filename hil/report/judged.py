@@ -116,8 +116,8 @@ def _columns(view: View, panel: Panel) -> list[Column]:
         ("scheme", scheme),
         ("target dB", lambda point: cell(target_text(point.target))),
         ("uses a task", lambda point: cell(_uses(point)) if view.uses() is None else cell("–")),
-        ("SNR of each link dB", lambda point: cell(" / ".join(number(snr, 2) for snr in _snrs(point)))),
-        ("effect. SNR dB", lambda point: cell(number(point.air.snr_eff_db if point.air else None, 2))),
+        ("link SNRs dB", lambda point: cell(" / ".join(number(snr, 2) for snr in _snrs(point)))),
+        ("eff. SNR dB", lambda point: cell(number(point.air.snr_eff_db if point.air else None, 2))),
         ("loss dB", lambda point: cell(number(point.air.receiver_loss_db if point.air else None, 2))),
         (f"{metric.heading} over the air [95 %]", air(metric)),
         ("without lost tasks", lambda point: _scored(metric, point.air)),
@@ -214,7 +214,7 @@ def _simulation(draw: _Drawing) -> list[Html]:
             for index, names in enumerate(groups)
         ]
         parts += [
-            plots(drawn, "three" if len(groups) > 1 else "two"),
+            plots(drawn, "three" if len(panel.targets) > 1 else "two"),
             paragraph(
                 "The same symbols through y = Σ x + n with ideal knowledge, once at the SNR of the link and once at the "
                 "effective SNR of what was received. Every row of a point is drawn at the point's measured link SNR, so "

@@ -72,7 +72,7 @@ def check_numbers(document, text):
             value = panel.metric.found(point.air)
             shown = f"{panel.metric.text(value.value)} {panel.metric.interval(value.ci)}".strip()
             assert cells[f"{panel.metric.heading} over the air [95 %]"] == shown
-            assert cells["SNR of each link dB"] == " / ".join(number(snr, 2) for snr in point.air.snr_db)
+            assert cells["link SNRs dB"] == " / ".join(number(snr, 2) for snr in point.air.snr_db)
             assert cells["loss dB"] == number(point.air.receiver_loss_db, 2)
             if panel.agreement:
                 difference = "–" if point.agreement is None else panel.metric.difference(point.agreement.difference)
