@@ -23,7 +23,8 @@ SNR_LABEL = "SNR of a unit-power transmitter (dB)"
 DASHED, DOTTED = (0, (5, 3)), (0, (1, 2))
 INSIDE = 6
 """Entries of a legend inside the axes; more of them go below."""
-TICKS = 12
+TICKS, NEAR_DB = 12, 1.5
+"""The targets are the ticks where there are no more of them than the first, and every point lies so near its own."""
 _SIZES = {"*": 9.0, "P": 7.0, "X": 7.0, "h": 6.5}
 """Of markers that look smaller than a circle of the same size."""
 FULL = 102.0
@@ -77,7 +78,8 @@ class Places:
             axes.set_xlabel(f"SNR target{'s' if len(targets) > 1 else ''} {some}" if targets else "")
             return
         axes.set_xlabel(label)
-        if 1 < len(targets) <= TICKS:
+        near = all(abs(point.snr_db - point.target) <= NEAR_DB for point in self.panel.points)
+        if 1 < len(targets) <= TICKS and near:
             axes.set_xticks(targets, [target_text(target) for target in targets])
 
     def level(self, axes: Axes, scheme: str, value: float, **style: Any) -> None:

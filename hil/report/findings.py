@@ -168,7 +168,8 @@ def _means(view: View, panel: Panel) -> list[str]:
     if not groups:
         return []
     metric = panel.metric
-    means = {name: sum(item.difference for item in own) / len(own) for name, own in groups.items()}
+    order = [name for name in dict.fromkeys([*panel.schemes, *groups]) if name in groups]
+    means = {name: sum(item.difference for item in groups[name]) / len(groups[name]) for name in order}
     limit = MEAN_SHARE * panel.agreement[0].bound
     ranked = sorted(means, key=lambda name: -abs(means[name])) if panel.crowded else list(means)
     texts = [f"{view.label(name)} {metric.difference(means[name])}" for name in ranked]

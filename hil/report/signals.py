@@ -23,7 +23,7 @@ def signals(view: View, evidence: Evidence | None) -> list[Html]:
         return []
     parts = [*_clouds(view, evidence), *_spectra(view, evidence)]
     if parts and evidence.left_out:
-        parts.append(paragraph(f"{evidence.left_out} further schemes are not shown here; hil figures has their plots.", "note"))
+        parts.append(paragraph(f"{evidence.left_out} further schemes are not shown here.", "note"))
     return parts
 
 

@@ -129,6 +129,9 @@ def test_receivers_are_told_apart():
     assert found["broadcast-a at far"].get_xdata() == pytest.approx([snr - 4 for snr in SNRS])
     assert found["broadcast-a at far"].get_color() == found["broadcast-a at near"].get_color()
     assert found["broadcast-a at far"].get_linestyle() != found["broadcast-a at near"].get_linestyle()
+    near, far = (figures.curves(view, panel).axes[0] for panel in view.panels)
+    assert list(near.get_xticks()) == list(SNRS)
+    assert list(far.get_xticks()) != list(SNRS)  # its points lie 4 dB beside their targets
 
 
 def test_schemes_with_an_access_of_their_own_look_the_same_in_every_run():
