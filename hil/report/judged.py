@@ -185,7 +185,8 @@ def _note(panel: Panel) -> str:
             "Differences are paired by task; their intervals cover all points at once (Bonferroni); whether a point lies "
             f"beyond {bound} is decided by Holm's step-down."
         )
-    return " ".join(parts)
+    names = [measure.name for measure in (panel.metric, *panel.further[:FURTHER])]
+    return " ".join([*parts, f"In results.json: {', '.join(names)}."])
 
 
 def _everything(view: View, panel: Panel, points: Sequence[Point]) -> Html:

@@ -49,6 +49,7 @@ def test_page_of_a_run_with_its_capture(run):
     assert len(text) < 3_000_000
     assert "prefers-color-scheme" in text
     assert "@media print" in text
+    assert "In results.json: top1, map." in text
     assert "not scored (9)" in text
     assert "<script" not in text
     assert escaped(EVIL) in text
