@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hil.registry import Entry
 
-__all__ = ["GoalEntry"]
+__all__ = ["GoalEntry", "Unit"]
+
+Unit = Literal["share", "dB", "1"]
+"""Of a metric: a share (0…1), decibels, or a plain number."""
 
 
 @dataclass(frozen=True, kw_only=True)

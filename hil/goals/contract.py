@@ -17,11 +17,10 @@ from torch import Tensor
 from hil.config import Config
 from hil.datasets.dataset import Dataset
 from hil.errors import ShapeError
+from hil.goals.card import Unit
 from hil.models.contract import Output, OutputKind, Scheme, filled_up
 
 __all__ = ["Aggregate", "Goal", "GoalOptions", "Judge", "Metric", "PerTask", "Tasks", "Unit", "headline"]
-
-Unit = Literal["share", "dB", "1"]
 
 
 @dataclass(frozen=True, kw_only=True)

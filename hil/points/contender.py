@@ -50,6 +50,7 @@ class Contender:
         judges: by the goal's name.
         options: by the goal's name.
         sha256: of its weights file, or "".
+        receivers: what the bench calls the plan's receivers, by position; empty: as the plan does.
     """
 
     name: str
@@ -60,11 +61,18 @@ class Contender:
     judges: Mapping[str, Judge] = field(default_factory=dict)
     options: Mapping[str, GoalOptions] = field(default_factory=dict)
     sha256: str = ""
+    receivers: tuple[str, ...] = ()
 
     @property
     def plan(self) -> Plan:
         """The scheme's."""
         return self.scheme.plan
+
+    def label(self, receiver: str) -> str | None:
+        """The bench's name of a plan's receiver; None for an output of all together."""
+        if not receiver:
+            return None
+        return dict(zip(self.plan.receivers, self.receivers, strict=False)).get(receiver, receiver)
 
     def encode(self, tx_snr_db: Sequence[float] | None = None) -> Sent:
         """Symbols of the distinct tasks.
@@ -123,14 +131,14 @@ class Contender:
         return ~torch.stack([(one.valid | unused).all(1) for one in own]).any(0)
 
     def score(self, decoded: Decoded, index: Tensor) -> dict[tuple[str, str | None], PerTask]:
-        """How the tasks were answered, by goal and receiver (None: one output for all).
+        """How the tasks were answered, by goal and receiver as the bench calls it (None: one output for all).
 
         Args:
             decoded: all tasks sent.
             index: int64 [task], the distinct task of each.
         """
         return {
-            (goal, name or None): judge.score(output, index, decoded.lost[name])
+            (goal, self.label(name)): judge.score(output, index, decoded.lost[name])
             for goal, judge in self.judges.items()
             for name, output in decoded.outputs.items()
         }

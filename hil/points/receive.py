@@ -117,9 +117,7 @@ class Collector:
         """Σ f_k x_k, complex64 [part, use]: what y/Ḡ would be without noise where the front end is corrected."""
         return (carried if self._fade is None else carried * self._fade[..., None]).sum(0)
 
-    def add(
-        self, samples: NDArray[np.int16], number: int, start: int = 0, *, sent_at: int | None = None
-    ) -> dict[str, Any]:
+    def add(self, samples: NDArray[np.int16], number: int, start: int = 0, *, sent_at: int | None = None) -> dict[str, Any]:
         """Receive one burst that should hold frame `number`; returns its ledger row.
 
         Args:

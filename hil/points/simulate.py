@@ -91,7 +91,9 @@ def simulate(
         with torch.inference_mode():
             made = [_one_draw(contender, sent, media, f"{seed}/{draw}", power) for draw in share]
             found = {
-                (goal, name or None): judge.headline(stacked([outputs[name] for outputs in made]), index.repeat(len(share)))
+                (goal, contender.label(name)): judge.headline(
+                    stacked([outputs[name] for outputs in made]), index.repeat(len(share))
+                )
                 for goal, judge in contender.judges.items()
                 for name in made[0]
             }

@@ -130,9 +130,7 @@ def summary(rows: Sequence[Row], agreement: Sequence[Agreement]) -> dict[str, An
                 differences.setdefault(item.goal, []).append(item.difference)
         means = {goal: sum(values) / len(values) for goal, values in differences.items()}
         losses = [
-            loss
-            for row in rows
-            if row.scheme == name and row.source == "air" and (loss := getattr(row, "receiver_loss_db", None)) is not None
+            loss for row in rows if row.scheme == name and row.source == "air" and (loss := row.receiver_loss_db) is not None
         ]
         result["schemes"][name] = {
             "mean_air_minus_simulation": next(iter(means.values()), None),

@@ -1,4 +1,4 @@
-"""The document that a run leaves as `results.json`: typed and versioned. docs/results.md describes every key."""
+"""The document that a run leaves as `results.json`: typed, versioned, made in one place (docs/results.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hil.errors import ConfigError
-from hil.goals.contract import Unit
+from hil.goals.card import Unit
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
@@ -33,7 +33,7 @@ class MetricValue(_Part):
         value: the number; null where it was not computed.
         ci: its 95 % interval, clusters of tasks resampled.
         n: tasks it rests on.
-        unit, better: as `hil.goals.contract.Metric` has them.
+        unit, better, title: as `hil.goals.contract.Metric` has them; the name stands for an empty title.
         headline: the one that schemes are compared by.
         scored: the same without the tasks that were lost (headline only).
     """
@@ -43,6 +43,7 @@ class MetricValue(_Part):
     n: int
     unit: Unit
     better: Literal["higher", "lower"]
+    title: str = ""
     headline: bool = False
     scored: float | None = None
 
@@ -50,7 +51,13 @@ class MetricValue(_Part):
 class Row(_Part):
     """One scheme at one SNR, judged by one goal, from one source.
 
-    Further keys: the goal's options, and each metric NAME flat as NAME, NAME_ci and, for the headline, NAME_scored.
+    Further keys: each of the goal's options by its own name, each metric NAME flat as NAME and, for the headline, NAME_ci and
+    NAME_scored, and what the air says besides (docs/results.md).
+
+    Attributes:
+        options: what was chosen of the goal.
+        impaired: what makes the stated noise doubtful, in words; null: nothing seen.
+        paper: who measured a row of source ``published``.
     """
 
     scheme: str
@@ -77,6 +84,10 @@ class Row(_Part):
     snr_train_db: float | str | None = None
     training_seed: int | None = None
     frames: dict[str, int] | None = None
+    receiver_loss_db: float | None = None
+    impaired: str | None = None
+    paper: str | None = None
+    options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]
 
     @property

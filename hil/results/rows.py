@@ -98,7 +98,14 @@ def reference_row(goal: Goal, metrics: tuple[Metric, ...], name: str, found: flo
         values = _metric_values(metrics, Sample(tasks=found, index=torch.arange(len(found))), clusters)
     else:
         metric = headline(goal)
-        value = MetricValue(value=found, n=len(clusters), unit=metric.unit, better=metric.better, headline=True)
+        value = MetricValue(
+            value=found,
+            n=len(clusters),
+            unit=metric.unit,
+            better=metric.better,
+            headline=True,
+            title=metric.title or metric.name,
+        )
         values = {metric.name: value}
     own: dict[str, Any] = {
         "scheme": name,
@@ -125,6 +132,7 @@ def _metric_values(metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor
             unit=metric.unit,
             better=metric.better,
             headline=metric.headline,
+            title=metric.title or metric.name,
             scored=_scored(metric, sample, kept) if metric.headline else None,
         )
         for metric, interval in zip(metrics, intervals, strict=True)
@@ -162,6 +170,7 @@ def _row(subject: Subject, metrics: Mapping[str, MetricValue], more: Mapping[str
         "snr_train_db": card.snr_train_db,
         "training_seed": card.training_seed,
         "frames": None,
+        "options": options,
         **{name: value if plan.uses else None for name, value in options.items()},
         **_flat(subject.metrics, metrics),
     }

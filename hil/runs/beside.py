@@ -42,38 +42,43 @@ def simulated_rows(
     contender: Contender,
     sent: Sent,
     *,
-    snr_db: Sequence[float],
+    snr_db: Sequence[Sequence[float]],
     basis: str,
     target: float,
     energy: Energy,
     config: RunConfig,
     progress: Progress | None,
+    power: Sequence[float] = (),
     index: Tensor | None = None,
     fade: Tensor | None = None,
 ) -> tuple[dict[Key, Row], Simulated]:
-    """Tasks through AWGN at an SNR (dB, one a transmitter or one for all), through the same fades if any.
+    """Tasks through AWGN, at each receiver at an SNR of its own, and through the same fades if any.
 
     Args:
         contender: decodes and judges.
         sent: of the distinct tasks, or of those in `index`.
-        snr_db: drawn at.
+        snr_db: drawn at, of each receiver of the plan (dB, one a transmitter or one for all).
         basis: what that SNR is.
         target: of the point.
         energy: rule that is drawn under.
         config: draws and seed.
         progress: told the draws done.
+        power: of each transmitter relative to 1.
         index: distinct task of each, where not 0, 1, 2, ….
         fade: complex64 [tx, task], known to schemes that ask for the channel.
     """
     channel = None if fade is None else fade[..., None].expand_as(sent.symbols)
-    medium = Medium(noise_var=awgn_noise(contender.plan, snr_db), channel=channel)
+    own = dict(zip(contender.plan.receivers, snr_db, strict=True))
+    media = {name: Medium(noise_var=awgn_noise(contender.plan, values), channel=channel) for name, values in own.items()}
+    at = {contender.label(name): values for name, values in own.items()} | {None: snr_db[0]}
     samples = simulate(
         contender,
         sent,
-        dict.fromkeys(contender.plan.receivers, medium),
+        media,
         draws=config.draws,
         seed=seed_of(config.seed, contender.name, target, basis + energy),
         index=index,
+        power=power,
         progress=progress,
     )
     rows = {
@@ -82,8 +87,8 @@ def simulated_rows(
             sample,
             basis=basis,
             snr_db_target=target,
-            snr_db=list(snr_db),
-            snr_eff_db=linear_mean_db(snr_db),
+            snr_db=list(at[key[1]]),
+            snr_eff_db=linear_mean_db(at[key[1]]),
             energy=energy,
             fading="none" if fade is None else "emulated",
             uses=mean_uses(contender.plan, sent.length),
@@ -99,7 +104,8 @@ def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: P
     Where a point fades in the air, the captured channel is drawn through instead.
     """
     steps = 2 * config.draws
-    if math.isnan(point.first.snr_eff_db):  # nothing was received
+    found = list(point.collections.values())
+    if any(math.isnan(one.snr_eff_db) for one in found):  # a receiver got nothing
         progress(steps)
         return
     for key, scored in point.scored.items():
@@ -115,11 +121,11 @@ def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: P
         index = spec.task_index()
     common: dict[str, Any] = {
         "target": spec.snr_db_target, "config": config, "progress": progress, "index": index, "fade": fade,
+        "power": spec.power,
     }  # fmt: skip
-    link, _ = simulated_rows(contender, sent, snr_db=point.first.snr_db, basis="link", energy=spec.energy, **common)
-    effective, samples = simulated_rows(
-        contender, sent, snr_db=[point.first.snr_eff_db], basis="effective", energy=spec.energy, **common
-    )
+    at_link, at_effective = [one.snr_db for one in found], [[one.snr_eff_db] for one in found]
+    link, _ = simulated_rows(contender, sent, snr_db=at_link, basis="link", energy=spec.energy, **common)
+    effective, samples = simulated_rows(contender, sent, snr_db=at_effective, basis="effective", energy=spec.energy, **common)
     beside.rows += [*link.values(), *effective.values()]
     for key, sample in samples.items():
         air = Sample(tasks=point.scored[key], index=spec.task_index())
@@ -173,7 +179,7 @@ def _per_task(
     if factor != 1:  # else q is spent in either case
         inversion = getattr(next(iter(point.rows.values())), "precoder_power_db", None) or [0.0]
         taken = power_to_db(sum(db_to_power(value) for value in inversion) / len(inversion))  # paid from the same energy
-        snr_db = [point.first.snr_eff_db + power_to_db(factor) - taken]
+        snr_db = [[one.snr_eff_db + power_to_db(factor) - taken] for one in point.collections.values()]
         rows, found = simulated_rows(point.contender, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
     beside.rows += rows.values()
     for key, sample in found.items():

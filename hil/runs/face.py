@@ -82,7 +82,8 @@ def run(
     asked = validate(RunConfig, given, "hil run")
     bench_config = None if asked.simulate == "awgn" else bench_of(asked, home)
     folder = run_folder(Path(out), name, overwrite=overwrite)
-    work = load_work(asked, home=home, objects=objects)
+    receivers = [one.name for one in bench_config.receivers] if bench_config is not None else []
+    work = load_work(asked, home=home, objects=objects, receivers=receivers)
     resolved = work.resolved(asked)
     if bench_config is not None:
         check_plan(resolved, work.contenders, bench_config)

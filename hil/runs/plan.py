@@ -22,7 +22,16 @@ from hil.radios.bench import BenchConfig
 from hil.runs.config import RunConfig
 from hil.units import power_to_db
 
-__all__ = ["check_plan", "check_scorable", "drawn_fade", "fading_of", "plan_points", "receivers_of", "repeated", "sounding_cost"]
+__all__ = [
+    "check_plan",
+    "check_scorable",
+    "drawn_fade",
+    "fading_of",
+    "plan_points",
+    "receivers_of",
+    "repeated",
+    "sounding_cost",
+]
 
 
 def fading_of(config: RunConfig, bench: BenchConfig) -> Fading:

@@ -87,7 +87,7 @@ def open_work(
         ModelError: the weights at hand are not those that were on the air.
         DatasetError: the data set at hand is not the one that was used.
     """
-    work = load_work(config, home=home, objects=objects, chooser=chooser)
+    work = load_work(config, home=home, objects=objects, chooser=chooser, receivers=capture.receivers)
     for name, contender in work.contenders.items():
         wanted = capture.models.get(name)
         if wanted and wanted != contender.sha256 and not other_weights:

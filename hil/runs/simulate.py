@@ -49,7 +49,8 @@ def run_simulation(config: RunConfig, work: Work, report: Report, *, given: Mapp
                 made, samples = simulated_rows(
                     contender,
                     tasks,
-                    snr_db=snr_db,
+                    snr_db=[snr_db] * len(contender.plan.receivers),
+                    power=power,
                     basis="link",
                     target=target,
                     energy=config.energy,

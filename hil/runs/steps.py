@@ -52,8 +52,7 @@ class Measured:
 
     def of(self, receiver: str | None) -> Collection:
         """What a row's receiver got; the first one for an output of all together."""
-        names = dict(zip(self.contender.plan.receivers, self.collections.values(), strict=True))
-        return self.first if receiver is None else names[receiver]
+        return self.first if receiver is None else self.collections[receiver]
 
 
 def subject(contender: Contender, key: Key) -> Subject:
@@ -101,10 +100,9 @@ def score_point(
     received = {name: one.received(plan, spec.power) for name, one in zip(plan.receivers, collections.values(), strict=True)}
     decoded = contender.decode(received, sent.side)
     scored = contender.score(decoded, spec.task_index())
-    names = dict(zip(plan.receivers, collections.values(), strict=True))
     rows = {}
     for key, tasks in scored.items():
-        found = next(iter(collections.values())) if key[1] is None else names[key[1]]
+        found = next(iter(collections.values())) if key[1] is None else collections[key[1]]
         rows[key] = _air_row(contender, key, spec, sent, found, tasks, more)
     whole = all(bool(one.sent.all()) for one in collections.values())
     return Measured(
@@ -158,7 +156,7 @@ def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:
                 judge = contender.judges[name] if own else goal.judge(contender.scheme, contender.dataset, work.tasks, options)
                 for receiver, output in decoded.outputs.items():
                     tasks = judge.score(output, everyone, decoded.lost[receiver])
-                    who = replace(subject(contender, (name, receiver or None)), options=options)
+                    who = replace(subject(contender, (name, contender.label(receiver))), options=options)
                     rows.append(scored_row(who, tasks, everyone, source="noiseless"))
     for name, goal in work.goals.items():
         for _, reference in work.references(goal):

@@ -106,6 +106,7 @@ def load_work(
     home: Path | None = None,
     objects: Mapping[str, Scheme] | None = None,
     chooser: str | None = None,
+    receivers: Sequence[str] = (),
 ) -> Work:
     """Load everything that encoders, decoders and goals need.
 
@@ -114,6 +115,7 @@ def load_work(
         home: the user's bench folder.
         objects: schemes at hand, by the name that `config.schemes` gives them.
         chooser: name of the goal that chooses the tasks; None: the first of the run's.
+        receivers: names of the bench's; empty: rows call them as the plans do.
 
     Raises:
         ConfigError: no scheme, one named twice, or no goal that fits.
@@ -145,7 +147,8 @@ def load_work(
         own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
         weights = None if name in at_hand else weights_file(name, places)
         dataset = datasets[scheme.card.image_size]
-        contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=_sha256(weights) if weights else "")
+        checksum = _sha256(weights) if weights else ""
+        contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
     return Work(
         dataset_spec=config.dataset,
         tasks=tasks,
@@ -166,12 +169,21 @@ def bind(
     options: Mapping[str, GoalOptions],
     *,
     sha256: str = "",
+    receivers: tuple[str, ...] = (),
 ) -> Contender:
     """A scheme on its images, judged by goals."""
     judges = {key: goal.judge(scheme, dataset, tasks, options[key]) for key, goal in goals.items()}
     own = {key: options[key] for key in goals}
     return Contender(
-        name=name, scheme=scheme, dataset=dataset, tasks=tasks, goals=goals, judges=judges, options=own, sha256=sha256
+        name=name,
+        scheme=scheme,
+        dataset=dataset,
+        tasks=tasks,
+        goals=goals,
+        judges=judges,
+        options=own,
+        sha256=sha256,
+        receivers=receivers,
     )
 
 

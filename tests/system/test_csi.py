@@ -134,10 +134,14 @@ def test_three_transmitters_run_capture_and_replay(tmp_path):
 def test_two_receivers_are_scored_from_one_capture(tmp_path):
     live = measure(tmp_path, "TwoReceivers", bench="two-receivers", snr_db=[15.0], tasks=504)
     one, other = rows(live)
-    assert (one.receiver, other.receiver) == ("one", "other")
+    assert (one.receiver, other.receiver) == ("near", "far")  # as the bench calls them
     assert one.snr_db == pytest.approx([15.0], abs=0.8)
     assert other.snr_db == pytest.approx([3.0], abs=1.0)  # the bench's far receiver is 12 dB weaker
     assert one.top1 > other.top1
+    for row in (one, other):  # each is simulated at its own SNR
+        beside = rows(live, "simulation", receiver=row.receiver, snr_basis="effective", energy="per_use")[0]
+        assert beside.snr_db == pytest.approx([row.snr_eff_db])
+        assert beside.top1 == pytest.approx(row.top1, abs=0.06)
     with Capture.open(tmp_path / "run" / "capture.h5") as capture:
         assert capture.receivers == ("near", "far")
         assert capture.points[-1].received.shape[0] == 2

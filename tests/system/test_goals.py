@@ -23,12 +23,12 @@ CASES = {
 def test_a_scheme_of_each_goal_is_run_replayed_scored_and_reported(hil, tmp_path, case):
     file, dataset, goal, metric = CASES[case]
     scheme = str(SCHEMES / file)
-    options = ("--schemes", scheme, "--dataset", dataset, "--snr", "0,20", *COMMON, "--out", tmp_path, "--name", "run")
+    options = ("--schemes", scheme, "--dataset", dataset, "--snr", "-10,20", *COMMON, "--out", tmp_path, "--name", "run")
     done = hil("run", *options, "--json")
     assert done.returncode == 0, done.stderr
     live = json.loads(done.stdout)
     air = [row for row in live["points"] if row["source"] == "air"]
-    assert [(row["scheme"], row["goal"], row["snr_db_target"]) for row in air] == [(scheme, goal, 0.0), (scheme, goal, 20.0)]
+    assert [(row["scheme"], row["goal"], row["snr_db_target"]) for row in air] == [(scheme, goal, -10.0), (scheme, goal, 20.0)]
     low, high = (row["metrics"][metric] for row in air)
     assert low["headline"]
     assert low["ci"][0] <= low["value"] <= low["ci"][1]
