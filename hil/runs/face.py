@@ -281,6 +281,8 @@ def _given(config: str | Path | None, settings: Mapping[str, Any], bench: str | 
 
 def _named(schemes: Sequence[str | Scheme]) -> tuple[tuple[str, ...], dict[str, Scheme]]:
     """Names of all, and those that are objects, by their card's name."""
+    if isinstance(schemes, str):
+        schemes = (schemes,)
     objects = {one.card.name: one for one in schemes if not isinstance(one, str)}
     return tuple(one if isinstance(one, str) else one.card.name for one in schemes), objects
 

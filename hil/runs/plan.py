@@ -33,6 +33,8 @@ __all__ = [
     "sounding_cost",
 ]
 
+FADES_AT_ONCE = 1024
+
 
 def fading_of(config: RunConfig, bench: BenchConfig) -> Fading:
     """Where links fade: in the air of the bench, at the transmitter where that is asked for, or nowhere.
@@ -163,12 +165,16 @@ def _receptions(plan: Plan, receivers: Mapping[str, ReceiverConfig], full_scales
 def drawn_fade(seed: int, transmitters: int, tasks: int) -> Tensor:
     """Emulated fades: f ~ CN(0, 1), complex64 [tx, task].
 
-    A function of the seed, transmitter and task alone: every scheme and SNR of a run meets the same fades.
+    A function of the seed, transmitter and task alone: every scheme and SNR of a run meets the same fades. They are drawn in
+    whole blocks, for what torch draws of a few numbers hangs on how many are asked for.
     """
     rows = []
     for tx in range(transmitters):
-        generator = torch.Generator().manual_seed(seed_of(seed, "fade", tx))
-        rows.append(torch.randn(tasks, dtype=torch.complex64, generator=generator))
+        blocks = []
+        for block in range(math.ceil(tasks / FADES_AT_ONCE)):
+            generator = torch.Generator().manual_seed(seed_of(seed, "fade", tx, block))
+            blocks.append(torch.randn(FADES_AT_ONCE, dtype=torch.complex64, generator=generator))
+        rows.append(torch.cat(blocks)[:tasks])
     return torch.stack(rows)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hil.config import validate
 from hil.datasets.dataset import Dataset, load_dataset
 from hil.errors import ConfigError, ModelError
+from hil.foreign import is_foreign, load_foreign
 from hil.goals.card import GoalEntry
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
 from hil.models.card import SchemeEntry
@@ -89,7 +90,7 @@ def load_goals(names: Sequence[str]) -> dict[str, Goal]:
         names = sorted(known, key=lambda name: cast(GoalEntry, known[name]).order)
     found: dict[str, Goal] = {}
     for name in names:
-        made = GOALS.load(name)
+        made = load_foreign(name, GOALS.what, call=True) if is_foreign(name) else GOALS.load(name)
         goal = made() if isinstance(made, type) else made
         if not isinstance(goal, Goal):
             raise ConfigError(f"'{name}' is no goal: see hil.goals.contract.Goal for what it must offer")
