@@ -6,7 +6,9 @@ from pathlib import Path
 __all__ = ["install"]
 
 
-def install(site: Path, name: str, entry_points: Mapping[str, Mapping[str, str]], modules: Mapping[str, str] | None = None) -> Path:
+def install(
+    site: Path, name: str, entry_points: Mapping[str, Mapping[str, str]], modules: Mapping[str, str] | None = None
+) -> Path:
     """Lay a package out in a folder that is, or will be, on the path of Python.
 
     Args:
