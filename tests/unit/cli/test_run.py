@@ -36,7 +36,8 @@ def test_default_file_setting_flag(tmp_path):
 
 def test_every_flag_reaches_its_setting(tmp_path):
     found = saved(
-        tmp_path, "three", "--schemes", "noma,oma", "--goals", "retrieval", "--snr", "0:6:3", "--dataset", "synthetic:identities=5",
+        tmp_path, "three", "--schemes", "noma,oma", "--goals", "retrieval", "--snr", "0:6:3",
+        "--dataset", "synthetic:identities=5",
         "--models", "/m", "--tasks", 10, "--distinct-tasks", 5, "--tasks-per-frame", 2, "--energy", "per_task",
         "--fading", "emulated", "--gallery", "raw", "--no-interleave", "--seed", 9, "--air-seed", 0, "--draws", 3,
         "--simulate", "awgn",
