@@ -183,7 +183,7 @@ class AirRun:
                     f"{low:g}…{high:g} dB; change the receive gain or the attenuation, or ask for SNRs in "
                     f"{link.snr_db + low - link.gain_db:.0f}…{link.snr_db + high - link.gain_db:.0f} dB"
                 )
-            wanted.append(min(max(gain, low), high))
+            wanted.append(self.bench.tx_gain_range(link.tx).nearest(gain))
         return wanted
 
     def known(self, spec: PointSpec, gains: Sequence[float], *, tell_snr: bool) -> PointSpec:
