@@ -66,7 +66,7 @@ def test_the_ends_of_a_range_are_forgiven_half_a_db(air):
     # what would go on link 0: 15.1 + (−40 … 0) + 20
     for words in ("36 dB on link 0 needs a transmit gain of 0.9 dB", "-40…0 dB", "SNRs in -5…35 dB"):
         assert words in str(info.value)
-    with pytest.raises(CalibrationError, match="-8 dB on link 0 needs a transmit gain of -43.1 dB"):
+    with pytest.raises(CalibrationError, match=r"-8 dB on link 0 needs a transmit gain of -43.1 dB"):
         air.gains_for(-8.0)
 
 

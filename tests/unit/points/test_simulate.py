@@ -128,5 +128,5 @@ def test_awgn_noise_of_turns_and_of_superposed():
 def test_seeds_are_apart_and_always_the_same():
     seeds = {seed_of(seed, *names) for seed in (1, 2) for names in ((), ("a",), ("b",), ("a", 1), ("a", 2), ("a", "b"))}
     assert len(seeds) == 12
-    assert seed_of(1, "fade", 0) == 103109994324287  # drawn fades of old captures hang on it
+    assert seed_of(1, "fade", 0) == 103109994324287  # a run is repeated by it, on any machine
     assert all(0 <= seed < 2**48 for seed in seeds)
