@@ -184,7 +184,12 @@ def test_every_receiver_of_the_bench_has_a_configuration():
     [
         (lambda: superposed(8, 3), "builtin", "none", "'x' needs 3 transmitters, bench 'builtin' has 2"),
         (lambda: scheme(turns(8), receivers=("a", "b")), "builtin", "none", "'x' needs 2 receivers, bench 'builtin' has 1"),
-        (lambda: scheme(turns(8)), "rayleigh", "air", r"has fading links, and scheme 'x' knows no channel \(rx_csi = \"none\"\)"),
+        (
+            lambda: scheme(turns(8)),
+            "rayleigh",
+            "air",
+            r"has fading links, and scheme 'x' knows no channel \(rx_csi = \"none\"\)",
+        ),
         (lambda: scheme(turns(8), rx_csi="snr"), "rayleigh", "air", r"knows no channel \(rx_csi = \"snr\"\)"),
         (superposed, "independent", "none", "'x' superposes transmitters and needs them aligned"),
         (lambda: superposed(receivers=("a", "b")), "two-receivers", "none", "for several receivers without channel knowledge"),
