@@ -123,21 +123,28 @@ def resolve(
     return validate(model, given, str(file) if file is not None and not settings and not flags else source), given
 
 
-def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+def parse_settings(settings: tuple[str, ...], model: type[Config] | None = None) -> dict[str, Any]:
     """``KEY=VALUE`` pairs to dotted keys and TOML values; a bare word is a string.
 
+    Args:
+        settings: the pairs.
+        model: whose keys they must be; None: not looked at here.
+
     Raises:
-        ConfigError: no ``=``.
+        ConfigError: no ``=``, or a key that the model does not have.
     """
     found: dict[str, Any] = {}
     for setting in settings:
         key, separator, text = setting.partition("=")
-        if not separator or not key.strip():
+        key = key.strip()
+        if not separator or not key:
             raise ConfigError(f"--set needs KEY=VALUE, such as seed=5, not '{setting}'")
+        if model is not None and key.partition(".")[0] not in model.model_fields:
+            raise ConfigError(f"--set: unknown key '{key}' (known here: {', '.join(sorted(model.model_fields))})")
         try:
-            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+            found[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            found[key.strip()] = text
+            found[key] = text
     return found
 
 

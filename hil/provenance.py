@@ -85,7 +85,10 @@ def version_text() -> str:
 
 @cache
 def commit() -> tuple[str | None, bool | None]:
-    """Commit of the source tree that runs, and whether it was changed since; of a wheel, what it was built from."""
+    """Commit of the source tree that runs, and whether it was changed since; of a wheel, what it was built from.
+
+    A module of the package that is in no commit is a change, too.
+    """
     package = Path(__file__).resolve().parent
     built = package / "shipped" / "commit.txt"
     if built.is_file():
@@ -98,7 +101,8 @@ def commit() -> tuple[str | None, bool | None]:
     if head is None:
         return None, None
     changed = _git(top, "status", "--porcelain", "--untracked-files=no")
-    return head, bool(changed)
+    new = _git(top, "ls-files", "--others", "--exclude-standard", "--", package.name)
+    return head, bool(changed or new)
 
 
 def _git(top: Path, *arguments: str) -> str | None:

@@ -13,6 +13,7 @@ import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from operator import attrgetter
 from typing import Any
 
 from hil.errors import ConfigError, DriverMissingError
@@ -121,20 +122,25 @@ class Registry:
         """The implementation behind a name, an alias or ``path.py:Attribute``.
 
         Raises:
-            ConfigError: the name is unknown, or the file cannot be loaded.
+            ConfigError: the name is unknown, leads nowhere, or the file cannot be loaded.
             DriverMissingError: its module needs a library that is not installed.
         """
         if is_foreign(name):
             return load_foreign(name, self.what)
         entry = self.entry(name)
         module, _, attribute = entry.target.partition(":")
+        nowhere = f"{self.what} '{name}' leads to {entry.target}, which is not there"
         try:
-            return getattr(importlib.import_module(module), attribute)
+            found = importlib.import_module(module)
         except ModuleNotFoundError as err:
             if err.name and (module == err.name or module.startswith(err.name + ".")):
-                raise
+                raise ConfigError(f"{nowhere}: {err}") from err
             hint = entry.install or f"pip install {err.name}"
             raise DriverMissingError(f"{self.what} '{name}' needs the module '{err.name}'; install it with: {hint}") from err
+        try:
+            return attrgetter(attribute)(found)
+        except AttributeError as err:
+            raise ConfigError(f"{nowhere}: {err}") from err
 
 
 DRIVERS = Registry(what="radio driver", package="hil.radios.drivers", group="hil.radios")

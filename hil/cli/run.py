@@ -10,7 +10,7 @@ import click
 
 from hil.cli.display import Display
 from hil.cli.options import HOME, config_options, default_of, flags_of, parse_names, parse_snr
-from hil.config import parse_settings
+from hil.config import parse_settings, read_toml
 from hil.runs.config import RunConfig
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def run(
 
     torch.set_num_threads(1)
     display = Display(quiet=as_json)
-    changes = {**parse_settings(settings), **flags_of(flags, KEYS)}
+    changes = {**parse_settings(settings, RunConfig), **flags_of(flags, KEYS)}
     if gallery is not None:
-        changes |= _gallery(changes, gallery)
+        changes |= _gallery(config, changes, gallery)
     if save_config is not None:
         _save(config, changes, save_config)
         return
@@ -106,11 +106,12 @@ def run(
     click.echo(f"report: {written['report']}")
 
 
-def _gallery(changes: dict[str, Any], mode: str) -> dict[str, Any]:
-    """``--gallery`` for every goal that has this option."""
+def _gallery(config: Path | None, changes: dict[str, Any], mode: str) -> dict[str, Any]:
+    """``--gallery`` for every goal of the run that has this option."""
     from hil.runs.work import load_goals
 
-    goals = load_goals(tuple(changes.get("goals", ())))
+    asked = {**(read_toml(config) if config is not None else {}), **changes}
+    goals = load_goals(tuple(asked.get("goals", ())))
     return {f"options.{name}.gallery": mode for name, goal in goals.items() if "gallery" in goal.options.model_fields}
 
 

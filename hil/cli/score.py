@@ -10,6 +10,7 @@ import click
 from hil.cli.display import Display, make_folder
 from hil.cli.options import HOME, parse_names
 from hil.config import merged, parse_settings
+from hil.errors import ConfigError
 
 __all__ = ["score"]
 
@@ -43,6 +44,8 @@ def score(
     torch.set_num_threads(1)
     display = Display(quiet=as_json)
     options = merged({}, parse_settings(settings), "hil score")
+    if wrong := [key for key, own in options.items() if not isinstance(own, dict)]:
+        raise ConfigError(f"--set needs GOAL.KEY=VALUE, such as GOAL.gallery=raw; '{wrong[0]}' names no goal's option")
     results = face.score(run, goals=goals, options=options, dataset=dataset, models=models, home=home, report=display)
     if out is not None:
         make_folder(out)

@@ -57,7 +57,7 @@ def send(
     there = [str(path) for path in (target, capture) if path.exists()]
     if there and not overwrite:
         raise ConfigError(f"{' and '.join(there)} exist already; choose another --out, or give --overwrite")
-    changes = {**parse_settings(settings), **flags_of(flags, {"interleave": "frame.interleave"})}
+    changes = {**parse_settings(settings, SendConfig), **flags_of(flags, {"interleave": "frame.interleave"})}
     about = face.send(
         read_symbols(symbols),
         config=config,

@@ -108,10 +108,13 @@ def _read(paths: list[Path], size: tuple[int, int]) -> Split:
 
 
 def resized(split: Split, size: tuple[int, int]) -> Split:
-    """The split with images of height and width `size`, bicubic."""
+    """The split with images of height and width `size`, bicubic, and boxes to fit."""
     if tuple(split.images.shape[2:]) == tuple(size):
         return split
+    high, wide = (new / old for new, old in zip(size, split.images.shape[2:], strict=True))
+    factors = torch.tensor([wide, high, wide, high, 1.0])
     images: list[Tensor] = [
         torch.from_numpy(_fit(Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()), size)) for image in split.images
     ]
-    return replace(split, images=torch.stack(images))
+    boxes = None if split.boxes is None else tuple(own * factors for own in split.boxes)
+    return replace(split, images=torch.stack(images), boxes=boxes)

@@ -15,13 +15,27 @@ __all__ = ["assemble", "cut", "fragment_map", "fragments_needed"]
 
 
 def fragments_needed(occupied: Tensor, most: int) -> int:
-    """Fragments of a task whose frames may hold at most so many payload uses.
+    """Fragments of a task whose frames may hold at most so many payload uses (or one of each set of transmitters, if more).
 
     Args:
         occupied: bool [tx, use].
         most: payload uses of a frame.
     """
-    return max(1, math.ceil(int(occupied.any(0).sum()) / most))
+    counts = [len(uses) for uses in _patterns(occupied)]
+    fragments = max(1, math.ceil(sum(counts) / most))
+    while sum(math.ceil(count / fragments) for count in counts) > most and fragments < max(counts):
+        fragments += 1  # uses of each set are dealt out apart, so a place of some fragments may stay empty
+    return fragments
+
+
+def _patterns(occupied: Tensor) -> list[list[int]]:
+    """Uses by the set of transmitters that share them, in the order of their first use; those of nobody are left out."""
+    patterns: dict[tuple[bool, ...], list[int]] = {}
+    for use in range(occupied.shape[1]):
+        pattern = tuple(bool(value) for value in occupied[:, use])
+        if any(pattern):
+            patterns.setdefault(pattern, []).append(use)
+    return list(patterns.values())
 
 
 def fragment_map(occupied: Tensor, fragments: int) -> Tensor:
@@ -37,13 +51,8 @@ def fragment_map(occupied: Tensor, fragments: int) -> Tensor:
     """
     if fragments == 1:
         return torch.arange(occupied.shape[1])[None]
-    patterns: dict[tuple[bool, ...], list[int]] = {}
-    for use in range(occupied.shape[1]):
-        pattern = tuple(bool(value) for value in occupied[:, use])
-        if any(pattern):
-            patterns.setdefault(pattern, []).append(use)
     parts = []
-    for uses in patterns.values():
+    for uses in _patterns(occupied):
         width = math.ceil(len(uses) / fragments)
         places = torch.full((fragments * width,), -1, dtype=torch.int64)
         places[: len(uses)] = torch.tensor(uses)

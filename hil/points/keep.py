@@ -67,7 +67,13 @@ def sounding_row(heard: FrameReception | None, number: int, start: int, *, whole
     """The ledger's row of a sounding frame; `start` is the burst's first sample."""
     row: dict[str, Any] = {"frame": number, "status": "lost" if whole else "late", "detected": False}
     if heard is not None:
-        row |= {"status": "decoded", "detected": True, "metric": heard.metric, "start": start + heard.start}
+        row |= {
+            "status": "decoded",
+            "detected": True,
+            "metric": heard.metric,
+            "start": start + heard.start,
+            "noise": heard.noise,
+        }
         row |= {"snr_db": [decibels(value) for value in heard.snr.tolist()], "cfo_hz": heard.cfo_hz.tolist()}
     return row
 

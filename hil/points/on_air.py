@@ -21,7 +21,7 @@ from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import build_frame
 from hil.points.fragments import cut
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
-from hil.points.receive import Collection, Collector, to_complex
+from hil.points.receive import Collection, Collector, clipped, to_complex
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.session import Bench
@@ -135,9 +135,10 @@ class AirRun:
         for name in self.receivers:
             part = got.heard[name]
             useful = got.whole and len(part.samples)
-            found = receive(name, to_complex(part.samples, self.bench.full_scales[name])) if useful else None
+            full_scale = self.bench.full_scales[name]
+            found = receive(name, to_complex(part.samples, full_scale)) if useful else None
             heard[name] = found
-            rows[name] = sounding_row(found, number, part.start, whole=got.whole)
+            rows[name] = sounding_row(found, number, part.start, whole=got.whole) | clipped(part.samples, full_scale)
         keep_burst(self.writer, got, self._calibration, "sounding", number, rows)
         return heard
 
@@ -182,7 +183,7 @@ class AirRun:
                     f"{low:g}…{high:g} dB; change the receive gain or the attenuation, or ask for SNRs in "
                     f"{link.snr_db + low - link.gain_db:.0f}…{link.snr_db + high - link.gain_db:.0f} dB"
                 )
-            wanted.append(min(max(gain, low), high))
+            wanted.append(self.bench.tx_gain_range(link.tx).nearest(gain))
         return wanted
 
     def known(self, spec: PointSpec, gains: Sequence[float], *, tell_snr: bool) -> PointSpec:

@@ -20,13 +20,32 @@ from hil.points.fragments import assemble, cut
 from hil.points.spec import PointSpec
 from hil.units import decibels
 
-__all__ = ["Collection", "Collector", "combined_sha256", "to_complex"]
+__all__ = ["Collection", "Collector", "clipped", "combined_sha256", "to_complex"]
 
 
 def to_complex(samples: NDArray[np.int16], full_scale: float) -> Tensor:
     """Raw int16 I/Q [n, 2] to complex64 [n] with full scale 1.0."""
     values = torch.from_numpy(np.ascontiguousarray(samples)).to(torch.float32) / full_scale
     return torch.view_as_complex(values.contiguous())
+
+
+def clipped(samples: NDArray[np.int16], full_scale: float) -> dict[str, int]:
+    """What of a burst lies at the rails of the converter, which reaches from −full_scale to full_scale − 1.
+
+    Args:
+        samples: int16 [n, 2].
+        full_scale: int16 value of full scale.
+
+    Returns:
+        columns of the ledger: samples of which I or Q clipped, and values (I and Q apart) at either rail. A converter that
+        saturates symmetrically stops a step above the lower one, so that is counted too.
+    """
+    low, high = samples <= 1 - full_scale, samples >= full_scale - 1
+    return {
+        "clipped": int((low | high).any(axis=1).sum()),
+        "clipped_low": int(low.sum()),
+        "clipped_high": int(high.sum()),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +148,14 @@ class Collector:
         """
         row = self.miss(number)
         full_scale = self.reception.full_scale
-        row["clipped"] = int((np.abs(samples.astype(np.int32)) >= full_scale).any(axis=1).sum())
+        row |= clipped(samples, full_scale)
         for frame in self._receiver.receive(to_complex(samples, full_scale)) if len(samples) else ():
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
                 eff = self._place(frame, number)
                 row |= {
                     "status": "scored",
+                    "noise": frame.noise,
                     "snr_db": [decibels(value) for value in frame.snr.tolist()],
                     "cfo_hz": frame.cfo_hz.tolist(),
                     "snr_eff_db": eff,

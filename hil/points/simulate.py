@@ -45,13 +45,13 @@ def awgn_noise(plan: Plan, snr_db: Sequence[float]) -> Tensor:
     """Complex noise variance of each use, float32 [1, use], from each transmitter's SNR; superposed: their linear mean.
 
     Args:
-        plan: of the scheme.
+        plan: of the scheme; a use of nobody has no noise, as over the air.
         snr_db: one value a transmitter, or one for all.
     """
     snr = torch.tensor([db_to_power(value) for value in snr_db]).expand(plan.transmitters)
     occupied = plan.occupied.to(snr.dtype)
     mean = (snr[:, None] * occupied).sum(0) / occupied.sum(0).clamp_min(1)
-    return (1 / mean.clamp_min(1e-30))[None]
+    return torch.where(plan.occupied.any(0), 1 / mean.clamp_min(1e-30), 0.0)[None]
 
 
 def seed_of(seed: int, *names: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -156,7 +157,7 @@ def _orders(rows: Iterable[Row]) -> list[dict[str, Any]]:
             continue
         name, first = own[0].headline
         sign = -1 if first.better == "higher" else 1
-        ranked = sorted(own, key=lambda row: sign * (row.headline[1].value or 0.0))
+        ranked = sorted(own, key=lambda row: math.inf if (value := row.headline[1].value) is None else sign * value)
         orders.append(
             dict(zip(_ORDERED, key, strict=True))
             | {"best_first": [row.access for row in ranked], "schemes": [row.scheme for row in ranked]}

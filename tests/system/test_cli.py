@@ -14,6 +14,8 @@ from PIL import Image
 
 from tests.conftest import DATASET, ROOT
 
+OUTPUTS = {"results.json", "report.html", "capture.h5", "run.toml"}
+
 
 def one_line(finished: subprocess.CompletedProcess[str], *words: str) -> None:
     """The command failed with exit code 1 and one line that holds these words."""
@@ -147,12 +149,11 @@ def test_a_foreign_scheme_with_its_own_models_package(hil, tmp_path):
         """
 import torch
 from models import POWER
-from hil.models.contract import Output, Plan, Sent, normalize_power
+from hil.models.contract import Card, Features, Plan, Sent, normalize_power
 
 class Pixels:
-    name = "pixels"
-    image_size = (16, 8)
-    plan = Plan(occupied=torch.ones(1, 64, dtype=torch.bool), access="single")
+    card = Card(name="pixels", image_size=(16, 8))
+    plan = Plan(occupied=torch.ones(1, 64, dtype=torch.bool))
 
     def encode(self, views, csi=None, generator=None):
         flat = views[:, 0].mean(1).flatten(1)
@@ -160,9 +161,10 @@ class Pixels:
         return Sent(symbols=normalize_power(symbols[None], self.plan.occupied))
 
     def decode(self, received, blocks=("all",), side=None):
-        return Output(features=torch.view_as_real(received["rx"].symbols).flatten(1)[:, None])
+        one = received["rx"]
+        return Features(features=torch.view_as_real(one.symbols).flatten(1)[:, None], erased=~one.valid.any(1))
 
-    def gallery(self, images):
+    def embed(self, images, mode="reconstructed"):
         symbols = self.encode(images[:, None]).symbols[0]
         return torch.view_as_real(symbols).flatten(1)[None]
 """
@@ -217,7 +219,7 @@ def test_a_wheel_runs_from_an_empty_directory(tmp_path):
         cwd=empty, env=environment, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (empty / "runs" / "w").iterdir()} == {"results.json", "report.html", "capture.h5"}
+    assert {path.name for path in (empty / "runs" / "w").iterdir()} == OUTPUTS
 
 
 def test_an_earlier_run_is_not_lost(hil, small_run, untrained):
@@ -237,20 +239,20 @@ def test_a_scheme_that_takes_more_power_than_it_may(hil, tmp_path):
     (tmp_path / "loud.py").write_text(
         """
 import torch
-from hil.models.contract import Output, Plan, Sent
+from hil.models.contract import Card, Features, Plan, Sent
 
 class Loud:
-    name = "loud"
-    image_size = (16, 8)
-    plan = Plan(occupied=torch.ones(1, 4, dtype=torch.bool), access="single")
+    card = Card(name="loud", image_size=(16, 8))
+    plan = Plan(occupied=torch.ones(1, 4, dtype=torch.bool))
 
     def encode(self, views, csi=None, generator=None):
         return Sent(symbols=torch.full((1, len(views), 4), 2.0 + 0j, dtype=torch.complex64))
 
     def decode(self, received, blocks=("all",), side=None):
-        return Output(features=torch.view_as_real(received["rx"].symbols).flatten(1)[:, None])
+        one = received["rx"]
+        return Features(features=torch.view_as_real(one.symbols).flatten(1)[:, None], erased=~one.valid.any(1))
 
-    def gallery(self, images):
+    def embed(self, images, mode="reconstructed"):
         return torch.zeros(1, len(images), 8)
 """
     )
