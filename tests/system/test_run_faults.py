@@ -2,10 +2,8 @@
 
 import contextlib
 
+import numpy as np
 import pytest
-from hil.experiment import ExperimentConfig, run_air
-from hil.replay import replay
-from hil.workload import load_workload
 
 from benchmarks.faults import fault_bench
 from hil.captures import Capture, FrameStatus
@@ -13,6 +11,10 @@ from hil.captures.verify import verify
 from hil.errors import DriverMissingError, RadioError
 from hil.radios.virtual.process import serve
 from hil.registry import DRIVERS
+from hil.runs.config import RunConfig
+from hil.runs.replay import config_of, replay
+from hil.runs.run import run_on_air
+from hil.runs.work import load_work
 from tests.conftest import DATASET
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -23,7 +25,7 @@ class Listener:
     """A report that calls back after each point."""
 
     def __init__(self, after_point):
-        self.said, self.points, self._after_point = [], [], after_point
+        self.said, self.points, self.saved, self._after_point = [], [], [], after_point
 
     def say(self, text):
         self.said.append(text)
@@ -39,15 +41,26 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def work(untrained):
-    return load_workload(("single",), DATASET, models=untrained, home=None, distinct_tasks=12, seed=1, gallery="reconstructed")
+    return load_work(asked(untrained), receivers=["rx"])
 
 
-def measure(served, work, path, after_point):
-    config = ExperimentConfig(
-        schemes=tuple(work.scorers), dataset=DATASET, snr_db=SNRS, tasks=72, distinct_tasks=12, tasks_per_frame=12, draws=1
-    )
+def asked(untrained):
+    return RunConfig(
+        schemes=("single",), dataset=DATASET, snr_db=SNRS, tasks=72, distinct_tasks=12, frame={"tasks_per_frame": 12}, draws=1,
+        models=str(untrained),
+    )  # fmt: skip
+
+
+def measure(served, work, untrained, path, after_point):
+    """The run's results as plain data, what was told, and the documents that were saved."""
     listener = Listener(after_point)
-    return run_air(config, served.bench, work, capture=path, report=listener), listener
+    config = work.resolved(asked(untrained))
+    results = run_on_air(config, served.bench, work, capture=path, report=listener, save=listener.saved.append)
+    return results.to_dict(), listener
+
+
+def again_from(capture, work):
+    return replay(capture, config_of(capture, {}), work, Listener(lambda _: None)).to_dict()
 
 
 @pytest.fixture(params=["uhd", "soapy", "pluto"])
@@ -60,7 +73,7 @@ def served(request):
         pytest.skip(str(err))
 
 
-def test_two_deadlines_that_pass_end_the_point_and_not_the_run(served, work, tmp_path):
+def test_two_deadlines_that_pass_end_the_point_and_not_the_run(served, work, untrained, tmp_path):
     """A receiver that is silent for five seconds: the second point is given up, the third is measured."""
     path = tmp_path / "capture.h5"
     driver = served.bench.radios["rx"].driver
@@ -73,7 +86,7 @@ def test_two_deadlines_that_pass_end_the_point_and_not_the_run(served, work, tmp
         else:  # while the next burst is awaited
             served.fault("rx", "slow", duration_s=5.0, at_s=served.ask("status")["air_s"] + 0.06)
 
-    results, listener = measure(served, work, path, after_point)
+    results, listener = measure(served, work, untrained, path, after_point)
     assert [(item["snr_db_target"], item["frames_planned"]) for item in results["ended_points"]] == [(12.0, 6)]
     assert "radio 'rx': " in results["ended_points"][0]["why"]
     assert any("ended after" in text for text in listener.said)
@@ -92,8 +105,8 @@ def test_two_deadlines_that_pass_end_the_point_and_not_the_run(served, work, tmp
         timeouts = capture.events()[capture.events()["kind"] == b"timeout"]
         assert len(timeouts) == 2
         assert set(timeouts["radio"]) == {b"rx"}
-        assert (capture.burst_table()["count"][timeouts["burst"]] == 0).all()
-        again = replay(capture, work, Listener(lambda _: None))
+        assert (np.array([burst.count for burst in capture.bursts()])[timeouts["exchange"]] == 0).all()
+        again = again_from(capture, work)
     assert again["received_sha256"] == results["received_sha256"]
     assert again["verification"]["verified"] == "bits"
     old = {row["snr_db_target"]: row for row in again["points"] if row["source"] == "air"}
@@ -102,27 +115,27 @@ def test_two_deadlines_that_pass_end_the_point_and_not_the_run(served, work, tmp
     }
 
 
-def test_a_lost_radio_ends_the_run_and_the_capture_says_why(served, work, tmp_path):
+def test_a_lost_radio_ends_the_run_and_the_capture_says_why(served, work, untrained, tmp_path):
     path = tmp_path / "capture.h5"
     with pytest.raises(RadioError, match="radio '"):
-        measure(served, work, path, lambda points: served.fault("rx", "disconnect") if points == 1 else None)
+        measure(served, work, untrained, path, lambda points: served.fault("rx", "disconnect") if points == 1 else None)
     assert verify(path).problems == ()
     with Capture.open(path) as capture:
         assert not capture.complete
         assert {b"disconnect", b"timeout"} & set(capture.events()["kind"])
         frames = capture.ledger(1)
         assert (frames["status"] == FrameStatus.SCORED).sum() == 6  # the first point is whole
-        again = replay(capture, work, Listener(lambda _: None))
+        again = again_from(capture, work)
     assert next(row["frames"]["scored"] for row in again["points"] if row["source"] == "air") == 6
     assert not any(radio["transmitting"] for radio in served.ask("status")["radios"].values())
 
 
-def test_a_frame_whose_transmitter_ran_dry_is_not_scored(served, work, tmp_path):
+def test_a_frame_whose_transmitter_ran_dry_is_not_scored(served, work, untrained, tmp_path):
     """An underflow inside a frame: told, not scored, and the same in replay. A Pluto's burst is sent again instead."""
     path = tmp_path / "capture.h5"
     driver = served.bench.radios["rx"].driver
     results, _ = measure(
-        served, work, path, lambda points: served.fault("tx0", "underflow", samples=700) if points == 1 else None
+        served, work, untrained, path, lambda points: served.fault("tx0", "underflow", samples=700) if points == 1 else None
     )
     air = {row["snr_db_target"]: row for row in results["points"] if row["source"] == "air"}
     assert air[12.0]["frames"] == {
@@ -137,4 +150,4 @@ def test_a_frame_whose_transmitter_ran_dry_is_not_scored(served, work, tmp_path)
         frames = capture.ledger()
         assert frames["underflow"].sum() >= 1
         assert (frames["status"] == FrameStatus.LATE).sum() == (0 if driver == "pluto" else 1)
-        assert replay(capture, work, Listener(lambda _: None))["received_sha256"] == results["received_sha256"]
+        assert again_from(capture, work)["received_sha256"] == results["received_sha256"]

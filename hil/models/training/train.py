@@ -95,18 +95,15 @@ def train(
         progress=progress or (lambda _: None),
     )
     seconds, losses = run.all_stages(resume=resume)
-    tensors = _kept_tensors(recipe, network, training)
     file = out / f"{recipe.name}.safetensors"
+    tensors = _kept_tensors(recipe, network, training)
     checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint)
     metrics: Metrics = {
         **_facts(recipe, network, dataset, checksum),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
-        "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "loss": losses,
         "device": str(where),
-        "threads": torch.get_num_threads(),
-        "provenance": provenance(),
     }
     if evaluate is not None:
         metrics |= evaluate(load_scheme(str(file), []), held_out)
@@ -142,6 +139,9 @@ def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checks
         "training_seed": recipe.seed,
         "dataset": dataset.name,
         "dataset_fingerprint": dataset.fingerprint,
+        "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
+        "threads": torch.get_num_threads(),
+        "provenance": provenance(),
     }
 
 

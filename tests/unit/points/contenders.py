@@ -50,7 +50,7 @@ class Bits:
         return PerTask(values={"right": torch.where(lost, 0.0, right)}, scored=~lost)
 
     def headline(self, output, index):
-        return self.score(output, index, torch.zeros(len(index), dtype=torch.bool)).values["right"]
+        return self.score(output, index, torch.zeros(len(index), dtype=torch.bool))
 
     def references(self):
         return {}

@@ -24,7 +24,11 @@ def medium(plan, snr_db):
 def rights(one, snr_db=0.0, *, draws=4, seed=1, key=("bits", None), **more):
     """Share of right signs of each task, averaged over the draws."""
     media = more.pop("media", None) or dict.fromkeys(one.plan.receivers, medium(one.plan, snr_db))
-    return simulate(one, more.pop("sent", None) or one.encode(), media, draws=draws, seed=seed, **more)[key]
+    sample = simulate(one, more.pop("sent", None) or one.encode(), media, draws=draws, seed=seed, **more)[key]
+    assert sample.draw.unique().tolist() == list(range(draws))
+    count = len(sample) // draws
+    order = torch.argsort(sample.draw, stable=True)  # workers share the draws among them
+    return sample.tasks.values["right"][order].double().view(draws, count).mean(0)
 
 
 @pytest.mark.parametrize("snr_db", [-6.0, 0.0, 6.0])

@@ -44,6 +44,7 @@ def subject(*, goal=None, clusters=6, kind="measured", occupied=None, receiver=N
         plan=Plan(occupied=occupied, rx_csi="snr"),
         goal=goal,
         options=Options(),
+        metrics=goal.metrics_for(None),
         clusters=torch.arange(clusters) // 2,
         dropped=dropped,
         receiver=receiver,

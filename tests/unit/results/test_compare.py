@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from hil.goals.contract import PerTask
 from hil.results.compare import Condition, Pair, agreement_rows, comparison_rows, summary
+from hil.results.sample import Sample
 from tests.unit.results.answers import Errors, Shares, row
 
 GOALS = {"shares": Shares(), "errors": Errors()}
@@ -16,10 +18,18 @@ def shares(mean, seed=0, count=800):
     return torch.from_numpy((np.random.default_rng(seed).random(count) < mean).astype(np.float64))
 
 
+def sample(values, name="right"):
+    """Every distinct task answered once."""
+    tasks = PerTask(values={name: values}, scored=torch.ones(len(values), dtype=torch.bool))
+    return Sample(tasks=tasks, index=torch.arange(len(values)))
+
+
 def agreed(air, simulated, **more):
     goal = more.pop("goal", "shares")
     metric = {"metric": "loss", "unit": "dB", "better": "lower"} if goal == "errors" else {}
-    return Pair(row=row(goal=goal, **metric, **more), air=air, simulated=simulated, clusters=CLUSTERS)
+    name = "loss" if goal == "errors" else "right"
+    pair = {"air": sample(air, name), "simulated": sample(simulated, name)}
+    return Pair(row=row(goal=goal, **metric, **more), **pair, clusters=CLUSTERS)
 
 
 # --- agreement
@@ -67,9 +77,15 @@ def test_the_bound_has_the_headlines_unit():
 # --- comparisons
 
 
+def compared(shares_of, noiseless=None):
+    samples = {condition: {name: sample(values) for name, values in own.items()} for condition, own in shares_of.items()}
+    without = {key: sample(values) for key, values in (noiseless or {}).items()}
+    return comparison_rows(samples, without, CLUSTERS, GOALS)
+
+
 def test_each_pair_of_schemes_is_compared_on_the_same_tasks():
     first, second, third = shares(0.7), shares(0.6, 1), shares(0.5, 2)
-    rows = comparison_rows({AIR: {"a": first, "b": second, "c": third}}, {}, CLUSTERS)
+    rows = compared({AIR: {"a": first, "b": second, "c": third}})
     assert [(item.first, item.second) for item in rows] == [("a", "b"), ("a", "c"), ("b", "c")]
     for item, one, other in zip(rows, (first, first, second), (second, third, third), strict=True):
         assert item.difference == pytest.approx(float((one - other).mean()))
@@ -82,17 +98,17 @@ def test_each_pair_of_schemes_is_compared_on_the_same_tasks():
 
 def test_over_the_air_a_scheme_is_compared_with_itself_without_noise():
     air, without = shares(0.5), shares(0.9, 1)
-    (found,) = comparison_rows({AIR: {"a": air}}, {("shares", "a", None): without}, CLUSTERS)
+    (found,) = compared({AIR: {"a": air}}, {("shares", "a", None): without})
     assert (found.first, found.second) == ("a", "noiseless")
     assert found.difference == pytest.approx(float((air - without).mean()))
     simulated = Condition(**{**vars(AIR), "source": "simulation"})
-    assert comparison_rows({simulated: {"a": air}}, {("shares", "a", None): without}, CLUSTERS) == []
-    assert comparison_rows({AIR: {"a": air}}, {("shares", "a", "far"): without}, CLUSTERS) == []  # another receiver's
+    assert compared({simulated: {"a": air}}, {("shares", "a", None): without}) == []
+    assert compared({AIR: {"a": air}}, {("shares", "a", "far"): without}) == []  # another receiver's
 
 
 def test_conditions_are_never_mixed():
     others = {Condition(**{**vars(AIR), "snr_db_target": 6.0}): {"b": shares(0.5)}, AIR: {"a": shares(0.5)}}
-    assert comparison_rows(others, {}, CLUSTERS) == []
+    assert compared(others) == []
 
 
 # --- summary

@@ -6,8 +6,10 @@ import math
 import pytest
 import torch
 
+from hil.goals.contract import PerTask
 from hil.results.document import MetricValue, ResultsDocument, rounded
-from hil.results.rows import constant_row, mean_uses, scored_row, simulated_row
+from hil.results.rows import mean_uses, reference_row, scored_row, simulated_row
+from hil.results.sample import Sample
 from tests.unit.results.answers import Errors, Shares, answered, subject
 
 PROMISED = (
@@ -24,6 +26,14 @@ AIR = {
 def plain(row):
     """The row as results.json has it."""
     return json.loads(json.dumps(ResultsDocument(status="complete", points=[row]).to_dict()))["points"][0]
+
+
+def drawn(values, *, draws, index=None, name="right"):
+    """Each task's value in every noise draw the same."""
+    count = len(values)
+    own = torch.arange(count) if index is None else index
+    tasks = PerTask(values={name: values.repeat(draws)}, scored=torch.ones(count * draws, dtype=torch.bool))
+    return Sample(tasks=tasks, index=own.repeat(draws), draw=torch.arange(draws).repeat_interleave(count))
 
 
 def air_row(**more):
@@ -75,7 +85,13 @@ def test_a_simulation_has_the_headline_only_and_says_so():
     share = torch.tensor([1.0, 0.5, 0.25, 0.25, 0.0, 1.0], dtype=torch.float64)
     row = plain(
         simulated_row(
-            subject(), share, basis="effective", draws=20, snr_db_target=3.0, snr_db=[2.5], snr_eff_db=2.5, energy="per_use"
+            subject(),
+            drawn(share, draws=20),
+            basis="effective",
+            snr_db_target=3.0,
+            snr_db=[2.5],
+            snr_eff_db=2.5,
+            energy="per_use",
         )
     )
     assert set(PROMISED) <= set(row)
@@ -90,12 +106,12 @@ def test_a_simulation_has_the_headline_only_and_says_so():
 def test_a_simulation_of_repeated_tasks_counts_each_distinct_one_once():
     index = torch.tensor([0, 1, 2, 3, 4, 5, 0, 1])
     share = torch.ones(8, dtype=torch.float64)
-    row = plain(simulated_row(subject(), share, basis="link", draws=2, index=index, snr_db_target=0.0, snr_db=[0.0]))
+    row = plain(simulated_row(subject(), drawn(share, draws=2, index=index), basis="link", snr_db_target=0.0, snr_db=[0.0]))
     assert (row["tasks"], row["distinct_tasks"], row["identities"]) == (16, 6, 3)
 
 
 def test_a_constant_needs_no_scheme():
-    row = plain(constant_row(Shares(), "chance", 0.1, tasks=40))
+    row = plain(reference_row(Shares(), Shares.metrics, "chance", 0.1, clusters=torch.arange(40)))
     assert (row["scheme"], row["kind"], row["source"], row["right"], row["right_ci"]) == (
         "chance",
         "bound",
@@ -123,7 +139,8 @@ def test_uses_are_each_transmitters_and_the_mean_where_codewords_vary():
 
 
 def test_the_headline_is_found_whatever_its_unit():
-    found = simulated_row(subject(goal=Errors()), torch.tensor([3.0, 5.0], dtype=torch.float64), basis="link", draws=1)
+    values = torch.tensor([3.0, 5.0], dtype=torch.float64)
+    found = simulated_row(subject(goal=Errors()), drawn(values, draws=1, name="loss"), basis="link")
     name, value = found.headline
     assert name == "loss"
     assert isinstance(value, MetricValue)

@@ -106,27 +106,27 @@ def people():
 
 def test_a_goal_that_was_not_asked_for_is_left_out_where_it_does_not_fit():
     """Features of a scheme that can be searched for, on people: retrieval. Nothing else here is judged."""
-    found = fitting_goals(["retrieval"], {"s": Embedding()}, people(), "people")
-    assert list(found) == ["retrieval"]
-    assert "retrieval" in fitting_goals((), {"s": Embedding()}, people(), "people")
+    found, options = fitting_goals(["retrieval"], {"s": Embedding()}, people(), {})
+    assert list(found) == list(options) == ["retrieval"]
+    assert list(fitting_goals((), {"s": Embedding()}, people(), {})[0]) == ["retrieval"]
 
 
 @pytest.mark.parametrize(
     ("scheme", "data", "words"),
     [
-        (Embedding, things, "goal 'retrieval' cannot be scored: data set 'd' has no split 'query'"),
-        (Scheme, people, "goal 'retrieval' cannot be scored: scheme 's' .*Embeds"),
-        (lambda: Embedding(outputs="logits"), people, "goal 'retrieval' cannot be scored: scheme 's' .*logits"),
+        (Embedding, things, "goal 'retrieval' cannot be scored: data set 'things' has no split 'query'"),
+        (Scheme, people, "goal 'retrieval' cannot be scored: scheme 's': .*Embeds"),
+        (lambda: Embedding(outputs="logits"), people, "goal 'retrieval' cannot be scored: scheme 's': .*logits"),
     ],
 )
 def test_a_goal_that_was_asked_for_must_fit(scheme, data, words):
     with pytest.raises(ConfigError, match=words):
-        fitting_goals(["retrieval"], {"s": scheme()}, data(), "d")
+        fitting_goals(["retrieval"], {"s": scheme()}, data(), {})
 
 
 def test_every_scheme_must_be_judged_by_some_goal():
     with pytest.raises(ConfigError, match="no goal can judge scheme 'b'"):
-        fitting_goals(["retrieval"], {"a": Embedding("a"), "b": Scheme("b")}, people(), "d")
+        fitting_goals(["retrieval"], {"a": Embedding("a"), "b": Scheme("b")}, people(), {})
 
 
 # --- work
