@@ -27,17 +27,18 @@ import torch
 from benchmarks.benches import PROTOCOLS, make_bench
 from benchmarks.record import RESULTS
 from benchmarks.rows import quiet_stdout, row, show
-from hil.calibration.links import LinkCalibration
 from hil.captures import Capture, CaptureWriter
 from hil.captures.verify import verify
-from hil.collect import PointSpec
 from hil.errors import DriverMissingError, HilError
-from hil.onair import LEAD_SAMPLES, AirRun, frame_for, receiver_for, versions
+from hil.models.contract import Sent
+from hil.points.on_air import LEAD_SAMPLES, AirRun
+from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
+from hil.provenance import provenance
 from hil.radios.bench import BenchConfig, LinkConfig
 from hil.radios.contract import Radio
 from hil.radios.session import Bench
 from hil.radios.virtual.process import Served, serve
-from hil.replay import collect_point
+from hil.runs.replay import collect_point
 
 __all__ = ["FAULTS", "fault_bench", "main", "trial"]
 
@@ -202,21 +203,16 @@ def _run(bench: Bench, path: Path, number: int, arm: Any) -> None:
     receiver = receiver_for(bench.config)
     spec = PointSpec(
         scheme="symbols",
-        access="single",
         power=(1.0,),
         snr_db_target=SNR_DB,
         occupied=((True,) * USES,),
         tasks=FRAMES * TASKS,
         distinct_tasks=FRAMES * TASKS,
         first_frame=100 * number,
-        frame=frame_for(receiver, SNR_DB, tasks_per_frame=TASKS, interleave=True),
-        receiver=receiver,
-        full_scale=bench.full_scale,
+        frame=frame_for(receiver, SNR_DB, given={"tasks_per_frame": TASKS}),
+        receptions=(Reception(name=bench.receivers[0], receiver=receiver, full_scale=bench.full_scale),),
     )
     symbols = torch.randn(1, spec.tasks, USES, dtype=torch.complex64, generator=torch.Generator().manual_seed(number))
-    link = LinkCalibration(
-        tx=0, gain_db=bench.tx_gain(0), snr_db=SNR_DB, snr_db_std=0.0, cfo_hz=0.0, noise_dbfs=-60.0, frames=1
-    )  # as if measured
     done = 0
 
     def progress(steps: int) -> None:
@@ -224,15 +220,18 @@ def _run(bench: Bench, path: Path, number: int, arm: Any) -> None:
         done += steps
         arm(done)
 
-    with CaptureWriter.create(path, config={"trial": number}, versions=versions(), models={}) as writer:
-        run = AirRun(bench, writer, receiver)
-        collection, more = run.measure(spec, symbols, {}, [link], progress)
+    with CaptureWriter.create(
+        path, config={"trial": number}, provenance=provenance(), models={}, receivers=bench.receivers, transmitters=1
+    ) as writer:
+        run = AirRun(bench, writer, {bench.receivers[0]: receiver})
+        made = run.measure(spec, Sent(symbols=symbols), {}, [bench.tx_gain(0)], progress)
+        collection = made.collections[bench.receivers[0]]
         writer.finish_point(
-            more["point"],
-            results={"ended": more["ended"]},
+            made.index,
+            results={"ended": made.ended},
             received_sha256=collection.sha256,
-            received=collection.received.symbols.contiguous().numpy(),
-            valid=more["ended"] is None,
+            received=collection.symbols[None].contiguous().numpy(),
+            valid=made.ended is None,
         )
         writer.finish({})
 
@@ -245,7 +244,7 @@ def _look(path: Path, protocol: str, served: Served) -> dict[str, Any]:
             return {"wrong": ["no point was begun"], "events": {}, "frames": 0, "scored": 0}
         point = capture.points[0]
         spec = PointSpec.model_validate(point.attrs["spec"])
-        collection, _ = collect_point(capture, point, spec)
+        collection = next(iter(collect_point(capture, point, spec)[0].values()))
         if point.received_sha256 not in (None, collection.sha256):
             wrong.append("a replay gives other bits")
         ledger, bursts = capture.ledger(), capture.burst_table()

@@ -43,7 +43,7 @@ def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
     Args:
         spec: file and attribute.
         what: it should be, for messages.
-        call: return what the attribute gives when called without arguments, while its folder can still be imported from.
+        call: what can be called is called without arguments, while its folder can still be imported from.
 
     Raises:
         ConfigError: no such file or attribute, or an import that fails.
@@ -65,9 +65,9 @@ def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
             sys.modules.pop(private, None)
             raise ConfigError(f"{what} '{spec}' cannot be imported: {err}") from err
         found: Any = getattr(module, attribute, None)
-        if found is None or (call and not callable(found)):
+        if found is None:
             raise ConfigError(f"{path_text} has no class '{attribute}'; it has: {', '.join(_classes(module)) or 'none'}")
-        return found() if call else found
+        return found() if call and callable(found) else found
 
 
 def _classes(module: ModuleType) -> list[str]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from operator import attrgetter
 from typing import Any
 
 from hil.errors import ConfigError, DriverMissingError
@@ -70,13 +72,20 @@ class Registry:
             ConfigError: two folders use one name.
         """
         if not self._found:
-            for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-                if module.ispkg:
-                    for entry in getattr(importlib.import_module(f"{self.package}.{module.name}"), "REGISTERED", ()):
-                        if {entry.name, entry.alias} & {*self._found, *(other.alias for other in self._found.values()), ""} - {""}:
-                            raise ConfigError(f"two {self.what}s are named '{entry.name}' or '{entry.alias}'")
-                        self._found[entry.name] = entry
+            taken: set[str] = set()
+            for entry in self._cards():
+                own = {entry.name, entry.alias} - {""}
+                if own & taken:
+                    self._found.clear()
+                    raise ConfigError(f"two {self.what}s are named '{(own & taken).pop()}'")
+                taken |= own
+                self._found[entry.name] = entry
         return dict(self._found)
+
+    def _cards(self) -> Iterator[Entry]:
+        for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
+            if module.ispkg:
+                yield from getattr(importlib.import_module(f"{self.package}.{module.name}"), "REGISTERED", ())
 
     def names(self) -> list[str]:
         """All known names, built in or from entry points, sorted."""
@@ -113,20 +122,25 @@ class Registry:
         """The implementation behind a name, an alias or ``path.py:Attribute``.
 
         Raises:
-            ConfigError: the name is unknown, or the file cannot be loaded.
+            ConfigError: the name is unknown, leads nowhere, or the file cannot be loaded.
             DriverMissingError: its module needs a library that is not installed.
         """
         if is_foreign(name):
             return load_foreign(name, self.what)
         entry = self.entry(name)
         module, _, attribute = entry.target.partition(":")
+        nowhere = f"{self.what} '{name}' leads to {entry.target}, which is not there"
         try:
-            return getattr(importlib.import_module(module), attribute)
+            found = importlib.import_module(module)
         except ModuleNotFoundError as err:
             if err.name and (module == err.name or module.startswith(err.name + ".")):
-                raise
+                raise ConfigError(f"{nowhere}: {err}") from err
             hint = entry.install or f"pip install {err.name}"
             raise DriverMissingError(f"{self.what} '{name}' needs the module '{err.name}'; install it with: {hint}") from err
+        try:
+            return attrgetter(attribute)(found)
+        except AttributeError as err:
+            raise ConfigError(f"{nowhere}: {err}") from err
 
 
 DRIVERS = Registry(what="radio driver", package="hil.radios.drivers", group="hil.radios")

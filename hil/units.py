@@ -1,9 +1,12 @@
 """Conversions between linear and logarithmic units. Scalars and arrays (numpy, torch) alike."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, overload
 
-__all__ = ["amplitude_to_db", "cfo_hz", "db_to_amplitude", "db_to_power", "power_to_db", "ppm"]
+__all__ = [
+    "amplitude_to_db", "cfo_hz", "db_to_amplitude", "db_to_power", "decibels", "linear_mean_db", "power_to_db", "ppm",
+]  # fmt: skip
 
 
 def power_to_db(power: float) -> float:
@@ -15,6 +18,16 @@ def power_to_db(power: float) -> float:
     if power < 0:
         raise ValueError(f"Argument 'power' must be at least 0, not {power}.")
     return 10 * math.log10(power) if power > 0 else -math.inf
+
+
+def decibels(power: float) -> float:
+    """Power ratio in dB for tables: −99 for zero and below, NaN for NaN."""
+    return power_to_db(power) if power > 0 else (-99.0 if power <= 0 else math.nan)
+
+
+def linear_mean_db(values_db: Sequence[float]) -> float:
+    """Linear mean of values in dB, in dB."""
+    return power_to_db(sum(db_to_power(value) for value in values_db) / len(values_db))
 
 
 def amplitude_to_db(amplitude: float) -> float:

@@ -34,7 +34,7 @@ def untrained(tmp_path_factory) -> Path:
         recipe = load_recipe(ROOT / "models" / f"{name}.toml")
         network = build_network(recipe).eval()
         path = folder / f"{name}.safetensors"
-        write_weights(path, network.state_dict(), recipe, dataset="none", fingerprint="none", version="0")
+        write_weights(path, network.state_dict(), recipe, dataset="none", fingerprint="none")
     return folder
 
 

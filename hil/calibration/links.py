@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,12 +15,14 @@ from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 from hil.units import power_to_db
 
-__all__ = ["LinkCalibration", "Sounder", "calibrate_links"]
+__all__ = ["Heard", "LinkCalibration", "Sounder", "calibrate_links"]
 
-Receive = Callable[[Tensor], FrameReception | None]
-Exchange = Callable[[Tensor, int, Receive], FrameReception | None]
-"""Puts waveforms complex64 [tx, n] of frame `number` on the air, lets the receiver look at the samples (complex64 [m]), keeps
-both, and returns what was received."""
+Heard = Mapping[str, FrameReception | None]
+"""What each receiver made of a sounding frame, the first one's first; None where it was lost."""
+Receive = Callable[[str, Tensor], FrameReception | None]
+Exchange = Callable[[Tensor, int, Receive], Heard]
+"""Puts waveforms complex64 [tx, n] of frame `number` on the air, lets each receiver look at its samples (name, complex64 [m]),
+keeps them, and returns what was received."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,13 @@ class LinkCalibration:
     """One link as measured.
 
     Attributes:
-        tx: the transmitter; frames: frames averaged.
+        tx: the transmitter; receiver: its name; frames: frames averaged.
         gain_db: transmit gain it was measured at; snr_db: SNR there (dB), with its standard error `snr_db_std`.
         cfo_hz: carrier frequency offset; noise_dbfs: noise power a sample at the receiver.
     """
 
     tx: int
+    receiver: str = "rx"
     gain_db: float
     snr_db: float
     snr_db_std: float
@@ -45,6 +48,14 @@ class LinkCalibration:
         """Transmit gain for a target SNR (dB), before rounding to the device's steps."""
         return self.gain_db + snr_db - self.snr_db
 
+    def snr_at(self, gain_db: float) -> float:
+        """SNR (dB) at a transmit gain."""
+        return self.snr_db + gain_db - self.gain_db
+
+    def amplitude_at(self, gain_db: float) -> float:
+        """Root of the mean |H|² of a carrier at a transmit gain, in digital units of the receiver."""
+        return float(10 ** ((self.snr_at(gain_db) + self.noise_dbfs) / 20))
+
 
 class Sounder:
     """Sends frames without payload, in which each transmitter is heard alone.
@@ -52,24 +63,37 @@ class Sounder:
     Args:
         transmitters: number of transmitters.
         config: the run's frame configuration (numerology, preamble, scale, seed).
-        receiver: the run's receiver configuration.
+        receivers: the run's receiver configurations by name, the first one first.
         exchange: puts a frame on the air.
         symbols: sounding symbols of each transmitter in a frame.
     """
 
     def __init__(
-        self, transmitters: int, config: FrameConfig, receiver: ReceiverConfig, exchange: Exchange, *, symbols: int
+        self,
+        transmitters: int,
+        config: FrameConfig,
+        receivers: Mapping[str, ReceiverConfig],
+        exchange: Exchange,
+        *,
+        symbols: int,
     ) -> None:
         frame = config.model_copy(update={"tasks_per_frame": 0, "sounding_symbols": symbols})
         self.form = FrameFormat(frame, torch.ones((transmitters, 1), dtype=torch.bool))
-        self._receiver, self._builder = Receiver(self.form, receiver), FrameBuilder(self.form)
+        self._receivers = {name: Receiver(self.form, receiver) for name, receiver in receivers.items()}
+        self._builder = FrameBuilder(self.form)
         self._exchange = exchange
 
-    def sound(self, number: int) -> FrameReception | None:
-        """Send one frame; what was received, None if it was lost."""
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Their names, the first one's first."""
+        return tuple(self._receivers)
 
-        def receive(samples: Tensor) -> FrameReception | None:
-            return next((frame for frame in self._receiver.receive(samples) if frame.number == number % 65536), None)
+    def sound(self, number: int) -> Heard:
+        """Send one frame; what each receiver made of it, None where it was lost."""
+
+        def receive(name: str, samples: Tensor) -> FrameReception | None:
+            found = self._receivers[name].receive(samples)
+            return next((frame for frame in found if frame.number == number % 65536), None)
 
         return self._exchange(self._builder.build(None, [number])[0], number, receive)
 
@@ -82,8 +106,9 @@ def calibrate_links(
     first_frame: int = 0,
     aim_db: float = 15.0,
     frames: int = 40,
+    looks: int = 1,
 ) -> list[LinkCalibration]:
-    """Measure all links at a comfortable SNR.
+    """Measure all links at a comfortable SNR of the first receiver.
 
     The gain climbs from the bottom of its range in steps of 10 dB until every link is heard well, then each link is
     brought near `aim_db` and measured over `frames` frames.
@@ -95,18 +120,46 @@ def calibrate_links(
         first_frame: number of the first frame sent.
         aim_db: SNR to measure at.
         frames: frames to average.
+        looks: frames that each step of the climb is judged by; more than one where links fade.
+
+    Returns:
+        for each receiver, the first one's first, each transmitter's link. A further receiver that heard nothing has NaN.
 
     Raises:
         CalibrationError: a link is not heard even at full gain, or most frames are lost.
     """
+    first = sounder.receivers[0]
+    gains, number = _climb(sounder, set_gain, gain_range, first_frame, aim_db, looks)
+    heard = [sounder.sound(number + index) for index in range(frames)]
+    found: list[LinkCalibration] = []
+    for name in sounder.receivers:
+        good = [look for one in heard if (look := one[name]) is not None]
+        if name == first and len(good) < max(2, frames // 2):
+            raise CalibrationError(
+                f"only {len(good)} of {frames} sounding frames were received at transmit gains {_show(gains)} dB; "
+                "look for interference, or for overflows in the ledger"
+            )
+        found += _links(name, good, gains)
+    return found
+
+
+def _climb(
+    sounder: Sounder,
+    set_gain: Callable[[int, float], float],
+    gain_range: Callable[[int], tuple[float, float]],
+    number: int,
+    aim_db: float,
+    looks: int,
+) -> tuple[list[float], int]:
+    """Gains at which the first receiver hears every link near `aim_db`, and the next frame's number."""
     transmitters = sounder.form.transmitters
     limits = [gain_range(tx) for tx in range(transmitters)]
     gains = [set_gain(tx, limits[tx][0]) for tx in range(transmitters)]
-    number = first_frame
+    first = sounder.receivers[0]
     while True:
-        heard = sounder.sound(number)
-        number += 1
-        snr = [_db(value) for value in heard.snr.tolist()] if heard else [-math.inf] * transmitters
+        seen = [sounder.sound(number + look)[first] for look in range(looks)]
+        number += looks
+        snr = _mean_snr([one for one in seen if one is not None], transmitters)
         if all(value > aim_db - 3 for value in snr):
             break
         wanted = [gain + min(10.0, aim_db - value) for gain, value in zip(gains, snr, strict=True)]
@@ -119,32 +172,45 @@ def calibrate_links(
             gains[tx] = set_gain(tx, min(max(want, limits[tx][0]), limits[tx][1]))
     for tx, value in enumerate(snr):
         gains[tx] = set_gain(tx, min(max(gains[tx] + aim_db - value, limits[tx][0]), limits[tx][1]))
-    looks = [sounder.sound(number + index) for index in range(frames)]
-    good = [look for look in looks if look is not None]
-    if len(good) < max(2, frames // 2):
-        raise CalibrationError(
-            f"only {len(good)} of {frames} sounding frames were received at transmit gains {_show(gains)} dB; "
-            "look for interference, or for overflows in the ledger"
-        )
+    return gains, number
+
+
+def _links(receiver: str, good: Sequence[FrameReception], gains: Sequence[float]) -> list[LinkCalibration]:
+    """The links to one receiver, from the frames that it received."""
+    if len(good) < 2:
+        nan = math.nan
+        return [
+            LinkCalibration(
+                tx=tx, receiver=receiver, gain_db=gain, snr_db=nan, snr_db_std=nan, cfo_hz=nan, noise_dbfs=nan, frames=len(good)
+            )
+            for tx, gain in enumerate(gains)
+        ]
     values = torch.stack([look.snr for look in good])
     noise = sum(look.noise for look in good) / len(good)
     return [
         LinkCalibration(
             tx=tx,
-            gain_db=gains[tx],
+            receiver=receiver,
+            gain_db=gain,
             snr_db=_db(float(values[:, tx].mean())),
             snr_db_std=4.34 * float(values[:, tx].std() / values[:, tx].mean()) / math.sqrt(len(good)),
             cfo_hz=float(torch.stack([look.cfo_hz for look in good])[:, tx].mean()),
             noise_dbfs=_db(noise),
             frames=len(good),
         )
-        for tx in range(transmitters)
+        for tx, gain in enumerate(gains)
     ]
+
+
+def _mean_snr(heard: Sequence[FrameReception], transmitters: int) -> list[float]:
+    if not heard:
+        return [-math.inf] * transmitters
+    return [_db(value) for value in torch.stack([one.snr for one in heard]).mean(0).tolist()]
 
 
 def _db(value: float) -> float:
     return power_to_db(value) if value > 0 else -math.inf
 
 
-def _show(values: list[float]) -> str:
+def _show(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.1f}" for value in values)

@@ -1,16 +1,24 @@
 """Captures: one HDF5 file a run, written burst by burst, readable after a kill. The only place that imports h5py."""
 
+from hil.captures.entries import BurstKind, HeardSamples
 from hil.captures.keep import keep, manifest_problem, read_manifest
 from hil.captures.plan import CapturePlan, check_disk, plan_capture
-from hil.captures.reader import Burst, Capture, PointRecord
-from hil.captures.schema import BURSTS, EVENTS, LEDGER, VERSION, FrameKind, FrameStatus, sha256_array
+from hil.captures.reader import Capture
+from hil.captures.records import Burst, Exchange, PointRecord
+from hil.captures.rows import sha256_array
+from hil.captures.schema import BURSTS, EVENTS, VERSION, FrameKind, FrameStatus, ledger_dtype
+from hil.captures.sources import SourceFile
 from hil.captures.verify import Report, verify
 from hil.captures.writer import CaptureWriter
 
 __all__ = [
     "CaptureWriter",
+    "HeardSamples",
+    "BurstKind",
+    "SourceFile",
     "Capture",
     "PointRecord",
+    "Exchange",
     "Burst",
     "CapturePlan",
     "plan_capture",
@@ -23,8 +31,8 @@ __all__ = [
     "sha256_array",
     "FrameKind",
     "FrameStatus",
-    "LEDGER",
-    "EVENTS",
     "BURSTS",
+    "EVENTS",
+    "ledger_dtype",
     "VERSION",
 ]

@@ -21,7 +21,7 @@ class CapturePlan:
     """A run's needs.
 
     Attributes:
-        samples: complex samples to keep.
+        samples: complex samples to keep, of all receivers.
         bytes: of the capture, on the disk.
         duration_s: time on the air, seconds.
     """
@@ -35,22 +35,33 @@ class CapturePlan:
 
 
 def plan_capture(
-    *, samples: int, sample_rate_hz: float, frames: int, bursts: int, symbols: int = 0, received: int = 0, other_bytes: int = 0
+    *,
+    samples: int,
+    sample_rate_hz: float,
+    frames: int,
+    bursts: int,
+    transmitters: int,
+    receivers: int = 1,
+    symbols: int = 0,
+    received: int = 0,
+    other_bytes: int = 0,
 ) -> CapturePlan:
     """Estimate a capture's size, from above.
 
     Args:
-        samples: complex samples to keep.
-        sample_rate_hz: of the receiver.
-        frames: ledger rows.
-        bursts: how many.
+        samples: complex samples that each receiver takes.
+        sample_rate_hz: of the receivers.
+        frames: sent.
+        bursts: sent; each has a row for every receiver.
+        transmitters: of the capture.
+        receivers: of the capture.
         symbols: complex symbols stored as sent, over all points and transmitters.
-        received: complex symbols stored as received.
+        received: complex symbols stored as received, over all points, of each receiver.
         other_bytes: labels, further arrays.
     """
-    tables = frames * (schema.LEDGER.itemsize + 8) + bursts * _BURST_BYTES
-    size = 4 * samples + 8 * (symbols + received) + tables + other_bytes
-    return CapturePlan(samples=samples, bytes=_FIXED_BYTES + size + size // 64, duration_s=samples / sample_rate_hz)
+    rows = frames * schema.ledger_dtype(transmitters).itemsize + bursts * _BURST_BYTES
+    size = receivers * (4 * samples + 8 * received + rows) + 8 * (symbols + frames) + other_bytes
+    return CapturePlan(samples=receivers * samples, bytes=_FIXED_BYTES + size + size // 64, duration_s=samples / sample_rate_hz)
 
 
 def check_disk(plan: CapturePlan, path: str | Path) -> None:

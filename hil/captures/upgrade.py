@@ -1,26 +1,25 @@
 """Bring captures of older versions up to today's, in memory, one step a version.
 
-A capture is read into a tree: groups are dictionaries, datasets are h5py datasets (not yet read) or arrays, and the
-attributes of a group stand beside its members as `@name`. A step changes a tree of version n into one of version n + 1 by
-renaming, moving and replacing entries; the file is never written. To bump the format: raise `schema.VERSION`, add a step
-here, and keep a small capture of the old version for the tests.
+A capture is read into a tree (`hil.captures.derived.Tree`). A step changes a tree of version n into one of version n + 1 by
+renaming, moving and replacing entries; the file is never written, and nothing of it is read before it is asked for. To bump
+the format: raise `schema.VERSION`, add a step here, and keep small captures of the old version for the tests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from hil.captures.derived import Tree
+from hil.captures.from_v1 import from_v1
 from hil.captures.schema import VERSION, VERSION_ATTRIBUTE
 from hil.errors import CaptureFormatError, UnsupportedVersionError
 
-__all__ = ["STEPS", "Step", "Tree", "upgrade"]
+__all__ = ["STEPS", "Step", "upgrade"]
 
-Tree = dict[str, Any]
-Step = Callable[[Tree], Tree]
+Step = Callable[[Tree, Path], Tree]
 
-STEPS: Mapping[int, Step] = {}  # version n -> the step from n to n + 1; version 1 is the first
+STEPS: Mapping[int, Step] = {1: from_v1}  # version n -> the step from n to n + 1
 
 
 def upgrade(tree: Tree, path: Path, *, target: int = VERSION, steps: Mapping[int, Step] = STEPS) -> Tree:
@@ -51,5 +50,5 @@ def upgrade(tree: Tree, path: Path, *, target: int = VERSION, steps: Mapping[int
     for step in range(version, target):
         if step not in steps:
             raise CaptureFormatError(f"{path} is a capture of version {version}, and there is no way from {step} to {step + 1}")
-        tree = steps[step](tree) | {"@" + VERSION_ATTRIBUTE: step + 1}
+        tree = steps[step](tree, path) | {"@" + VERSION_ATTRIBUTE: step + 1}
     return tree

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from hil.channel.gaussian import COS, LOG, SIN
+from hil.channel.polynomials import COS, LOG, SIN
 
 __all__ = ["add_gaussian", "gaussian", "interpolate", "recurrence", "rotate", "sparse", "split"]
 

@@ -51,15 +51,18 @@ def air(
             ask(control, {"do": "stop"})
         return
     from hil.radios.virtual.process import run_air
+    from hil.radios.virtual.world import protocol
 
     def ready(control_port: int) -> None:
         if as_json:
             click.echo(json.dumps({"control_port": control_port}))
             return
         for name, radio in config.virtual_radios.items():
-            options = {key: value for key, value in config.radios[name].options.items() if key in ("uri", "args", "address")}
+            driver, options = config.radios[name].driver, config.radios[name].options
+            keys = protocol(driver).client_options(radio.host, radio.port)
+            options = {key: options[key] for key in keys if key in options}
             where = ", ".join(f"{key} = {value}" for key, value in options.items()) or radio.host
-            click.echo(f"{name}: {config.radios[name].driver} at {where}")
+            click.echo(f"{name}: {driver} at {where}")
         click.echo(f"serving (control port {control_port}); Ctrl-C ends it")
 
     run_air(config, truth=truth, exposed=expose, ready=ready)

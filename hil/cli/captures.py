@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from hil.captures import Capture
+    from numpy.typing import NDArray
+
+    from hil.captures import Capture, PointRecord
 
 __all__ = ["captures"]
 
@@ -43,8 +46,7 @@ def verify(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
             if report.ok:
                 state = "complete" if report.complete else "incomplete, usable"
                 state += ", killed inside a commit" if report.pending_journal else ""
-                counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report.counts.items())
-                click.echo(f"{report.path}: ok ({state}); {counts}")
+                click.echo(f"{report.path}: ok ({state}); {_listed(report.counts)}")
     if not all(report.ok for report in reports):
         ctx.exit(1)
 
@@ -62,12 +64,20 @@ def info(file: Path, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     click.echo(f"{file}: capture version {found['version']}, {'complete' if found['complete'] else 'incomplete'}")
-    click.echo(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["committed"].items()))
-    for name, version in found["versions"].items():
-        click.echo(f"  {name} {version}")
+    click.echo(f"receivers {', '.join(found['receivers'])}; {found['transmitters']} transmitters")
+    click.echo(_listed(found["committed"]))
+    for name, value in found["provenance"].items():
+        click.echo(f"  {name} {_in_line(value)}")
+    for name, source in found["sources"].items():
+        click.echo(f"  code {name} {source}")
     for point in found["points"]:
         state = "not finished" if not point["finished"] else "valid" if point["valid"] else "not valid"
-        frames = ", ".join(f"{count} {status}" for status, count in point["frames"].items()) or "no frames"
+        several = len(point["frames_by_receiver"]) > 1
+        frames = "; ".join(
+            (f"{name}: " if several else "")
+            + (", ".join(f"{count} {status}" for status, count in counts.items()) or "no frames")
+            for name, counts in point["frames_by_receiver"].items()
+        )
         click.echo(f"point {point['index']} {point['name']}: {point['bursts']} bursts; {frames}; {state}")
 
 
@@ -90,37 +100,60 @@ def keep(run: Path, name: str | None, note: str, home: Path | None) -> None:
     click.echo(f"{kept} (listed in {kept.parent / 'manifest.json'})")
 
 
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+
+
+def _in_line(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = ", ".join(f"{name} {item}" for name, item in value.items())
+    return "not known" if value is None or value == "" else value
+
+
 def _info(capture: Capture) -> dict[str, Any]:
-    import numpy as np
-
-    from hil.captures import FrameStatus
-
     bursts, ledger = capture.burst_table(), capture.ledger()
-    points = []
-    for point in capture.points:
-        status = ledger["status"][ledger["point"] == point.index]
-        points.append(
-            {
-                "index": point.index,
-                "name": point.name,
-                "bursts": int(np.count_nonzero(bursts["point"] == point.index)),
-                "frames": {code.name.lower(): int(n) for code in FrameStatus if (n := np.count_nonzero(status == code))},
-                "finished": point.finished,
-                "valid": point.valid,
-                "received_sha256": point.received_sha256,
-                "attrs": point.attrs,
-                "results": point.results,
-            }
-        )
     return {
         "path": str(capture.path),
         "version": capture.file_version,
         "complete": capture.complete,
-        "committed": dict(capture.committed),
+        "receivers": list(capture.receivers),
+        "transmitters": capture.transmitters,
+        "flags": list(capture.flags),
+        "committed": capture.counts,
         "events": len(capture.events()),
         "config": capture.config,
-        "versions": capture.versions,
+        "provenance": capture.provenance,
         "models": capture.models,
-        "points": points,
+        "sources": {name: source.sha256 for name, source in capture.sources.items()},
+        "points": [_point(capture, point, bursts, ledger) for point in capture.points],
         "results": capture.results,
     }
+
+
+def _point(capture: Capture, point: PointRecord, bursts: NDArray[Any], ledger: NDArray[Any]) -> dict[str, Any]:
+    import numpy as np
+
+    own, rows = bursts[bursts["point"] == point.index], ledger[ledger["point"] == point.index]
+    by_receiver = {name: rows[rows["receiver"] == capture.receivers.index(name)] for name in point.receivers}
+    return {
+        "index": point.index,
+        "name": point.name,
+        "receivers": list(point.receivers),
+        "exchanges": len(np.unique(own["exchange"])),
+        "bursts": len(own),
+        "frames": _fates(rows),
+        "frames_by_receiver": {name: _fates(heard) for name, heard in by_receiver.items()},
+        "finished": point.finished,
+        "valid": point.valid,
+        "received_sha256": point.received_sha256,
+        "attrs": point.attrs,
+        "results": point.results,
+    }
+
+
+def _fates(ledger: NDArray[Any]) -> dict[str, int]:
+    """How many rows there are of each status."""
+    from hil.captures import FrameStatus
+
+    status = ledger["status"].tolist()
+    return {code.name.lower(): count for code in FrameStatus if (count := status.count(code))}

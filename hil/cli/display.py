@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -13,11 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hil.errors import ConfigError
 
-__all__ = ["Display", "make_folder", "parse_schemes", "parse_snr"]
+if TYPE_CHECKING:
+    from hil.results.document import MetricValue, ResultsDocument, Row
+
+__all__ = ["Display", "make_folder"]
 
 
 class Display:
-    """A `hil.outcome.Report` on the terminal (standard error, so that standard output stays clean).
+    """A `hil.runs.progress.Report` on the terminal (standard error, so that standard output stays clean).
 
     Args:
         quiet: show nothing.
@@ -46,17 +49,35 @@ class Display:
             task = progress.add_task(name, total=total)
             yield lambda steps: progress.advance(task, steps)
 
-    def point(self, row: dict[str, Any]) -> None:
+    def point(self, row: Row) -> None:
         """A point as it comes in."""
-        snr = row.get("snr_db") or []
-        measured = "/".join("–" if value is None else f"{value:.2f}" for value in snr)
-        low, high = row["top1_ci"]
+        measured = "/".join("–" if value is None else f"{value:.2f}" for value in row.snr_db or [])
+        name, metric = row.headline
+        where = f" at {row.receiver}" if row.receiver else ""
         self._console.print(
-            f"  {row['scheme']:<12} {row['snr_db_target']:>+5g} dB  measured {measured:>13} dB  "
-            f"top-1 {100 * row['top1']:5.1f} % [{100 * low:.1f}, {100 * high:.1f}]  ({row['source']}, {row['tasks']} tasks)",
+            f"  {row.scheme:<12} {row.snr_db_target or 0.0:>+5g} dB  measured {measured:>13} dB  "
+            f"{name} {_value(metric)}{where}  ({row.source}, {row.tasks} tasks)",
             markup=False,
             soft_wrap=True,
         )
+
+    def results(self, document: ResultsDocument) -> None:
+        """The table of results and what it says, on standard output."""
+        from hil.report.table import results_table, summary_lines
+
+        Console(width=None if self.terminal else 150).print(results_table(document))
+        for line in summary_lines(document):
+            click.echo(line)
+
+
+def _value(metric: MetricValue) -> str:
+    """``69.2 % [66.8, 71.5]``, or in the metric's own unit."""
+    scale, unit = (100.0, " %") if metric.unit == "share" else (1.0, "" if metric.unit == "1" else f" {metric.unit}")
+    if metric.value is None:
+        return "–"
+    low, high = (None if end is None else scale * end for end in metric.ci or (None, None))
+    interval = f" [{low:.1f}, {high:.1f}]" if low is not None and high is not None else ""
+    return f"{scale * metric.value:5.1f}{unit}{interval}"
 
 
 def make_folder(folder: Path) -> None:
@@ -69,26 +90,3 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
         raise ConfigError(f"cannot make the folder {folder}: {err.strerror}; choose another with --out") from err
-
-
-def parse_snr(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...]:
-    """``-6:15:3`` (first:last:step), or numbers with commas, to a tuple of dB."""
-    if not value:
-        return ()
-    try:
-        if ":" in value:
-            parts = [float(part) for part in value.split(":")]
-            first, last, step = parts if len(parts) == 3 else (*parts, 1.0)
-            if step <= 0 or last < first:
-                raise ValueError
-            return tuple(first + index * step for index in range(int((last - first) / step + 1e-9) + 1))
-        return tuple(float(part) for part in value.split(","))
-    except ValueError as err:
-        raise click.BadParameter(
-            f"'{value}' is neither FIRST:LAST:STEP nor numbers with commas, such as -6:15:3 or 0,5"
-        ) from err
-
-
-def parse_schemes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Names with commas to a tuple."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()

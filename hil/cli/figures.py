@@ -13,15 +13,20 @@ __all__ = ["figures"]
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for all of them; default: RUN/figures.")
 @click.option("--format", "formats", default="png,pdf,svg", show_default=True, help="File formats, comma-separated.")
-def figures(runs: tuple[Path, ...], out: Path | None, formats: str) -> None:
+@click.option(
+    "--beside", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
+    help="A results.json of published curves, to be drawn beside; may be given again.",
+)  # fmt: skip
+def figures(runs: tuple[Path, ...], out: Path | None, formats: str, beside: tuple[Path, ...]) -> None:
     """Write the main plots of each RUN (folder, results.json or capture) and print their paths."""
     from hil.report.files import write_figures
-    from hil.report.runs import load_run
+    from hil.report.runs import load_run, with_published
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     for run in runs:
-        results, capture, folder = load_run(run)
+        document, capture, folder = load_run(run)
+        document = with_published(document, beside)
         target = out or folder / "figures"
         prefix = f"{folder.resolve().name}-" if out is not None and len(runs) > 1 else ""
-        for path in write_figures(results, capture, target, formats=wanted, prefix=prefix):
+        for path in write_figures(document, capture, target, formats=wanted, prefix=prefix):
             click.echo(str(path))

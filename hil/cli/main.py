@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 from typing import Any
 
 import click
 
-from hil import __version__
+from hil._version import __version__
 from hil.errors import HilError
+from hil.radios.silence import silence_on_signals
 
 __all__ = ["cli", "main"]
 
 COMMANDS = {
-    "run": ("hil.cli.run:run", "Measure retrieval accuracy over the air of a bench, or in simulation."),
+    "run": ("hil.cli.run:run", "Measure schemes over the air of a bench, or in simulation."),
     "replay": ("hil.cli.replay:replay", "Score a capture again, to the last bit, or ask it new questions."),
+    "score": ("hil.cli.score:score", "Judge a capture by other goals, without the air."),
     "send": ("hil.cli.send:send", "Put your own symbols on the air and get what was received."),
     "train": ("hil.cli.train:train", "Train a recipe's networks."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),
@@ -66,9 +67,9 @@ def cli() -> None:
 def main() -> None:
     """Entry point: a `HilError` becomes one clear line and exit code 1; a bug keeps its traceback.
 
-    SIGTERM unwinds like Ctrl-C, so that transmitters are silenced on the way out.
+    SIGTERM and SIGHUP unwind like Ctrl-C, so that transmitters are silenced on the way out.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    silence_on_signals()
     try:
         cli(prog_name="hil")
     except HilError as err:

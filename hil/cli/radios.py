@@ -24,10 +24,11 @@ def radios() -> None:
 @HOME
 def list_radios(as_json: bool, home: Path | None) -> None:
     """Drivers, the devices that they find, and the benches' radios; why something is not usable."""
-    from hil.doctor import find_devices, list_benches, vendor_libraries
+    from hil.doctor import driver_checks, find_devices, list_benches
 
     drivers = [
-        {"driver": check.name, "usable": check.ok, "detail": check.detail, "fix": check.fix} for check in vendor_libraries()
+        {"driver": name, "usable": library.ok, "detail": library.detail, "fix": library.fix}
+        for name, (library, *_) in driver_checks().items()
     ]
     devices = find_devices()
     benches = list_benches(home)
@@ -81,7 +82,8 @@ def test(name: str, bench: str, home: Path | None, transmit: bool) -> None:
     NAME is a transmitting radio. Between it and the receiver must be a cable with the attenuation that the bench file states.
     """
     from hil.errors import DriverMissingError, RadioError
-    from hil.radios.bench import check_transmit, find_bench
+    from hil.radios.bench import find_bench
+    from hil.radios.limits import check_transmit
     from hil.radios.selftest import run_conformance
     from hil.radios.session import Bench
 

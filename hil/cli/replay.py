@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hil.cli.display import Display, make_folder, parse_schemes, parse_snr
+from hil.cli.display import Display, make_folder
+from hil.cli.options import HOME, parse_names, parse_snr
 
 __all__ = ["replay"]
 
@@ -15,7 +17,7 @@ __all__ = ["replay"]
 @click.command()
 @click.argument("capture", type=click.Path(path_type=Path))
 @click.option("--simulate", type=click.Choice(["awgn", "channel"]), help="Also send the same symbols through this channel.")
-@click.option("--schemes", callback=parse_schemes, metavar="NAMES", help="Only these.")
+@click.option("--schemes", callback=parse_names, metavar="NAMES", help="Only these.")
 @click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help="Only these targets.")
 @click.option("--dataset", metavar="SPEC", help="Where the data set lies now.")
 @click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the weights that were on the air.")
@@ -23,7 +25,7 @@ __all__ = ["replay"]
 @click.option(
     "--draws", type=click.IntRange(min=1), default=20, show_default=True, help="Noise draws of each task in a simulation."
 )
-@click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with models/, ….")
+@HOME
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Write results.json and report.html there.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON instead of the table.")
 def replay(
@@ -39,54 +41,49 @@ def replay(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Receive, decode and score CAPTURE again; says whether the live run's bits were verified."""
+    """Receive, decode and score CAPTURE (a file, or a run's folder) again; says whether the live run's bits were verified."""
     import torch
 
-    from hil.captures import Capture
-    from hil.replay import open_workload
-    from hil.replay import replay as run_replay
     from hil.report.html import write_report
-    from hil.report.table import results_table, summary_lines
-    from hil.results import write_results
-    from hil.workload import ALIASES
+    from hil.results.document import write_results
+    from hil.runs import face
 
     torch.set_num_threads(1)
-    with Capture.open(capture) as opened:
-        work = open_workload(opened, models=models, home=home, dataset=dataset, other_weights=other_weights)
-        results = run_replay(
-            opened,
-            work,
-            Display(quiet=as_json),
-            simulate=simulate or "none",  # type: ignore[arg-type] # click has checked the choice
-            schemes=tuple(ALIASES.get(name, name) for name in schemes),
-            snr_db=snr_db,
-            draws=draws,
-        )
+    display = Display(quiet=as_json)
+    how: Any = simulate or "none"  # click has checked the choice
+    results = face.replay(
+        capture,
+        simulate=how,
+        schemes=schemes,
+        snr_db=snr_db,
+        dataset=dataset,
+        models=models,
+        other_weights=other_weights,
+        draws=draws,
+        home=home,
+        report=display,
+    )
     if out is not None:
         make_folder(out)
         write_results(results, out / "results.json")
-        write_report(results, capture, out / "report.html")
+        write_report(results, face.capture_of(capture), out / "report.html")
     if as_json:
-        click.echo(json.dumps(results))
+        click.echo(json.dumps(results.to_dict()))
         return
-    from rich.console import Console
-
-    Console().print(results_table(results))
-    for line in summary_lines(results):
-        click.echo(line)
-    click.echo(verdict(results["verification"]))
+    display.results(results)
+    click.echo(verdict(results.verification or {}))
 
 
-def verdict(check: dict[str, object]) -> str:
+def verdict(check: dict[str, Any]) -> str:
     """The verification in one line."""
     state, largest = check["verified"], check["largest_difference"]
-    if state == "bits" and check["changed_top1"]:
-        return f"received symbols have the bits of the live run, but {check['changed_top1']} top-1 decisions changed"
+    if state == "bits" and check["changed_decisions"]:
+        return f"received symbols have the bits of the live run, but {check['changed_decisions']} decisions changed"
     if state == "bits":
         return "verified: every received symbol has the bits of the live run (SHA-256 equal)"
     if state == "unfinished":
         return "verified in part: the run was cut short; its finished points have the bits of the live run"
-    text = f"largest difference of a received symbol {largest:.2g}, {check['changed_top1']} top-1 decisions changed"
+    text = f"largest difference of a received symbol {largest:.2g}, {check['changed_decisions']} decisions changed"
     if state == "tolerance":
         return f"verified within tolerance (other machine or versions): {text}"
     return f"NOT verified: {text}"

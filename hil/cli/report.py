@@ -14,15 +14,19 @@ __all__ = ["report"]
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to write it; default: report.html beside RUN."
 )
-def report(run: Path, out: Path | None) -> None:
+@click.option(
+    "--beside", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
+    help="A results.json of published curves, to be drawn beside; may be given again.",
+)  # fmt: skip
+def report(run: Path, out: Path | None, beside: tuple[Path, ...]) -> None:
     """Write RUN's report.html again and print its path.
 
     RUN is a run's folder, its name under runs/, a results.json, or a capture, complete or not.
     """
     from hil.report.html import write_report
-    from hil.report.runs import load_run
+    from hil.report.runs import load_run, with_published
 
-    results, capture, folder = load_run(run)
+    document, capture, folder = load_run(run)
     path = out or folder / "report.html"
-    write_report(results, capture, path)
+    write_report(with_published(document, beside), capture, path, run=folder)
     click.echo(str(path))

@@ -4,131 +4,124 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hil.cli.display import Display, make_folder, parse_schemes, parse_snr
-from hil.errors import ConfigError
+from hil.cli.display import Display
+from hil.cli.options import HOME, config_options, default_of, flags_of, parse_names, parse_snr
+from hil.config import parse_settings, read_toml
+from hil.runs.config import RunConfig
+
+if TYPE_CHECKING:
+    from hil.results.document import ResultsDocument
 
 __all__ = ["run"]
 
-HELP_SNR = "Targets in dB: FIRST:LAST:STEP or a list with commas.  [default: -6:15:3]"
+KEYS = {"tasks_per_frame": "frame.tasks_per_frame", "interleave": "frame.interleave"}
+"""Flags whose setting lies in a table."""
+
+
+def _help(key: str, text: str) -> str:
+    return default_of(RunConfig, key, text)
 
 
 @click.command()
-@click.argument("bench", default="builtin")
-@click.option("--schemes", callback=parse_schemes, metavar="NAMES", help="single,oma,noma, weights files, or path.py:Class.")
-@click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help=HELP_SNR)
-@click.option("--dataset", metavar="SPEC", help="synthetic, market1501:PATH, cuhk03:PATH.  [default: synthetic]")
-@click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of trained weights.")
-@click.option("--tasks", type=int, help="Tasks per scheme and SNR, rounded up to whole frames.  [default: 2016]")
-@click.option("--distinct-tasks", type=int, help="Distinct tasks among them.  [default: 1008]")
+@click.argument("bench", required=False)
+@click.option("--schemes", callback=parse_names, metavar="NAMES", help=_help("schemes", "Names, weights files, path.py:Class."))
+@click.option("--goals", callback=parse_names, metavar="NAMES", help="What judges them.  [default: all that fit]")
+@click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help=_help("snr_db", "Targets: FIRST:LAST:STEP or a list."))
+@click.option("--dataset", metavar="SPEC", help=_help("dataset", "NAME, NAME:ARGUMENT or path.py:function."))
+@click.option("--models", metavar="DIR", help="Folder of trained weights.")
+@click.option("--tasks", type=int, help=_help("tasks", "Tasks per scheme and SNR, rounded up to whole frames."))
+@click.option("--distinct-tasks", type=int, help=_help("distinct_tasks", "Distinct tasks among them."))
 @click.option("--tasks-per-frame", type=int, help="Tasks in one frame.  [default: 84]")
-@click.option(
-    "--energy", type=click.Choice(["per_use", "per_device", "per_task"]), help="How power counts.  [default: per_use]"
-)
-@click.option("--gallery", type=click.Choice(["reconstructed", "raw"]), help="Gallery features.  [default: reconstructed]")
+@click.option("--energy", type=click.Choice(["per_use", "per_device", "per_task"]), help=_help("energy", "How power counts."))
+@click.option("--fading", type=click.Choice(["none", "emulated"]), help=_help("fading", "Fades drawn at the transmitters."))
+@click.option("--gallery", metavar="MODE", help="Gallery features, for goals that have a gallery: reconstructed or raw.")
 @click.option("--interleave/--no-interleave", default=None, help="Spread tasks over carriers.  [default: interleave]")
-@click.option("--seed", type=int, help="Of tasks and simulations.  [default: 1]")
-@click.option("--draws", type=int, help="Noise draws of the simulations.  [default: 20]")
+@click.option("--seed", type=int, help=_help("seed", "Of tasks, fades and simulations."))
+@click.option("--air-seed", type=int, help="Of a simulated air.  [default: the bench file's]")
+@click.option("--draws", type=int, help=_help("draws", "Noise draws of the simulations."))
 @click.option("--simulate", type=click.Choice(["awgn"]), help="No radio at all: the mathematical channel.")
+@config_options
+@click.option("--save-config", type=click.Path(path_type=Path, dir_okay=False), help="Write the settings as TOML and stop.")
 @click.option("--transmit", is_flag=True, help="Allow real transmitters to send, within the bench file's limits.")
 @click.option("--name", help="Name of the run's folder.  [default: date and time]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
-@click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with radios/, models/, ….")
+@HOME
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
 def run(
-    bench: str,
+    config: Path | None,
+    settings: tuple[str, ...],
+    save_config: Path | None,
+    gallery: str | None,
+    transmit: bool,
     name: str | None,
     out: Path,
     overwrite: bool,
     home: Path | None,
-    models: Path | None,
     as_json: bool,
-    **options: Any,
+    **flags: Any,
 ) -> None:
-    """Measure retrieval accuracy against SNR over the air of BENCH (default: the built-in, simulated one).
+    """Measure schemes against SNR over the air of BENCH (default: the built-in, simulated one).
 
-    Leaves results.json, report.html and capture.h5 in runs/NAME.
+    Leaves results.json, report.html, run.toml and capture.h5 in runs/NAME. A setting comes from its default, --config FILE,
+    --set KEY=VALUE or its own flag, the later ones winning.
     """
-    import time
-
     import torch
 
-    from hil.config import validate
-    from hil.experiment import ExperimentConfig, run_air, run_simulation
-    from hil.radios.bench import find_bench
-    from hil.report.html import write_report
-    from hil.report.table import results_table, summary_lines
-    from hil.results import write_results
-    from hil.workload import load_workload
+    from hil.runs import face
 
     torch.set_num_threads(1)
-    simulate, transmit = options.pop("simulate"), options.pop("transmit")
-    chosen = {key: value for key, value in options.items() if value not in (None, ())}
-    config = validate(ExperimentConfig, {"bench": bench} | chosen, "hil run")
-    config = config.resolved(config.schemes)
-    bench_config = None if simulate else find_bench(bench, home)
     display = Display(quiet=as_json)
-    folder = out / (name or time.strftime("%Y%m%d-%H%M%S"))
-    _make(folder, overwrite)
-    work = load_workload(
-        config.schemes,
-        config.dataset,
-        models=models,
-        home=home,
-        distinct_tasks=config.distinct_tasks,
-        seed=config.seed,
-        gallery=config.gallery,
-    )
-    config = config.resolved(tuple(work.scorers))
-    capture = None if bench_config is None else folder / "capture.h5"
-    if bench_config is None or capture is None:
-        results = run_simulation(config, work, display)
-    else:
-        try:
-            results = run_air(config, bench_config, work, capture=capture, report=display, transmit=transmit)
-        except BaseException:
-            if _holds_frames(capture):
-                click.echo(f"stopped; what was measured is kept: hil replay {capture}", err=True)
-            raise
-    results["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    write_results(results, folder / "results.json")
-    write_report(results, capture, folder / "report.html")
-    if as_json:
-        click.echo(json.dumps(results))
+    changes = {**parse_settings(settings, RunConfig), **flags_of(flags, KEYS)}
+    if gallery is not None:
+        changes |= _gallery(config, changes, gallery)
+    if save_config is not None:
+        _save(config, changes, save_config)
         return
-    from rich.console import Console
+    written: dict[str, Path] = {}
 
-    Console(width=None if display.terminal else 150).print(results_table(results))
-    for line in summary_lines(results):
-        click.echo(line)
-    click.echo(f"report: {folder / 'report.html'}")
+    def saved(document: ResultsDocument, folder: Path, capture: Path | None) -> None:
+        from hil.report.html import write_report
+
+        write_report(document, capture, folder / "report.html")
+        written["report"] = folder / "report.html"
+
+    try:
+        results = face.run(
+            config=config, out=out, name=name, overwrite=overwrite, transmit=transmit, home=home, report=display,
+            saved=saved, **changes,
+        )  # fmt: skip
+    except BaseException:
+        if "report" in written:
+            click.echo(f"stopped; what was measured is kept: {written['report'].parent}", err=True)
+        raise
+    if as_json:
+        click.echo(json.dumps(results.to_dict()))
+        return
+    display.results(results)
+    click.echo(f"report: {written['report']}")
 
 
-OUTPUTS = ("capture.h5", "results.json", "report.html")
+def _gallery(config: Path | None, changes: dict[str, Any], mode: str) -> dict[str, Any]:
+    """``--gallery`` for every goal of the run that has this option."""
+    from hil.runs.work import load_goals
+
+    asked = {**(read_toml(config) if config is not None else {}), **changes}
+    goals = load_goals(tuple(asked.get("goals", ())))
+    return {f"options.{name}.gallery": mode for name, goal in goals.items() if "gallery" in goal.options.model_fields}
 
 
-def _make(folder: Path, overwrite: bool) -> None:
-    """Make the run's folder; an earlier run in it is never lost without --overwrite.
+def _save(config: Path | None, changes: dict[str, Any], target: Path) -> None:
+    from hil.config import resolve, to_toml
+    from hil.errors import ConfigError
 
-    Raises:
-        ConfigError: a run is there already.
-    """
-    there = [name for name in OUTPUTS if (folder / name).exists()]
-    if there and not overwrite:
-        raise ConfigError(f"{folder} holds a run already ({', '.join(there)}); choose another --name, or give --overwrite")
-    make_folder(folder)
-    for name in there:
-        (folder / name).unlink()
-
-
-def _holds_frames(capture: Path) -> bool:
-    from hil.captures import Capture, FrameKind
-
-    if not capture.is_file():
-        return False
-    with Capture.open(capture) as opened:
-        return any(burst.kind == FrameKind.FRAME for burst in opened.bursts())
+    asked, _ = resolve(RunConfig, file=config, settings={}, flags=changes, source="hil run")
+    try:
+        target.write_text(to_toml(asked), encoding="utf-8")
+    except OSError as err:
+        raise ConfigError(f"cannot write {target}: {err.strerror}") from err
+    click.echo(str(target))

@@ -10,14 +10,6 @@ import click
 
 __all__ = ["schemes"]
 
-PAPERS = {
-    "baseline-single": ("Jankowski et al., Deep JSCC for Wireless Image Retrieval", "2.1"),
-    "baseline-pair": ("Lo et al., Collaborative Semantic Communication for Edge Inference", "App. B"),
-    "jscc-single": ("Jankowski et al., Deep JSCC for Wireless Image Retrieval", "2.3"),
-    "jscc-oma": ("Lo et al., Collaborative Semantic Communication for Edge Inference", "IV-B"),
-    "jscc-noma": ("Lo et al., Collaborative Semantic Communication for Edge Inference", "IV-B"),
-}
-
 
 @click.group()
 def schemes() -> None:
@@ -30,8 +22,8 @@ def schemes() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
     """All schemes, and which of them have weights here."""
-    from hil.places import folders
     from hil.models.load import weights_file
+    from hil.places import folders
     from hil.registry import SCHEMES
 
     places = [models] if models is not None else [place for place in folders("models", home) if place.is_dir()]
@@ -51,14 +43,26 @@ def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
 
 
 def _row(name: str, weights: Path | None) -> dict[str, Any]:
-    paper, section = PAPERS.get(name, ("", ""))
-    row: dict[str, Any] = {"name": name, "paper": paper, "section": section, "access": None, "uses": None, "kind": None}
-    row |= {"trained": weights is not None, "weights": str(weights) if weights else None, "metrics": None}
+    from hil.registry import SCHEMES
+
+    card = getattr(SCHEMES.entry(name), "card", None)
+    row: dict[str, Any] = {
+        "name": name,
+        "paper": card.paper if card else "",
+        "section": card.section if card else "",
+        "outputs": card.outputs if card else None,
+        "access": None,
+        "uses": None,
+        "kind": card.kind if card else None,
+        "trained": weights is not None,
+        "weights": str(weights) if weights else None,
+        "metrics": None,
+    }
     if weights is not None:
         from hil.models.load import load_scheme
 
         plan = load_scheme(name, weights.parent).plan
-        row |= {"access": plan.access, "uses": [int(count) for count in plan.occupied.sum(1)], "kind": plan.kind}
+        row |= {"access": plan.access, "uses": [int(count) for count in plan.occupied.sum(1)]}
         metrics = weights.with_suffix(".metrics.json")
         row["metrics"] = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
     return row

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hil.cli.display import Display
+from hil.cli.options import HOME, config_options, default_of, flags_of
+from hil.config import parse_settings
 from hil.errors import ConfigError
+from hil.runs.config import SendConfig
 
 __all__ = ["send"]
 
 
 @click.command()
 @click.argument("symbols", type=click.Path(path_type=Path))
-@click.argument("bench", default="builtin")
-@click.option("--snr", "snr_db", type=float, default=15.0, show_default=True, help="SNR of each link, dB.")
+@click.argument("bench", required=False)
+@click.option("--snr", "snr_db", type=float, help=default_of(SendConfig, "snr_db", "SNR of each link, dB."))
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: SYMBOLS-received.h5]")
-@click.option("--normalize", is_flag=True, help="Scale each transmitter to mean |x|² = 1 first.")
-@click.option("--interleave/--no-interleave", default=True, show_default=True, help="Spread each task over carriers.")
+@click.option("--normalize", is_flag=True, default=None, help="Scale each transmitter to mean |x|² = 1 first.")
+@click.option("--interleave/--no-interleave", default=None, help="Spread each task over carriers.  [default: interleave]")
+@click.option("--air-seed", type=int, help="Of a simulated air.  [default: the bench file's]")
+@config_options
 @click.option("--overwrite", is_flag=True, help="Replace files of the same name.")
 @click.option("--transmit", is_flag=True, help="Allow real transmitters to send, within the bench file's limits.")
-@click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with radios/, ….")
+@HOME
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
 def send(
     symbols: Path,
-    bench: str,
-    snr_db: float,
+    config: Path | None,
+    settings: tuple[str, ...],
     out: Path | None,
-    normalize: bool,
-    interleave: bool,
     overwrite: bool,
     transmit: bool,
     home: Path | None,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Put SYMBOLS (.npy, or .h5 with a dataset "symbols": complex [tx, task, use]) on the air of BENCH.
 
@@ -42,11 +47,9 @@ def send(
     """
     import torch
 
-    from hil.captures.exchange import read_symbols
-    from hil.radios.bench import find_bench
-    from hil.results import rounded
-    from hil.send import normalised
-    from hil.send import send as put_on_air
+    from hil.captures.symbol_files import read_symbols
+    from hil.results.document import rounded
+    from hil.runs import face
 
     torch.set_num_threads(1)
     target = out or symbols.with_name(f"{symbols.stem}-received.h5")
@@ -54,20 +57,19 @@ def send(
     there = [str(path) for path in (target, capture) if path.exists()]
     if there and not overwrite:
         raise ConfigError(f"{' and '.join(there)} exist already; choose another --out, or give --overwrite")
-    values, scale = normalised(read_symbols(symbols), force=normalize)
-    about = put_on_air(
-        values,
-        find_bench(bench, home),
-        snr_db=snr_db,
+    changes = {**parse_settings(settings, SendConfig), **flags_of(flags, {"interleave": "frame.interleave"})}
+    about = face.send(
+        read_symbols(symbols),
+        config=config,
         out=target,
         capture=capture,
-        report=Display(quiet=as_json),
         transmit=transmit,
-        interleave=interleave,
-        scale=scale,
-    )
+        home=home,
+        report=Display(quiet=as_json),
+        **changes,
+    ).about
     if as_json:
-        click.echo(json.dumps(rounded(about | {"received": str(target)}), allow_nan=False))
+        click.echo(json.dumps(rounded({**about, "received": str(target)}), allow_nan=False))
         return
     measured = ", ".join(f"{value:.2f}" for value in about["snr_db"])
     frames = about["frames"]

@@ -1,24 +1,28 @@
 """What a data set is here, and how one is found by its name.
 
-A data set has three splits: training images, and the query and gallery images of other people. Labels follow
-Market-1501: identity 0 is a distractor (a person or thing that is nobody's query), −1 is junk (never counted).
+A data set is splits of labelled images; what is done with them is a goal's business (`hil.goals`). Re-identification sets
+have ``train``, ``query`` and ``gallery`` with identities and cameras; others have ``train`` and ``test`` with classes or
+boxes, or no labels. Identities follow Market-1501: 0 is a distractor (a person or thing that is nobody's query), −1 is junk
+(never counted).
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hil.errors import ConfigError, DatasetError
+from hil.foreign import split_foreign
 from hil.registry import DATASETS
 
-__all__ = ["DISTRACTOR", "JUNK", "Dataset", "Pairing", "Split", "load_dataset"]
+__all__ = ["DISTRACTOR", "JUNK", "Dataset", "Pairing", "Split", "fingerprint", "load_dataset", "split_spec"]
 
 DISTRACTOR = 0
 JUNK = -1
@@ -32,18 +36,18 @@ class Split:
 
     Attributes:
         images: uint8 [image, C, H, W].
-        identities: int64 [image]; `DISTRACTOR` and `JUNK` may occur in a gallery.
-        cameras: int64 [image].
         names: one name an image, such as its file name.
+        labels: name -> int64 [image]: ``identity`` (`DISTRACTOR` and `JUNK` may occur in a gallery), ``camera``, ``class``, ….
+        boxes: for each image its objects, float32 [n, 5]: left, top, right, bottom in pixels, class; None: not labelled.
 
     Raises:
         DatasetError: the lengths or types do not fit.
     """
 
     images: Tensor
-    identities: Tensor
-    cameras: Tensor
     names: tuple[str, ...]
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
+    boxes: tuple[Tensor, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype != torch.uint8:
@@ -51,14 +55,58 @@ class Split:
                 f"Split.images must be uint8 [image, C, H, W], not {self.images.dtype} {tuple(self.images.shape)}."
             )
         count = (len(self.images),)
-        for name, labels in (("identities", self.identities), ("cameras", self.cameras)):
+        for name, labels in self.labels.items():
             if labels.dtype != torch.int64 or labels.shape != count:
-                raise DatasetError(f"Split.{name} must be int64 {list(count)}, not {labels.dtype} {list(labels.shape)}.")
-        if len(self.names) != count[0]:
-            raise DatasetError(f"Split.names must have one name an image ({count[0]}), not {len(self.names)}.")
+                raise DatasetError(
+                    f"Split label '{name}' must be int64 {list(count)}, not {labels.dtype} {list(labels.shape)}."
+                )
+        for what, rows in (("names", self.names), ("boxes", self.boxes)):
+            if rows is not None and len(rows) != count[0]:
+                raise DatasetError(f"Split.{what} must have one entry an image ({count[0]}), not {len(rows)}.")
+        for index, boxes in enumerate(self.boxes or ()):
+            if boxes.ndim != 2 or boxes.shape[1] != 5 or boxes.dtype != torch.float32:
+                raise DatasetError(
+                    f"Split.boxes[{index}] must be float32 [n, 5] (left, top, right, bottom, class), "
+                    f"not {boxes.dtype} {list(boxes.shape)}."
+                )
+
+    @classmethod
+    def people(cls, *, images: Tensor, identities: Tensor, cameras: Tensor, names: Sequence[str]) -> Split:
+        """A split of a re-identification set: int64 [image] identities and cameras."""
+        return cls(images=images, names=tuple(names), labels={"identity": identities, "camera": cameras})
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def label(self, name: str) -> Tensor:
+        """One label of every image, int64 [image].
+
+        Raises:
+            DatasetError: the images are not labelled so.
+        """
+        if name not in self.labels:
+            raise DatasetError(f"the images have no label '{name}'; they have {', '.join(self.labels) or 'none'}")
+        return self.labels[name]
+
+    @property
+    def identities(self) -> Tensor:
+        """Who is seen, int64 [image]."""
+        return self.label("identity")
+
+    @property
+    def cameras(self) -> Tensor:
+        """From which camera, int64 [image]."""
+        return self.label("camera")
+
+    def pick(self, index: Tensor) -> Split:
+        """The images at `index`, int64 [n], in that order."""
+        places = index.tolist()
+        return Split(
+            images=self.images[index],
+            names=tuple(self.names[place] for place in places),
+            labels={name: values[index] for name, values in self.labels.items()},
+            boxes=None if self.boxes is None else tuple(self.boxes[place] for place in places),
+        )
 
     def float_images(self, index: Tensor | None = None) -> Tensor:
         """Images as networks take them: float32 [image, C, H, W] in 0…1, all or those at `index`."""
@@ -68,24 +116,53 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A retrieval data set.
+    """Splits of labelled images.
 
     Attributes:
-        name: the name it was asked for by, such as ``synthetic`` or ``market1501``.
-        train, query, gallery: the splits; no person is both in `train` and in the other two.
+        name: the name it was asked for by.
+        train: to train on.
+        query, gallery: of a re-identification set; no person is both in `train` and in these two.
+        test: of any other set.
         pairing: which two query images of a person make a task: two cameras, or two images of one camera (CUHK03).
+        classes: names of the values of the label ``class`` and of the boxes' classes.
     """
 
     name: str
     train: Split
-    query: Split
-    gallery: Split
+    query: Split | None = None
+    gallery: Split | None = None
+    test: Split | None = None
     pairing: Pairing = "cross_camera"
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        sizes = {tuple(split.images.shape[1:]) for split in (self.train, self.query, self.gallery)}
+        if self.query is None and self.test is None:
+            raise DatasetError(f"Data set '{self.name}' must have a split 'test' or 'query', whose images are sent.")
+        sizes = {tuple(split.images.shape[1:]) for split in self.splits.values()}
         if len(sizes) != 1:
             raise DatasetError(f"Dataset '{self.name}' has splits of different image sizes {sorted(sizes)}; give image_size.")
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Those that there are, by name."""
+        names = ("train", "query", "gallery", "test")
+        return {name: split for name in names if (split := getattr(self, name)) is not None}
+
+    @property
+    def sent(self) -> Split:
+        """The split whose images are sent: `test`, of a re-identification set `query`."""
+        return self.split("query" if self.test is None else "test")
+
+    def split(self, name: str) -> Split:
+        """A split by name.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        found = self.splits.get(name)
+        if found is None:
+            raise DatasetError(f"data set '{self.name}' has no split '{name}'; it has {', '.join(self.splits)}")
+        return found
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -100,26 +177,43 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the pixels and labels of all splits, as hexadecimal."""
-        return fingerprint(self.train, self.query, self.gallery)
+        return fingerprint(*self.splits.values())
 
 
 def fingerprint(*splits: Split) -> str:
-    """SHA-256 over shapes, pixels and labels, as hexadecimal; the same on every machine for the same data."""
+    """SHA-256 over shapes, pixels, labels and boxes, as hexadecimal; the same on every machine for the same data."""
     digest = hashlib.sha256()
     for split in splits:
         digest.update(repr(tuple(split.images.shape)).encode())
         digest.update(np.ascontiguousarray(split.images.numpy()).data)
-        for labels in (split.identities, split.cameras):
-            digest.update(labels.numpy().astype("<i8").tobytes())
+        people = [name for name in ("identity", "camera") if name in split.labels]
+        for name in [*people, *sorted(set(split.labels) - set(people))]:
+            digest.update(split.labels[name].numpy().astype("<i8").tobytes())
+        for boxes in split.boxes or ():
+            digest.update(boxes.numpy().astype("<f4").tobytes())
     return digest.hexdigest()
+
+
+class _Spec(NamedTuple):
+    name: str
+    argument: str
+
+
+def split_spec(spec: str) -> _Spec:
+    """``NAME:ARGUMENT`` or ``path.py:function:ARGUMENT`` apart."""
+    foreign = split_foreign(spec)
+    if foreign is not None:
+        return _Spec(*foreign)
+    name, _, argument = spec.partition(":")
+    return _Spec(name, argument)
 
 
 def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dataset:
     """A data set by its name.
 
     Args:
-        spec: ``NAME`` or ``NAME:ARGUMENT``: ``synthetic``, ``synthetic:identities=40``, ``market1501:PATH``,
-            ``cuhk03:PATH`` (detected boxes) or ``cuhk03:PATH?labeled``, or a name from an entry point.
+        spec: ``NAME`` or ``NAME:ARGUMENT``, built in (`hil datasets list`) or of an entry point, or
+            ``path.py:function[:ARGUMENT]``.
         image_size: height and width to resize to, in pixels; None keeps the data set's own.
 
     Raises:
@@ -127,11 +221,11 @@ def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dat
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise DatasetError(f"Argument 'image_size' must be two positive numbers (height, width), not {image_size!r}.")
-    name, _, argument = spec.partition(":")
+    name, argument = split_spec(spec)
     try:
         load = DATASETS.load(name)
     except ConfigError as err:
-        raise DatasetError(f"{err}; write NAME or NAME:ARGUMENT, such as 'synthetic' or 'market1501:PATH'") from err
+        raise DatasetError(f"{err}; write NAME or NAME:ARGUMENT, or path.py:function") from err
     dataset = load(argument, image_size)
     if not isinstance(dataset, Dataset):
         raise DatasetError(f"Data set '{name}' must return a hil.datasets.Dataset, not {type(dataset).__name__}.")

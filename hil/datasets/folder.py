@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -101,16 +102,19 @@ def _read(paths: list[Path], size: tuple[int, int]) -> Split:
     labels = torch.tensor([_labels(path) for path in paths], dtype=torch.int64)
     with ThreadPoolExecutor(max_workers=4) as pool:
         images = np.stack(list(pool.map(partial(_pixels, size=size), paths)))
-    return Split(
-        images=torch.from_numpy(images), identities=labels[:, 0], cameras=labels[:, 1], names=tuple(path.name for path in paths)
+    return Split.people(
+        images=torch.from_numpy(images), identities=labels[:, 0], cameras=labels[:, 1], names=[path.name for path in paths]
     )
 
 
 def resized(split: Split, size: tuple[int, int]) -> Split:
-    """The split with images of height and width `size`, bicubic."""
+    """The split with images of height and width `size`, bicubic, and boxes to fit."""
     if tuple(split.images.shape[2:]) == tuple(size):
         return split
+    high, wide = (new / old for new, old in zip(size, split.images.shape[2:], strict=True))
+    factors = torch.tensor([wide, high, wide, high, 1.0])
     images: list[Tensor] = [
         torch.from_numpy(_fit(Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()), size)) for image in split.images
     ]
-    return Split(images=torch.stack(images), identities=split.identities, cameras=split.cameras, names=split.names)
+    boxes = None if split.boxes is None else tuple(own * factors for own in split.boxes)
+    return replace(split, images=torch.stack(images), boxes=boxes)

@@ -95,7 +95,7 @@ class BranchNetwork(nn.Module):
             if rows < GALLERY_BATCH:
                 batch = torch.cat([batch, batch.new_zeros(GALLERY_BATCH - rows, *batch.shape[1:])])
             views = batch[:, None].expand(-1, len(self.backbones), *batch.shape[1:])
-            parts.append(self.represent(self.extract(views), cast(GalleryMode, mode))[:rows])
+            parts.append(self.represent(self.extract(views), mode)[:rows])
         if not parts:
             return images.new_zeros(len(self.backbones), 0, self.recipe.features)
         return torch.cat(parts).transpose(0, 1).contiguous()

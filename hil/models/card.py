@@ -7,7 +7,7 @@ from typing import Literal
 
 from hil.registry import Entry
 
-__all__ = ["Card", "OutputKind", "SchemeEntry"]
+__all__ = ["Card", "Claim", "OutputKind", "SchemeEntry"]
 
 OutputKind = Literal["features", "images", "logits", "boxes"]
 
@@ -37,13 +37,37 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a paper says of two schemes, in a form that results can be held against.
+
+    Attributes:
+        paper: who says it.
+        text: what they say, in words.
+        first, second: names of the schemes.
+        relation: of the first one's metric to the second's, towards better.
+        metric: name of the headline metric that it is about.
+        up_to_snr_db: it is said of the SNRs up to this one; None: of every SNR.
+    """
+
+    paper: str
+    text: str
+    first: str
+    second: str
+    relation: Literal["≥", ">"]
+    metric: str
+    up_to_snr_db: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SchemeEntry(Entry):
     """A built-in scheme's entry in the registry.
 
     Attributes:
         card: before training.
         reference: it sends nothing: a noiseless reference beside the schemes that put out the same.
+        claims: what papers say of it beside other schemes; the report holds results against them.
     """
 
     card: Card
     reference: bool = False
+    claims: tuple[Claim, ...] = ()

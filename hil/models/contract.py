@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from hil.models.card import Card, OutputKind
 
 __all__ = [
     "OUTPUTS", "Boxes", "Card", "Embeds", "Features", "Images", "Logits", "Output", "OutputKind", "Plan", "Received", "Scheme",
-    "Sent", "access", "normalize_power", "power_used",
+    "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
 ]  # fmt: skip
 
 
@@ -176,7 +176,7 @@ class Output:
     """What a decoder made of it; one of the four kinds below.
 
     Attributes:
-        erased: bool [task], the decoder itself gave the task up.
+        erased: bool [task], the decoder itself gave the task up; always so where nothing of it is valid.
     """
 
     erased: Tensor
@@ -198,14 +198,14 @@ class Images(Output):
 
 @dataclass(frozen=True, kw_only=True)
 class Logits(Output):
-    """Scores of classes before the softmax, float32 [task, class]."""
+    """Scores of classes before the softmax, float32 [task, class]; one for each class of the data set."""
 
     logits: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Boxes(Output):
-    """Detected objects, at most n a task, in order of falling score.
+    """Detected objects, at most n a task, in order of falling score; of several views, in the first one.
 
     Attributes:
         boxes: float32 [task, n, 4], left, top, right, bottom in pixels of the image sent.
@@ -219,6 +219,23 @@ class Boxes(Output):
 
 
 OUTPUTS: dict[OutputKind, type[Output]] = {"features": Features, "images": Images, "logits": Logits, "boxes": Boxes}
+
+K = TypeVar("K", bound=Output)
+
+
+def stacked(parts: Sequence[K]) -> K:
+    """Outputs of one kind, one after the other; boxes are filled up to the same number a task."""
+    return type(parts[0])(**{name: filled_up([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+
+def filled_up(parts: Sequence[Tensor]) -> Tensor:
+    """[task, n, …] one after the other, each filled up with zeros to the largest n; [task] as they are."""
+    most = max(part.shape[1] if part.ndim > 1 else 0 for part in parts)
+    return torch.cat([part if part.ndim < 2 or part.shape[1] == most else _wider(part, most) for part in parts])
+
+
+def _wider(part: Tensor, most: int) -> Tensor:
+    return torch.cat([part, part.new_zeros(len(part), most - part.shape[1], *part.shape[2:])], dim=1)
 
 
 @runtime_checkable

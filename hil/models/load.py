@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import ModelError
-from hil.models.branches import BranchNetwork
 from hil.foreign import is_foreign, load_foreign
-from hil.models.recipe import Recipe
+from hil.models.branches import BranchNetwork
 from hil.models.contract import Scheme
+from hil.models.recipe import Recipe
 from hil.models.weights import fill_network, read_weights
 from hil.registry import SCHEMES
 

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from hil.config import Config, load_toml, validate
 from hil.errors import ConfigError
+from hil.registry import DATASETS
 
 __all__ = ["Augment", "Recipe", "SnrRange", "Stage", "find_recipe", "load_recipe", "recipe_from_dict"]
 
@@ -107,7 +108,7 @@ class Recipe(Config):
     features: int = Field(default=128, ge=1)
     uses: int = Field(default=64, ge=0)
     image_size: tuple[int, int] = (64, 32)
-    dataset: str = "synthetic"
+    dataset: str = Field(default_factory=lambda: DATASETS.defaults()[0])
     seed: int = Field(default=1, ge=0)
     snr_db_train: float | SnrRange = SnrRange()
     held_out: float = Field(default=0.1, ge=0, lt=1)

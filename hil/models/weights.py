@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from hil.errors import ConfigError, ModelError
 from hil.models.recipe import Recipe, recipe_from_dict
+from hil.provenance import provenance
 
 __all__ = ["Weights", "fill_network", "read_weights", "replace_file", "write_weights"]
 
@@ -34,13 +35,13 @@ class Weights:
     recipe: Recipe
     dataset: str
     fingerprint: str
-    hil_version: str
+    provenance: dict[str, Any]
 
 
-def write_weights(
-    path: Path, tensors: dict[str, Tensor], recipe: Recipe, *, dataset: str, fingerprint: str, version: str
-) -> str:
+def write_weights(path: Path, tensors: dict[str, Tensor], recipe: Recipe, *, dataset: str, fingerprint: str) -> str:
     """Write a weights file and return its SHA-256.
+
+    What made it is in it, but for command and clock: the same run gives the same bytes.
 
     Raises:
         ModelError: the file cannot be written.
@@ -48,7 +49,7 @@ def write_weights(
     stored = {key: _stored(value) for key, value in sorted(tensors.items())}
     info = {
         "format": FORMAT,
-        "hil_version": version,
+        "provenance": {key: value for key, value in provenance().items() if key not in ("argv", "clock")},
         "dataset": dataset,
         "dataset_fingerprint": fingerprint,
         "seed": recipe.seed,
@@ -107,7 +108,7 @@ def read_weights(path: Path) -> Weights:
         recipe=recipe,
         dataset=str(info.get("dataset", "")),
         fingerprint=str(info.get("dataset_fingerprint", "")),
-        hil_version=str(info.get("hil_version", "")),
+        provenance=info.get("provenance") or {"version": info.get("hil_version")},
     )
 
 

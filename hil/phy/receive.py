@@ -123,6 +123,31 @@ class Receiver:
             flush()
         return out
 
+    def at(self, samples: Samples, start: int, *, full_scale: float | None = None) -> FrameReception | None:
+        """The frame that is known to begin at a sample of a window, whether or not it can be found there; no CFO is searched.
+
+        For the power of frames that were sent and lost, on a bench whose radios share a clock. None where the window is too
+        short. Its metric is NaN.
+
+        Args:
+            samples: complex64 [n], 1.0 = full scale of the converter; or raw int16 [n, 2].
+            start: of the frame's first (silent) sample.
+            full_scale: int16 value of full scale, with raw samples.
+
+        Raises:
+            ShapeError: as `receive`.
+        """
+        array = self.checked(samples, full_scale)
+        if not 0 <= start <= len(array) - self.form.samples:
+            return None
+        part = np.ascontiguousarray(array[start : start + self.form.samples]).reshape(-1)
+        floats = part / np.float32(full_scale or 1) if part.dtype == np.int16 else part.view(np.float32)
+        batch = FrameBatch(self.form, self.config, self.tables)
+        rows = batch.more(1)
+        rows.starts[:], rows.metric[:], rows.coarse[:] = start, math.nan, 0.0
+        self._take(floats, np.zeros(1, np.int64), rows)
+        return batch[0]
+
     def checked(self, samples: Samples, full_scale: float | None) -> NDArray[np.complex64] | NDArray[np.int16]:
         """Samples of a right type and shape, corrected.
 

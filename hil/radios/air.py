@@ -21,7 +21,7 @@ from hil.channel.drift import DriftingFilter
 from hil.channel.multipath import Path, frequency_response, rayleigh
 from hil.channel.noise import BLOCK, Blocks, awgn
 from hil.channel.oscillator import PhaseNoise, carrier
-from hil.radios.bench import LinkConfig
+from hil.radios.airconfig import LinkConfig
 from hil.units import db_to_amplitude, ppm
 
 __all__ = ["GUARD", "Air", "Link", "Port", "Transmission", "link_paths"]

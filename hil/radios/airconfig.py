@@ -22,10 +22,12 @@ class TapConfig(Config):
 
 
 class LinkConfig(Config):
-    """What lies between one transmitter and the receiver, in a simulated air.
+    """What lies between one transmitter and one receiver, in a simulated air.
 
     Attributes:
         transmitter: index into `transmitters`.
+        receiver: name of the receiver. None is for benches with one: where there are several, every link must say whose it
+            is, as one that is silently taken for all would give far receivers the path of the near one.
         path_loss_db: of the direct path.
         delay_s: of the direct path.
         taps: further paths.
@@ -34,6 +36,7 @@ class LinkConfig(Config):
     """
 
     transmitter: int = Field(ge=0)
+    receiver: str | None = None
     path_loss_db: float = Field(ge=0, le=200)
     delay_s: float = Field(default=0.0, ge=0, le=1e-3)
     taps: tuple[TapConfig, ...] = ()
@@ -42,7 +45,7 @@ class LinkConfig(Config):
 
 
 class SimRadioConfig(Config):
-    """Options of a simulated radio (`driver = "sim"`).
+    """Options of a simulated radio.
 
     Attributes:
         tx_channels: number of transmit channels, sharing one oscillator.

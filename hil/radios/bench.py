@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,11 +13,12 @@ from hil.config import Config, load_toml
 from hil.errors import ConfigError
 from hil.places import find
 from hil.radios.airconfig import AirConfig, FaultConfig, LinkConfig, SimRadioConfig, TapConfig, VirtualConfig
-from hil.radios.limits import LimitsConfig, check_transmit
+from hil.radios.card import driver_card, is_simulated
+from hil.registry import did_you_mean
 
 __all__ = [
     "AirConfig", "BenchConfig", "FaultConfig", "LimitsConfig", "LinkConfig", "RadioConfig", "ReceiverConfig", "SimRadioConfig",
-    "TapConfig", "TransmitterConfig", "VirtualConfig", "check_transmit", "find_bench", "load_bench",
+    "TapConfig", "TransmitterConfig", "VirtualConfig", "find_bench", "load_bench",
 ]  # fmt: skip
 
 
@@ -40,7 +43,7 @@ class RadioConfig(Config):
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
-        if self.driver == "sim":
+        if is_simulated(self.driver):
             if self.virtual is not None:
                 raise ValueError("a simulated radio needs no 'virtual' table: its options stand in the radio's own")
             self._sim = SimRadioConfig.model_validate(self.options)
@@ -73,7 +76,7 @@ class TransmitterConfig(Config):
         antenna: port; None = the driver's default.
         max_tx_gain_db: in place of the bench's `limits.max_tx_gain_db`.
         max_tx_dbm: in place of the bench's `limits.max_tx_dbm`.
-        min_path_loss_db: surely between it and the receiver, in place of the bench's `limits.min_path_loss_db`.
+        min_path_loss_db: surely between it and every receiver, in place of the bench's `limits.min_path_loss_db`.
     """
 
     radio: str
@@ -86,12 +89,45 @@ class TransmitterConfig(Config):
 
 
 class ReceiverConfig(Config):
-    """The receiver: a channel of a radio, and its fixed gain (automatic gain control stays off)."""
+    """One receiver: a channel of a radio, and its fixed gain (automatic gain control stays off).
 
+    Attributes:
+        name: in results, captures and links.
+        radio: its name.
+        channel: of the radio.
+        gain_db: to start with.
+        antenna: port; None = the driver's default.
+    """
+
+    name: str = Field(default="rx", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     radio: str
     channel: int = Field(default=0, ge=0)
     gain_db: float = 60.0
     antenna: str | None = None
+
+
+class LimitsConfig(Config):
+    """What the operator allows real transmitters; virtual radios need none of it.
+
+    Which band and power are legal is the operator's to know.
+
+    Attributes:
+        freq_ranges_hz: bands, lowest and highest frequency; the whole occupied band must lie in one.
+        max_tx_gain_db: highest transmit gain; holds for virtual radios too.
+        max_tx_dbm: highest output power of the transmitters at that gain.
+        max_rx_dbm: highest input power that the receivers survive.
+        min_path_loss_db: attenuation that is surely between each of them; max_tx − loss must stay 10 dB below max_rx.
+        max_burst_s: longest burst.
+        max_duty: largest share of the time on the air; the session waits between bursts.
+    """
+
+    freq_ranges_hz: tuple[tuple[float, float], ...] = ()
+    max_tx_gain_db: float | None = None
+    max_tx_dbm: float | None = None
+    max_rx_dbm: float | None = None
+    min_path_loss_db: float | None = None
+    max_burst_s: float | None = Field(default=None, gt=0)
+    max_duty: float | None = Field(default=None, gt=0, le=1)
 
 
 class BenchConfig(Config):
@@ -108,8 +144,9 @@ class BenchConfig(Config):
         gap_s: shortest and longest silence between two bursts; drawn uniformly.
         radios: name -> driver and its options.
         transmitters: in the order in which a burst's rows are sent.
-        receiver: the one receiver.
-        links: propagation, one per transmitter; simulated and virtual airs only.
+        receivers: in the order in which they are listed everywhere; all hear every burst. A table `[receiver]` in place of
+            the list is one receiver, named "rx" where it does not name itself.
+        links: propagation, one per transmitter and receiver; simulated and virtual airs only.
         air: the process that serves virtual radios.
         limits: for real transmitters.
     """
@@ -126,40 +163,31 @@ class BenchConfig(Config):
     gap_s: tuple[float, float] = (0.0005, 0.002)
     radios: dict[str, RadioConfig]
     transmitters: tuple[TransmitterConfig, ...] = Field(min_length=1)
-    receiver: ReceiverConfig
+    receivers: tuple[ReceiverConfig, ...] = Field(min_length=1)
     links: tuple[LinkConfig, ...] = ()
     air: AirConfig = AirConfig()
     limits: LimitsConfig = LimitsConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_receiver(cls, data: Any) -> Any:
+        """`[receiver]` is a list of one."""
+        if not isinstance(data, dict) or "receiver" not in data:
+            return data
+        if "receivers" in data:
+            raise ValueError("give either 'receiver' or 'receivers', not both")
+        return {key: value for key, value in data.items() if key != "receiver"} | {"receivers": [data["receiver"]]}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        users: list[TransmitterConfig | ReceiverConfig] = [*self.transmitters, self.receiver]
-        for user in users:
-            if user.radio not in self.radios:
-                raise ValueError(f"no radio named '{user.radio}'; the bench has {', '.join(self.radios)}")
-        seats = [(tx.radio, tx.channel) for tx in self.transmitters]
-        if len(set(seats)) != len(seats):
-            raise ValueError("two transmitters use the same channel of the same radio")
-        for name in {tx.radio for tx in self.transmitters}:
-            ports = {tx.antenna for tx in self.transmitters if tx.radio == name}
-            if len(ports) > 1:
-                raise ValueError(f"transmitters on radio '{name}' must name the same antenna, not {sorted(map(str, ports))}")
-        ends = [link.transmitter for link in self.links]
-        if any(end >= len(self.transmitters) for end in ends) or len(set(ends)) != len(ends):
-            raise ValueError(f"'links' must name each transmitter 0…{len(self.transmitters) - 1} at most once, not {ends}")
+        _check_seats(self)
+        _check_links(self)
         for tx, end in enumerate(self.transmitters):
             most = self.max_tx_gain_db(tx)
             if most is not None and end.gain_db > most:
                 raise ValueError(f"transmitter {tx}: gain_db = {end.gain_db:g} is above limits.max_tx_gain_db = {most:g}")
         if not 0 <= self.gap_s[0] <= self.gap_s[1]:
             raise ValueError(f"'gap_s' must be [shortest, longest], not {list(self.gap_s)}")
-        simulated = {name: radio.model for name, radio in self.radios.items() if radio.model is not None}
-        if self.clock == "shared" and any(radio.ppm for radio in simulated.values()):
-            raise ValueError('\'ppm\' must be 0 for every radio when clock = "shared"; use clock = "independent"')
-        if simulated and sorted(ends) != list(range(len(self.transmitters))):
-            raise ValueError("simulated and virtual radios need one entry in 'links' for each transmitter")
-        if len({radio.driver == "sim" for radio in self.radios.values() if radio.model is not None}) > 1:
-            raise ValueError("simulated and virtual radios cannot share an air: use one kind in a bench")
         strangers = [fault.radio for fault in self.air.faults if fault.radio not in self.virtual_radios]
         if strangers:
             raise ValueError(f"'air.faults' names '{strangers[0]}', which is no virtual radio of this bench")
@@ -171,18 +199,105 @@ class BenchConfig(Config):
         return own if own is not None else self.limits.max_tx_gain_db
 
     @property
+    def receiver(self) -> ReceiverConfig:
+        """The first receiver."""
+        return self.receivers[0]
+
+    def receiver_named(self, name: str | None) -> ReceiverConfig:
+        """The receiver of that name; None = the first.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for end in self.receivers:
+            if name in (None, end.name):
+                return end
+        known = [end.name for end in self.receivers]
+        raise ConfigError(
+            f"bench '{self.name}' has no receiver named '{name}'{did_you_mean(str(name), known)}; it has {', '.join(known)}"
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of what a virtual air of this bench is made of: everything but `air` and `limits`."""
+        made_of = self.model_dump(mode="json", exclude={"air", "limits", "description"})
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+    @property
     def virtual_radios(self) -> dict[str, VirtualConfig]:
         """Those that `hil air` serves."""
         return {name: radio.virtual for name, radio in self.radios.items() if radio.virtual is not None}
+
+
+def _check_seats(bench: BenchConfig) -> None:
+    """Roles and radios fit: each role has a channel of its own, of a radio that is there.
+
+    Raises:
+        ValueError: they do not.
+    """
+    ends: dict[str, tuple[TransmitterConfig | ReceiverConfig, ...]] = {
+        "transmitters": bench.transmitters,
+        "receivers": bench.receivers,
+    }
+    for what, users in ends.items():
+        for user in users:
+            if user.radio not in bench.radios:
+                raise ValueError(f"no radio named '{user.radio}'; the bench has {', '.join(bench.radios)}")
+        seats = [(user.radio, user.channel) for user in users]
+        if len(set(seats)) != len(seats):
+            raise ValueError(f"two {what} use the same channel of the same radio")
+        for name in {user.radio for user in users}:
+            ports = {user.antenna for user in users if user.radio == name}
+            if len(ports) > 1:
+                raise ValueError(f"{what} on radio '{name}' must name the same antenna, not {sorted(map(str, ports))}")
+    names = [end.name for end in bench.receivers]
+    if len(set(names)) != len(names):
+        raise ValueError(f"'receivers' must have different names, not {names}")
+
+
+def _check_links(bench: BenchConfig) -> None:
+    """Links join transmitters and receivers that are there; a simulated or virtual air has one for every pair.
+
+    Raises:
+        ValueError: they do not.
+    """
+    transmitters, names = range(len(bench.transmitters)), [end.name for end in bench.receivers]
+    for link in bench.links:
+        if link.receiver is None and len(names) > 1:
+            raise ValueError(f"'links' must say whose they are where there are several receivers: receiver = one of {names}")
+        if link.transmitter not in transmitters or link.receiver not in (None, *names):
+            raise ValueError(
+                f"'links' must join transmitters 0…{len(transmitters) - 1} and receivers {names}, "
+                f"not {link.transmitter} and '{link.receiver}'"
+            )
+    pairs = [(link.transmitter, link.receiver or names[0]) for link in bench.links]
+    if len(set(pairs)) != len(pairs):
+        raise ValueError(f"'links' must name each transmitter and receiver at most once together, not {pairs}")
+    modelled = [radio for radio in bench.radios.values() if radio.model is not None]
+    if bench.clock == "shared" and any(radio.model.ppm for radio in modelled if radio.model is not None):
+        raise ValueError('\'ppm\' must be 0 for every radio when clock = "shared"; use clock = "independent"')
+    missing = [(tx, name) for tx in transmitters for name in names if (tx, name) not in pairs]
+    if modelled and missing:
+        raise ValueError(
+            "simulated and virtual radios need one entry in 'links' for each transmitter and receiver; missing: "
+            + ", ".join(f"{tx} to '{name}'" for tx, name in missing)
+        )
+    if len({is_simulated(radio.driver) for radio in modelled}) > 1:
+        raise ValueError("simulated and virtual radios cannot share an air: use one kind in a bench")
 
 
 def load_bench(path: Path, overrides: dict[str, Any] | None = None) -> BenchConfig:
     """Read a bench file; `overrides` maps dotted keys to values that replace the file's.
 
     Raises:
-        ConfigError: missing, no TOML, or not a bench.
+        ConfigError: missing, no TOML, not a bench, or a driver that is not known here.
     """
-    return load_toml(BenchConfig, path, overrides)
+    config = load_toml(BenchConfig, path, overrides)
+    for name, radio in config.radios.items():
+        try:
+            driver_card(radio.driver)
+        except ConfigError as err:
+            raise ConfigError(f"{path}: radios.{name}.driver: {err}") from err
+    return config
 
 
 def find_bench(name_or_path: str | Path, home: Path | None = None, overrides: dict[str, Any] | None = None) -> BenchConfig:

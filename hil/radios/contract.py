@@ -13,15 +13,13 @@ from __future__ import annotations
 import abc
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import RadioError
-
-if TYPE_CHECKING:
-    from hil.radios.bench import BenchConfig
+from hil.radios.bench import BenchConfig
 
 __all__ = [
     "EventKind", "Radio", "RadioInfo", "RadioSettings", "Range", "Reception", "StreamEvent", "TransmitStream",
@@ -95,6 +93,8 @@ class RadioInfo:
         cyclic_transmit: `transmit(cyclic=True)` works.
         stream_transmit: `open_stream` works.
         start_jitter_s: an untimed burst starts at most this long after the call.
+        clock_runs: its time goes on by itself; False where only what is received moves it, as in a simulation that is not
+            paced.
         clock_sources: what may drive the oscillator.
         time_sources: what may set the time.
         formats: of samples, native first.
@@ -117,6 +117,7 @@ class RadioInfo:
     cyclic_transmit: bool = False
     stream_transmit: bool = False
     start_jitter_s: float = 0.1
+    clock_runs: bool = True
     clock_sources: tuple[str, ...] = ("internal",)
     time_sources: tuple[str, ...] = ("none",)
     formats: tuple[str, ...] = ("int16", "complex64")

@@ -4,52 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import Field
-
-from hil.config import Config
 from hil.errors import TransmitRefusedError
+from hil.radios.bench import BenchConfig
 from hil.radios.contract import RadioInfo, RadioSettings
 
-if TYPE_CHECKING:
-    from hil.radios.bench import BenchConfig
-
-__all__ = ["HEADROOM_DB", "LimitsConfig", "Permit", "check_transmit"]
+__all__ = ["HEADROOM_DB", "Permit", "check_transmit"]
 
 HEADROOM_DB = 10.0
 """What must lie between the strongest possible input and what the receiver survives."""
-
-
-class LimitsConfig(Config):
-    """What the operator allows real transmitters; virtual radios need none of it.
-
-    Which band and power are legal is the operator's to know.
-
-    Attributes:
-        freq_ranges_hz: bands, lowest and highest frequency; the whole occupied band must lie in one.
-        max_tx_gain_db: highest transmit gain; holds for virtual radios too.
-        max_tx_dbm: highest output power of the transmitters at that gain.
-        max_rx_dbm: highest input power that the receiver survives.
-        min_path_loss_db: attenuation that is surely between them; max_tx − loss must stay 10 dB below max_rx.
-        max_burst_s: longest burst.
-        max_duty: largest share of the time on the air; the session waits between bursts.
-    """
-
-    freq_ranges_hz: tuple[tuple[float, float], ...] = ()
-    max_tx_gain_db: float | None = None
-    max_tx_dbm: float | None = None
-    max_rx_dbm: float | None = None
-    min_path_loss_db: float | None = None
-    max_burst_s: float | None = Field(default=None, gt=0)
-    max_duty: float | None = Field(default=None, gt=0, le=1)
 
 
 def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool, settings: RadioSettings | None = None) -> None:
     """Refuse to drive a real transmitter without the operator's limits and consent.
 
     Checked for every transmitter of the radio: the band, its oscillator's leakage included, and that its power less the
-    attenuation to the receiver stays 10 dB below what the receiver survives.
+    attenuation to the receivers stays 10 dB below what they survive.
 
     Args:
         bench: with the limits.

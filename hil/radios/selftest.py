@@ -53,7 +53,7 @@ class TestRadio(RadioContract):
 
 def _delay(config: BenchConfig, radio: str) -> float:
     mine = [tx for tx, end in enumerate(config.transmitters) if end.radio == radio]
-    links = [link for link in config.links if link.transmitter in mine]
+    links = [link for link in config.links if link.transmitter in mine and link.receiver in (None, config.receiver.name)]
     return links[0].delay_s * config.sample_rate_hz if links else 0.0
 
 
@@ -78,7 +78,7 @@ def _measure_cfo(loop: Loop) -> float:
 
 def run_conformance(config: BenchConfig, radio: str, *, transmit: bool) -> int:
     """Run the suite, printing as pytest does; its exit code, 0 = passed."""
-    from hil.radios.virtual.client import ensure_air
+    from hil.radios.virtual.ensure import ensure_air
 
     with ensure_air(config) as served:
         running = served.model_copy(update={"air": served.air.model_copy(update={"control_port": 0})})

@@ -49,7 +49,7 @@ class Loop:
 
 def _soon(loop: Loop) -> int:
     """A transmit time that every driver can meet."""
-    ahead = 1000 if loop.tx.info.driver == "sim" else int(0.1 * loop.tx_settings.sample_rate_hz)
+    ahead = 1000 if not loop.tx.info.clock_runs else int(0.1 * loop.tx_settings.sample_rate_hz)
     return max(loop.tx.now(), loop.rx.now()) + ahead
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hil.captures import FrameKind, FrameStatus
+from hil.report.axes import legend
 from hil.report.evidence import Cloud, Evidence, Spectrum
+from hil.report.measure import snr_list
 from hil.report.svg import new_figure
 from hil.report.theme import GRID, INK, MUTED, WARN, looks
 from hil.report.view import View
@@ -15,7 +17,12 @@ from hil.report.view import View
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["constellation", "envelope", "ledger_snr", "spectrum"]
+__all__ = ["JOINED", "constellation", "envelope", "ledger_snr", "spectrum"]
+
+TRANSMITTERS = ("o", "x", "+", "1", "2")
+"""Markers of the transmitters after the first."""
+JOINED = 40
+"""Symbols of a constellation that a line joins to what was sent."""
 
 
 def constellation(view: View, cloud: Cloud, *, size: float = 3.0) -> Figure:
@@ -27,14 +34,11 @@ def constellation(view: View, cloud: Cloud, *, size: float = 3.0) -> Figure:
     axes = figure.add_subplot()
     axes.set_aspect("equal")
     axes.grid(visible=True, color=GRID, linewidth=0.6)
-    shown = slice(0, len(cloud.sent))
-    few = slice(0, 40)
-    for sent, received in zip(cloud.sent[few], cloud.received[few], strict=True):
-        axes.plot([sent.real, received.real], [sent.imag, received.imag], color=colour, linewidth=0.7, alpha=0.55)
-    axes.plot(
-        cloud.received[shown].real, cloud.received[shown].imag, ".", color=colour, markersize=3.4, alpha=0.55, markeredgewidth=0
-    )
-    axes.plot(cloud.sent[shown].real, cloud.sent[shown].imag, ".", color=INK, markersize=2.4, alpha=0.75, markeredgewidth=0)
+    # From each symbol sent to the one received, then a break: one line for all.
+    joined = np.stack([cloud.sent, cloud.received, np.full_like(cloud.sent, np.nan)], axis=1)[:JOINED].ravel()
+    axes.plot(joined.real, joined.imag, color=colour, linewidth=0.7, alpha=0.55)
+    axes.plot(cloud.received.real, cloud.received.imag, ".", color=colour, markersize=3.4, alpha=0.55, markeredgewidth=0)
+    axes.plot(cloud.sent.real, cloud.sent.imag, ".", color=INK, markersize=2.4, alpha=0.75, markeredgewidth=0)
     axes.add_patch(Circle((0, 0), float(np.sqrt(cloud.error)), fill=False, edgecolor=WARN, linewidth=1.2))
     spread = float(np.quantile(np.abs(np.concatenate([cloud.received, cloud.sent])), 0.99))
     limit = max(2.0, np.ceil(spread))
@@ -44,10 +48,15 @@ def constellation(view: View, cloud: Cloud, *, size: float = 3.0) -> Figure:
     ticks = np.arange(-(limit // step) * step, limit + 0.5, step)
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
-    axes.set_title(f"{view.label(cloud.scheme)}, {cloud.target:g} dB".replace("-", "−"))
+    axes.set_title(_title(view, cloud))
     axes.set_xlabel("in phase (unit: rms of a transmitter)", fontsize=7.5)
     axes.set_ylabel("quadrature", fontsize=7.5)
     return figure
+
+
+def _title(view: View, shown: Cloud | Spectrum) -> str:
+    where = f", at {shown.receiver}" if shown.receiver is not None else ""
+    return f"{view.label(shown.scheme)}, {snr_list([shown.target])}{where}"
 
 
 def spectrum(view: View, found: Spectrum, *, width: float = 4.7, height: float = 3.4) -> Figure:
@@ -63,7 +72,7 @@ def spectrum(view: View, found: Spectrum, *, width: float = 4.7, height: float =
         axes.axhline(
             floor, color=INK, linewidth=0.9, linestyle=(0, (5, 3)), label=f"its mean, {floor:.1f} dBFS/Hz".replace("-", "−")
         )
-    axes.set_title(f"{view.label(found.scheme)}, {found.target:g} dB".replace("-", "−"))
+    axes.set_title(_title(view, found))
     axes.set_xlabel("offset from the centre frequency (kHz)")
     axes.set_ylabel("power density (dBFS/Hz)")
     low, high = axes.get_ylim()
@@ -83,12 +92,13 @@ def envelope(view: View, found: Spectrum, *, width: float = 4.7, height: float =
     return figure
 
 
-def ledger_snr(view: View, evidence: Evidence, *, width: float = 9.6, height: float = 3.6) -> Figure:
-    """Measured SNR of every frame in the order sent, targets as steps, lost frames at the bottom."""
+def ledger_snr(view: View, evidence: Evidence, receiver: str | None, *, width: float = 9.6, height: float = 3.6) -> Figure:
+    """Measured SNR of every frame at a receiver in the order sent, targets as steps, lost frames at the bottom."""
     figure = new_figure(width, height)
     axes = figure.add_subplot()
     axes.grid(visible=True, color=GRID, linewidth=0.7)
-    frames = evidence.ledger[evidence.ledger["kind"] == FrameKind.FRAME]
+    ledger = evidence.ledgers[receiver]
+    frames = ledger[ledger["kind"] == FrameKind.FRAME]
     order = np.arange(len(frames))
     targets = np.array([evidence.names.get(int(point), ("", np.nan))[1] for point in frames["point"]])
     schemes = np.array([evidence.names.get(int(point), ("", np.nan))[0] for point in frames["point"]])
@@ -99,8 +109,9 @@ def ledger_snr(view: View, evidence: Evidence, *, width: float = 9.6, height: fl
             heard = mine & np.isfinite(frames["snr_db"][:, tx])
             if heard.any():
                 axes.plot(
-                    order[heard], frames["snr_db"][heard, tx], look.marker if tx == 0 else "x", color=look.colour,
-                    markersize=2.8, markeredgewidth=0.7 if tx else 0, label=f"{view.label(name)}, transmitter {tx}",
+                    order[heard], frames["snr_db"][heard, tx], TRANSMITTERS[tx % len(TRANSMITTERS)] if tx else look.marker,
+                    color=look.colour, markersize=2.8, markeredgewidth=0.7 if tx else 0, linestyle="none",
+                    label=f"{view.label(name)}, transmitter {tx}",
                 )  # fmt: skip
     lost = ~np.isin(frames["status"], (FrameStatus.SCORED, FrameStatus.DECODED))
     if lost.any():
@@ -108,6 +119,8 @@ def ledger_snr(view: View, evidence: Evidence, *, width: float = 9.6, height: fl
         axes.plot(order[lost], np.full(lost.sum(), bottom), "|", color=WARN, markersize=9, label=f"not scored ({lost.sum()})")
     axes.set_xlabel("frame, in the order sent")
     axes.set_ylabel("measured SNR of the link (dB)")
+    if receiver is not None:
+        axes.set_title(f"at {receiver}")
     axes.margins(x=0.01)
-    axes.legend(loc="upper left", ncols=2, markerscale=1.8)
+    legend(figure, axes, "upper left", ncols=2, inside=8, markerscale=1.8)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,23 +11,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from hil.captures import Capture, PointRecord
+    from hil.captures import Burst, Capture, PointRecord
 
-__all__ = ["Cloud", "Evidence", "Spectrum", "read_evidence", "welch"]
+__all__ = ["Cloud", "Evidence", "Spectrum", "made_with", "read_evidence", "welch"]
 
 CLOUD_SYMBOLS = 400
 BINS = 256
+SILENCES = 8
+"""Bursts whose lead is averaged to the noise floor."""
+THREE_EACH = 6
+"""Schemes times receivers up to which each is shown at three SNRs; beyond, at its middle one."""
+SHOWN = 24
+"""Clouds, and spectra, in all."""
+
+
+class _Recorded:
+    """A capture as this file reads it. All that hangs on the capture's format and its receivers is here."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self.receivers: tuple[str | None, ...] = capture.receivers if len(capture.receivers) > 1 else (None,)
+
+    def ledger(self, receiver: str | None) -> NDArray[Any]:
+        """Rows of what one receiver heard."""
+        return self.capture.ledger(receiver=receiver)
+
+    def bursts(self, point: int, receiver: str | None) -> Iterator[Burst]:
+        """What one receiver heard of a point."""
+        return self.capture.bursts(point, receiver)
+
+    def received(self, record: PointRecord, receiver: str | None) -> NDArray[np.complex64] | None:
+        """Symbols of one receiver, complex64 [task, use]."""
+        found = record.received
+        if found is None or (receiver is not None and receiver not in record.receivers):
+            return None
+        symbols: NDArray[np.complex64] = found[0 if receiver is None else record.receivers.index(receiver)]
+        return symbols
+
+    def full_scale(self, spec: Mapping[str, Any], receiver: str | None) -> float:
+        """Int16 value of a receiver's full scale."""
+        receptions = spec["receptions"]
+        return float(next((item for item in receptions if item["name"] == receiver), receptions[0])["full_scale"])
+
+
+def made_with(capture: Capture) -> Mapping[str, Any]:
+    """Version, packages, machine and command that a capture was made with."""
+    return capture.provenance
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
     """Some received symbols of a point: `received` = y/Ḡ and `sent` (sum over transmitters), complex64 [use].
 
-    `error` is the mean error power over all symbols of the point.
+    `error` is the mean error power over all symbols of the point; `receiver` is None where there is one only.
     """
 
     scheme: str
     target: float
+    receiver: str | None
     received: NDArray[np.complex64]
     sent: NDArray[np.complex64]
     error: float
@@ -38,12 +79,14 @@ class Spectrum:
     """Power density of a received burst and of the silence before frames.
 
     Attributes:
+        receiver: None where there is one only.
         offset_khz: from the centre frequency; density, silence: dBFS/Hz, `silence` None if too short.
         time_ms, level_dbfs: envelope of the same burst, mean power over 16 samples.
     """
 
     scheme: str
     target: float
+    receiver: str | None
     offset_khz: NDArray[Any]
     density: NDArray[Any]
     silence: NDArray[Any] | None
@@ -56,9 +99,11 @@ class Evidence:
     """A capture, summed up.
 
     Attributes:
-        ledger: rows of the ledger; events: of the stream events.
+        counts: of what is committed.
+        ledgers: rows of the ledger by receiver; the key is None where there is one only. events: of the stream events.
         names: index of a point -> (scheme, SNR target) for points that measure.
-        clouds, spectra: for a few points of each scheme.
+        clouds, spectra: for a few points of each scheme and receiver.
+        left_out: schemes for which there was no room.
     """
 
     path: Path
@@ -66,13 +111,14 @@ class Evidence:
     version: int
     counts: Mapping[str, int]
     config: Mapping[str, Any]
-    versions: Mapping[str, Any]
+    provenance: Mapping[str, Any]
     models: Mapping[str, str]
-    ledger: NDArray[Any]
+    ledgers: Mapping[str | None, NDArray[Any]]
     events: NDArray[Any]
     names: Mapping[int, tuple[str, float]]
-    clouds: list[Cloud]
-    spectra: list[Spectrum]
+    clouds: Sequence[Cloud]
+    spectra: Sequence[Spectrum]
+    left_out: int
 
 
 def welch(samples: NDArray[Any], rate_hz: float, bins: int = BINS) -> NDArray[Any]:
@@ -99,77 +145,95 @@ def read_evidence(path: Path) -> Evidence:
     from hil.captures import Capture
 
     with Capture.open(path) as capture:
-        records = {record.index: (record, record.attrs) for record in capture.points}
+        recorded = _Recorded(capture)
+        records = {record.index: record for record in capture.points}
+        attrs = {index: record.attrs for index, record in records.items()}
         names = {
-            index: (str(attrs["spec"]["scheme"]), float(attrs["spec"]["snr_db_target"]))
-            for index, (_, attrs) in records.items()
-            if attrs.get("kind") == "point" and "spec" in attrs
+            index: (str(own["spec"]["scheme"]), float(own["spec"]["snr_db_target"]))
+            for index, own in attrs.items()
+            if own.get("kind") == "point" and "spec" in own
         }
-        chosen = _low_middle_high(names, {index for index, (record, _) in records.items() if record.finished})
-        ledger = capture.ledger()
+        finished = {index for index, record in records.items() if record.finished}
+        ledgers = {receiver: recorded.ledger(receiver) for receiver in recorded.receivers}
+        chosen, last, left_out = _chosen(names, finished, len(recorded.receivers))
         rate = float((capture.config.get("bench") or {}).get("sample_rate_hz") or 1.0)
-        clouds = [cloud for index in chosen if (cloud := _cloud(records[index][0], *names[index])) is not None]
-        last = {names[index][0]: index for index in chosen}  # of each scheme the highest SNR
+        clouds = [_cloud(recorded, records[index], names[index], receiver) for index in chosen for receiver in ledgers]
         spectra = [
-            spectrum
-            for index in last.values()
-            if (spectrum := _spectrum(capture, ledger, index, *names[index], records[index][1], rate)) is not None
+            _spectrum(recorded, ledger, index, names[index], receiver, attrs[index]["spec"], rate)
+            for index in last
+            for receiver, ledger in ledgers.items()
         ]
         return Evidence(
             path=path,
             complete=capture.complete,
             version=capture.file_version,
-            counts=capture.committed,
+            counts=capture.counts,
             config=capture.config,
-            versions=capture.versions,
+            provenance=made_with(capture),
             models=capture.models,
-            ledger=ledger,
+            ledgers=ledgers,
             events=capture.events(),
             names=names,
-            clouds=clouds,
-            spectra=spectra,
+            clouds=[cloud for cloud in clouds if cloud is not None],
+            spectra=[spectrum for spectrum in spectra if spectrum is not None],
+            left_out=left_out,
         )
 
 
-def _low_middle_high(names: Mapping[int, tuple[str, float]], finished: set[int]) -> list[int]:
-    chosen = []
-    for scheme in dict.fromkeys(name for name, _ in names.values()):
-        own = sorted((snr, index) for index, (name, snr) in names.items() if name == scheme and index in finished)
-        places = sorted({0, len(own) // 2, len(own) - 1}) if own else []
-        chosen += [own[place][1] for place in places]
-    return chosen
+def _chosen(names: Mapping[int, tuple[str, float]], finished: set[int], receivers: int) -> tuple[list[int], list[int], int]:
+    """Points whose symbols are shown, points whose spectrum is (of each scheme the highest SNR), schemes left out."""
+    own: dict[str, list[tuple[float, int]]] = {}
+    for index, (scheme, snr) in names.items():
+        if index in finished:
+            own.setdefault(scheme, []).append((snr, index))
+    few = len(own) * receivers <= THREE_EACH
+    shown = list(own.values())[: max(1, SHOWN // receivers)]
+    clouds, last = [], []
+    for points in shown:
+        ranked = [index for _, index in sorted(points)]
+        middle = len(ranked) // 2
+        clouds += [ranked[place] for place in sorted({0, middle, len(ranked) - 1} if few else {middle})]
+        last.append(ranked[-1])
+    return clouds, last, len(own) - len(shown)
 
 
-def _cloud(record: PointRecord, scheme: str, target: float) -> Cloud | None:
-    received = record.received
-    if received is None or received.ndim != 2:
+def _cloud(recorded: _Recorded, record: PointRecord, name: tuple[str, float], receiver: str | None) -> Cloud | None:
+    received = recorded.received(record, receiver)
+    if received is None:
         return None
     symbols = record.symbols
-    sent = symbols.sum(0)
+    fade = record.extra.get("fade")  # complex64 [tx, task], drawn at the transmitters: part of what was sent
+    sent = (symbols if fade is None else symbols * fade[:, :, None]).sum(0)
     used = np.abs(symbols).sum(0) > 0
     heard = np.abs(received).sum(1, keepdims=True) > 0  # a task whose frame was lost is all zero
     used &= heard
     flat_received, flat_sent = received[used], sent[used]
     if not len(flat_sent):
         return None
-    error = float(np.mean(np.abs(flat_received - flat_sent) ** 2))
     # At random, not every n-th: that would show the same few uses of every task.
     some = np.random.default_rng(0).permutation(len(flat_sent))[:CLOUD_SYMBOLS]
     return Cloud(
-        scheme=scheme,
-        target=target,
+        scheme=name[0],
+        target=name[1],
+        receiver=receiver,
         received=flat_received[some],
         sent=flat_sent[some],
-        error=error,
+        error=float(np.mean(np.abs(flat_received - flat_sent) ** 2)),
     )
 
 
 def _spectrum(
-    capture: Capture, ledger: NDArray[Any], index: int, scheme: str, target: float, attrs: Mapping[str, Any], rate: float
+    recorded: _Recorded,
+    ledger: NDArray[Any],
+    index: int,
+    name: tuple[str, float],
+    receiver: str | None,
+    spec: Mapping[str, Any],
+    rate: float,
 ) -> Spectrum | None:
-    full_scale = float(attrs["spec"]["full_scale"])
+    full_scale = recorded.full_scale(spec, receiver)
     burst, silences = None, []
-    for own in capture.bursts(index):
+    for own in recorded.bursts(index, receiver):
         rows = ledger[(ledger["burst"] == own.index) & ledger["detected"] & (ledger["start"] >= own.start)]
         if not len(rows):
             continue
@@ -179,7 +243,7 @@ def _spectrum(
             burst = (samples, first)
         if first >= BINS:
             silences.append(samples[:first])
-        if len(silences) >= 8:
+        if len(silences) >= SILENCES:
             break
     if burst is None or len(burst[0]) - burst[1] < BINS:
         return None
@@ -188,8 +252,9 @@ def _spectrum(
     level = np.mean(np.abs(samples[: 16 * blocks].reshape(blocks, 16)) ** 2, axis=1)
     silence = np.mean([welch(part, rate) for part in silences], axis=0) if silences else None
     return Spectrum(
-        scheme=scheme,
-        target=target,
+        scheme=name[0],
+        target=name[1],
+        receiver=receiver,
         offset_khz=np.fft.fftshift(np.fft.fftfreq(BINS, 1e3 / rate)),
         density=_db(welch(samples[first:], rate)),
         silence=_db(silence) if silence is not None else None,

@@ -1,212 +1,202 @@
-"""Plots of results. Each takes the results' `View` and returns a matplotlib figure; call them inside `figure_style`."""
+"""Plots of one panel against SNR, as matplotlib figures. Call them inside `figure_style`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hil.report.findings import LOSS_LIMIT_DB
+from hil.report.axes import DASHED, Places, constant_lines, errors, legend, marks, new_axes, value_axis
+from hil.report.measure import Measure
+from hil.report.panel import CROWD, Panel, Point, place_db
 from hil.report.svg import new_figure
-from hil.report.theme import GRID, INK, MUTED, PAPER, WARN, looks
-from hil.report.view import Point, View
+from hil.report.theme import INK, MUTED, Look, looks
+from hil.report.view import View
+from hil.results.document import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["accuracy", "against_simulation", "agreement", "energy", "receiver_loss"]
+__all__ = ["against_simulation", "curves", "energy", "receivers"]
 
-SNR_LABEL = "SNR of a unit-power transmitter (dB)"
-
-
-def _axes(figure: Figure) -> Axes:
-    axes = figure.add_subplot()
-    axes.grid(visible=True, color=GRID, linewidth=0.7)
-    axes.tick_params(length=3, width=0.8)
-    return axes
-
-
-def _snr_axis(axes: Axes, points: Sequence[Point], label: str = SNR_LABEL) -> None:
-    targets = sorted({point.target for point in points})
-    axes.set_xlabel(label)
-    if 1 < len(targets) <= 12:
-        axes.set_xticks(targets, [f"{target:g}".replace("-", "−") for target in targets])
-
-
-def _accuracy_axis(axes: Axes, highest: float) -> None:
-    axes.set_ylabel("top-1 (%)")
-    axes.set_ylim(0, 100 if highest > 60 else max(2.0, 1.15 * highest))
+_SIMULATED: dict[str, dict[str, Any]] = {
+    "link": {"label": "simulated at link SNR", "color": MUTED, "linestyle": (0, (1, 1.5)), "linewidth": 1.6, "marker": "x"},
+    "effective": {"label": "simulated at effective SNR", "color": INK, "linewidth": 1.3, "marker": "_"},
+    "channel": {
+        "label": "simulated, captured channel", "color": INK, "linewidth": 1.3, "linestyle": (0, (6, 2, 1, 2)), "marker": "+",
+    },
+}  # fmt: skip
+_RULES = {
+    "per_use": "per use: mean |x|² = 1 on every occupied use",
+    "per_task": "per task: Σ‖x‖² = q for all",
+    "per_device": "per device: ‖x‖² = q each",
+}
+Placed = list[tuple[float, Row]]
+"""Place on the x axis and row."""
 
 
-def _errors(rows: Sequence[Any]) -> list[list[float]] | None:
-    if not all(row.get("top1_ci") for row in rows):
-        return None
-    low = [max(0.0, 100 * (row["top1"] - row["top1_ci"][0])) for row in rows]
-    high = [max(0.0, 100 * (row["top1_ci"][1] - row["top1"])) for row in rows]
-    return [low, high]
+def _placed(places: Places, measure: Measure, points: Sequence[Point], kind: str = "best") -> Placed:
+    rows = ((point, getattr(point, kind)) for point in points)
+    return [(places.x(point.scheme, point.snr_db), row) for point, row in rows if measure.value(row) is not None]
 
 
-def _highest(view: View) -> float:
-    return max((100 * float((row.get("top1_ci") or [0, row["top1"]])[1]) for row in view.rows), default=100.0)
+def _line(axes: Axes, measure: Measure, placed: Placed, **style: Any) -> None:
+    axes.plot([x for x, _ in placed], [measure.on_axis(measure.value(row) or 0.0) for _, row in placed], **style)
 
 
-def _chance(axes: Axes, view: View) -> None:
-    if (chance := view.chance()) is not None:
-        axes.axhline(100 * chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
-        axes.annotate(
-            "chance", (1, 100 * chance), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points",
-            ha="right", color=MUTED, fontsize=8,
-        )  # fmt: skip
+def _bars(axes: Axes, measure: Measure, placed: Placed, look: Look, **style: Any) -> None:
+    """Markers with intervals."""
+    rows = [row for _, row in placed]
+    axes.errorbar(
+        [x for x, _ in placed], [measure.on_axis(measure.value(row) or 0.0) for row in rows], yerr=errors(measure, rows),
+        elinewidth=1.1, capsize=2.5, **marks(look), **style,
+    )  # fmt: skip
 
 
-def _noiseless(axes: Axes, view: View, scheme: str, colour: str) -> bool:
-    top1 = view.noiseless_top1(scheme)
-    if top1 is None:
-        return False
-    axes.axhline(100 * top1, color=colour, linewidth=1, linestyle=(0, (5, 3)), alpha=0.75)
-    return True
+def curves(
+    view: View, panel: Panel, measure: Measure | None = None, *, named: bool = True, width: float = 6.4, height: float = 5.0
+) -> Figure:
+    """A metric of all schemes, with intervals, levels without a channel, constants, published curves.
 
-
-def accuracy(view: View, *, width: float = 6.4, height: float = 5.0) -> Figure:
-    """Top-1 against SNR of all schemes, with intervals, noiseless lines and chance."""
+    Args:
+        view, panel: what is drawn.
+        measure: the metric, None for the headline.
+        named: whether a legend names the schemes.
+        width, height: inches, without a legend below.
+    """
+    metric = measure or panel.metric
     figure = new_figure(width, height)
-    axes = _axes(figure)
-    lines = False
-    for name, look in looks(view).items():
-        own = [(point.snr_db, row) for point in view.of(name) if (row := point.air or point.best)]
-        if not own:
+    axes, places, style = new_axes(figure), Places(view, panel), looks(view)
+    rows: list[Row] = []
+    levels = {name: value for name in panel.schemes if (value := panel.without_noise(name, metric)) is not None}
+    for name in panel.schemes:
+        placed = _placed(places, metric, panel.of(name))
+        rows += [row for _, row in placed]
+        if placed:
+            label = None if places.columns else view.label(name)
+            _bars(axes, metric, placed, style[name], linewidth=1.8, linestyle=style[name].dashes, label=label)
+    for name, published in panel.curves().items():
+        found = [(places.x(name, place_db(row)), row) for row in published if metric.value(row) is not None]
+        rows += [row for _, row in found]
+        if found:
+            label = f"{name} ({published[0].paper or 'published'})"
+            _line(axes, metric, found, linestyle=DASHED, linewidth=1.2, label=label, **marks(style[name], hollow=True))
+    constants = panel.constants() if metric == panel.metric else []
+    known = [value for row in constants if (value := metric.value(row)) is not None]
+    ends = value_axis(axes, metric, rows, [*levels.values(), *known])
+    _noiseless(axes, places, metric, levels, style, ends)
+    constant_lines(axes, metric, constants, ends)
+    places.axis(axes)
+    if named:
+        legend(figure, axes, _corner(metric))
+    return figure
+
+
+def _corner(metric: Measure) -> str:
+    """Where curves leave room."""
+    return "lower right" if metric.better == "higher" else "upper right"
+
+
+def _noiseless(
+    axes: Axes,
+    places: Places,
+    metric: Measure,
+    levels: dict[str, float],
+    style: dict[str, Look],
+    ends: tuple[float, float],
+    label: str = "noiseless",
+) -> None:
+    """Levels without a channel; those off the axis are named in the legend."""
+    off = []
+    for name, value in levels.items():
+        if not ends[0] <= metric.on_axis(value) <= ends[1]:
+            off.append(f"{places.view.label(name)} {metric.text(value)}")
             continue
-        x = [snr for snr, _ in own]
-        y = [100 * row["top1"] for _, row in own]
-        axes.errorbar(
-            x, y, yerr=_errors([row for _, row in own]), color=look.colour, marker=look.marker, markersize=5.5, linewidth=1.8,
-            elinewidth=1.1, capsize=2.5, label=view.label(name), markeredgecolor=PAPER, markeredgewidth=0.6,
-        )  # fmt: skip
-        lines |= _noiseless(axes, view, name, look.colour)
-    if lines:
-        axes.plot([], [], color=MUTED, linewidth=1, linestyle=(0, (5, 3)), label="noiseless, own network")
-    _chance(axes, view)
-    _snr_axis(axes, view.main_points())
-    _accuracy_axis(axes, _highest(view))
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.04))
-    return figure
+        alpha = 0.75 if len(levels) <= CROWD else 0.3
+        line = {"color": style[name].colour, "linewidth": 1, "linestyle": DASHED, "alpha": alpha}
+        places.level(axes, name, metric.on_axis(value), **line)
+    if levels:
+        note = f" (off the axis: {', '.join(off[:2])}{' …' if len(off) > 2 else ''})" if off else ""
+        colour = MUTED if len(levels) > 1 else style[next(iter(levels))].colour
+        axes.plot([], [], color=colour, linewidth=1, linestyle=DASHED, label=label + note)
 
 
-def against_simulation(view: View, scheme: str, *, width: float = 4.7, height: float = 3.7) -> Figure:
-    """One scheme over the air beside its simulations, at the link's SNR and at the effective SNR."""
+def against_simulation(view: View, panel: Panel, schemes: Sequence[str], *, width: float = 4.7, height: float = 3.7) -> Figure:
+    """Schemes over the air beside their simulations: one scheme over the SNRs, or all at a single SNR."""
+    metric = panel.metric
     figure = new_figure(width, height)
-    axes = _axes(figure)
-    look = looks(view)[scheme]
-    own = view.of(scheme)
-    styles: dict[str, dict[str, Any]] = {
-        "link": {"label": "simulated at link SNR", "color": MUTED, "linestyle": (0, (1, 1.5)), "linewidth": 1.6},
-        "effective": {"label": "simulated at effective SNR", "color": INK, "linewidth": 1.3},
-        "channel": {"label": "simulated, captured channel", "color": INK, "linewidth": 1.3, "linestyle": (0, (6, 2, 1, 2))},
-    }
-    for basis, style in styles.items():
-        rows = [(point.snr_db, row) for point in own if (row := getattr(point, basis))]
-        if rows:
-            axes.plot([snr for snr, _ in rows], [100 * row["top1"] for _, row in rows], **style)
-    air = [(point.snr_db, point.air) for point in own if point.air]
-    if air:
-        axes.errorbar(
-            [snr for snr, _ in air], [100 * row["top1"] for _, row in air], yerr=_errors([row for _, row in air]),
-            linestyle="none", color=look.colour, marker=look.marker, markersize=5.5, elinewidth=1.2, capsize=2.5,
-            label="over the air, 95 %", markeredgecolor=PAPER, markeredgewidth=0.6, zorder=5,
-        )  # fmt: skip
-    if _noiseless(axes, view, scheme, look.colour):
-        axes.plot([], [], color=look.colour, linewidth=1, linestyle=(0, (5, 3)), label="noiseless")
-    _chance(axes, view)
-    _snr_axis(axes, own, "SNR of the link, measured (dB)" if air else SNR_LABEL)
-    _accuracy_axis(axes, _highest(view))
-    axes.set_title(view.label(scheme))
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.04))
-    return figure
-
-
-def energy(view: View, rule: str, *, width: float = 5.4, height: float = 3.9) -> Figure:
-    """All schemes under one rule of energy: over the air where measured (filled), simulated at the effective SNR (line)."""
-    figure = new_figure(width, height)
-    axes = _axes(figure)
-    shown = [point for point in view.points if point.energy == rule]
-    for name, look in looks(view).items():
-        own = view.of(name, rule)
-        places = {point.target: point.snr_db for point in view.of(name)}
-        rows = [(places.get(point.target, point.target), row) for point in own if (row := point.effective or point.link)]
-        air = [(point.snr_db, point.air) for point in own if point.air]
-        if rows:
-            axes.plot(
-                [snr for snr, _ in rows], [100 * row["top1"] for _, row in rows], color=look.colour, linewidth=1.6,
-                label=None if air else view.label(name), marker=None if air else look.marker, markersize=5,
-                markerfacecolor="none",
-            )  # fmt: skip
+    axes, places, style = new_axes(figure), Places(view, panel), looks(view)
+    rows: list[Row] = []
+    own = [point for name in schemes for point in panel.of(name)]
+    for basis, look in _SIMULATED.items():
+        placed = _placed(places, metric, own, basis)
+        rows += [row for _, row in placed]
+        if placed:
+            line = {**look, "linestyle": "none", "markersize": 9} if places.columns else {**look, "marker": None}
+            _line(axes, metric, placed, **line)
+    label: str | None = "over the air, 95 %"
+    for name in schemes:
+        air = _placed(places, metric, panel.of(name), "air")
+        rows += [row for _, row in air]
         if air:
-            axes.errorbar(
-                [snr for snr, _ in air], [100 * row["top1"] for _, row in air], yerr=_errors([row for _, row in air]),
-                linestyle="none", color=look.colour, marker=look.marker, markersize=5.5, elinewidth=1.1, capsize=2.5,
-                label=view.label(name), markeredgecolor=PAPER, markeredgewidth=0.6,
-            )  # fmt: skip
-    _snr_axis(axes, shown)
-    _accuracy_axis(axes, _highest(view))
-    axes.set_title({"per_use": "per use: mean |x|² = 1 on every occupied use", "per_task": "per task: Σ‖x‖² = q for all",
-                    "per_device": "per device: ‖x‖² = q each"}.get(rule, rule))  # fmt: skip
-    axes.legend(loc="lower right")
+            _bars(axes, metric, air, style[name], linestyle="none", label=label, zorder=5)
+            label = None
+    levels = {name: value for name in schemes if (value := panel.without_noise(name)) is not None}
+    # All plots of a panel's headline share one range, so that they can be compared.
+    known = [value for row in panel.constants() if (value := metric.value(row)) is not None]
+    everything = [row for point in panel.points for row in (point.air, point.link, point.effective, point.channel) if row]
+    ends = value_axis(axes, metric, everything, [*levels.values(), *known])
+    _noiseless(axes, places, metric, levels, style, ends)
+    constant_lines(axes, metric, panel.constants(), ends)
+    places.axis(axes, "SNR of the link, measured (dB)" if panel.measured else "SNR of a unit-power transmitter (dB)")
+    if len(schemes) == 1:
+        axes.set_title(view.label(schemes[0]))
+    legend(figure, axes, _corner(metric))
     return figure
 
 
-def agreement(view: View, *, width: float = 5.4, height: float = 3.9) -> Figure:
-    """Air − simulation at the effective SNR, with simultaneous intervals and the lines of ±1 and ±3 points."""
+def energy(view: View, panel: Panel, rule: str, *, named: bool = True, width: float = 5.4, height: float = 3.9) -> Figure:
+    """All schemes under one rule of energy: over the air where measured (filled), simulated at the effective SNR (line)."""
+    metric = panel.metric
     figure = new_figure(width, height)
-    axes = _axes(figure)
-    axes.axhline(0, color=MUTED, linewidth=0.9)
-    for bound, style in ((1, (0, (1, 2))), (3, (0, (5, 3)))):
-        for side in (-bound, bound):
-            axes.axhline(side, color=WARN if bound == 3 else MUTED, linewidth=1, linestyle=style)
-    names = looks(view)
-    extent = 3.3
-    for index, (name, look) in enumerate(names.items()):
-        own = [point for point in view.of(name) if point.agreement]
-        shift = 0.5 * (index - (len(names) - 1) / 2)
-        for point in own:
-            item = point.agreement or {}
-            low, high = (100 * value for value in item["simultaneous_ci"])
-            value = 100 * item["difference"]
-            extent = max(extent, -1.06 * low, 1.06 * high)
-            axes.errorbar(
-                [point.target + shift], [value], yerr=[[value - low], [high - value]], color=look.colour, marker=look.marker,
-                markersize=5.5, elinewidth=1.2, capsize=2.5, linestyle="none", markeredgecolor=PAPER, markeredgewidth=0.6,
-                label=view.label(name) if point is own[0] else None,
-            )  # fmt: skip
-    axes.set_ylim(-1.22 * extent, extent)  # room for the legend
-    axes.set_ylabel("air − simulation (points of top-1)")
-    axes.set_title("Air − simulation at the effective SNR")
-    _snr_axis(axes, view.main_points(), "SNR target (dB)")
-    axes.legend(loc="lower right", ncols=len(names))
-    return figure
-
-
-def receiver_loss(view: View, *, width: float = 5.4, height: float = 3.9) -> Figure:
-    """Receiver loss against SNR, with the limit."""
-    figure = new_figure(width, height)
-    axes = _axes(figure)
-    axes.axhline(0, color=MUTED, linewidth=0.9)
-    axes.axhline(LOSS_LIMIT_DB, color=WARN, linewidth=1, linestyle=(0, (5, 3)), label=f"limit {LOSS_LIMIT_DB:g} dB")
-    lowest, highest = 0.0, LOSS_LIMIT_DB
-    for name, look in looks(view).items():
-        own = [
-            (point.snr_db, point.air["receiver_loss_db"])
-            for point in view.of(name)
-            if point.air and point.air.get("receiver_loss_db") is not None
+    axes, places, style = new_axes(figure), Places(view, panel), looks(view)
+    for name in panel.schemes:
+        own = panel.of(name, rule)
+        at = {point.target: point.snr_db for point in panel.of(name)}
+        simulated = [
+            (places.x(name, at.get(point.target, point.snr_db)), row)
+            for point in own
+            if metric.value(row := point.effective or point.link) is not None and row is not None
         ]
-        lowest = min([lowest, *(loss for _, loss in own)])
-        highest = max([highest, *(loss for _, loss in own)])
-        axes.plot(
-            [snr for snr, _ in own], [loss for _, loss in own], color=look.colour, marker=look.marker, markersize=5.5,
-            linewidth=1.4, label=view.label(name), markeredgecolor=PAPER, markeredgewidth=0.6,
-        )  # fmt: skip
-    axes.set_ylim(lowest - 0.1, highest + 0.15)
-    axes.set_ylabel("link SNR − effective SNR (dB)")
-    axes.set_title("Receiver loss")
-    _snr_axis(axes, view.main_points(), "SNR of the link, measured (dB)")
-    axes.legend(loc="upper right", ncols=2)
+        air = _placed(places, metric, own, "air")
+        label = None if places.columns else view.label(name)
+        if simulated:
+            line = marks(style[name], hollow=True) if places.columns or not air else {"color": style[name].colour}
+            _line(axes, metric, simulated, linewidth=1.6, linestyle=style[name].dashes, label=None if air else label, **line)
+        if air:
+            _bars(axes, metric, air, style[name], linestyle="none", label=label)
+    everything = [row for point in panel.points for row in (point.air, point.effective, point.link) if row]
+    value_axis(axes, metric, everything)
+    places.axis(axes)
+    axes.set_title(_RULES.get(rule, rule))
+    if named:
+        legend(figure, axes, _corner(metric))
+    return figure
+
+
+def receivers(view: View, panels: Sequence[Panel], *, width: float = 6.4, height: float = 4.6) -> Figure:
+    """One goal's headline at several receivers: schemes by colour, receivers by line."""
+    metric = panels[0].metric
+    figure = new_figure(width, height)
+    axes, style = new_axes(figure), looks(view)
+    lines = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+    for index, panel in enumerate(panels):
+        for name in panel.schemes:
+            placed = _placed(Places(view, panel), metric, panel.of(name))
+            label = f"{view.label(name)} at {panel.receiver}"
+            look = marks(style[name], hollow=index % 2 == 1)
+            _line(axes, metric, placed, linewidth=1.5, linestyle=lines[index % len(lines)], label=label, **look)
+    value_axis(axes, metric, [row for panel in panels for point in panel.main_points() if (row := point.best)])
+    Places(view, panels[0]).axis(axes)
+    legend(figure, axes, _corner(metric))
     return figure

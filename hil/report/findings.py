@@ -5,229 +5,211 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hil.report.view import ACCESS_NAMES, Point, Row, View
+from hil.models.card import Claim
+from hil.report.claims import claims, held_against
+from hil.report.measure import number, sentence, snr_list
+from hil.report.orders import orders
+from hil.report.panel import CROWD, Panel, Point
+from hil.report.view import View
+from hil.results.document import Agreement, ResultsDocument, Row
 
-__all__ = ["LOSS_LIMIT_DB", "PAPER_CLAIM", "Order", "number", "orders", "percent", "points", "snr_list", "summary_lines"]
+__all__ = ["BASES", "LOSS_LIMIT_DB", "claim_lines", "claim_text", "notices", "panel_lines", "run_lines", "summary_lines"]
 
-PAPER_CLAIM = "The paper (Lo et al.) claims: NOMA at least as good as OMA at every SNR; single above OMA at very low SNR."
 HIGH_SNR_DB = 12.0
 LOSS_LIMIT_DB = 0.7
-MEAN_LIMIT = 0.01
+MEAN_SHARE = 1 / 3
+"""Of an entry's bound: what the mean over a scheme's SNRs is held against."""
+BASES = {"effective": "at the effective SNR", "link": "at the link SNR", "channel": "through the captured channel"}
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage, without the sign."""
-    return "–" if share is None else f"{100 * share:.{digits}f}"
-
-
-def points(difference: float | None, digits: int = 2) -> str:
-    """A difference of shares in percentage points, signed."""
-    return "–" if difference is None else number(100 * difference, digits, sign=True)
-
-
-def number(value: float | None, digits: int = 1, *, sign: bool = False) -> str:
-    """A number with a true minus sign."""
-    if value is None:
-        return "–"
-    return f"{round(value, digits) + 0.0:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-
-
-def snr_list(values: Sequence[float]) -> str:
-    """``−6, −3 and 0 dB``."""
-    texts = [f"{value:g}".replace("-", "−") for value in values]
-    return f"{', '.join(texts[:-1])} and {texts[-1]} dB" if len(texts) > 1 else f"{texts[0]} dB"
-
-
-class Order:
-    """The order of single, OMA and NOMA over the SNRs, on one source under one rule of energy."""
-
-    def __init__(self, view: View, source: str, basis: str | None, energy: str, items: Sequence[Row]) -> None:
-        self.source, self.basis, self.energy = source, basis, energy
-        self.items = sorted(items, key=lambda item: float(item["snr_db_target"]))
-        self._apart = {
-            (item["first"], item["second"], float(item["snr_db_target"]))
-            for item in view.results.get("comparisons") or []
-            if (item["source"], item["snr_basis"], item["energy"]) == (source, basis, energy)
-            and (item["ci"][0] > 0 or item["ci"][1] < 0)
-        }
-        self._compared = bool(view.results.get("comparisons"))
-        self._schemes = {row.get("access"): row["scheme"] for row in view.rows if row.get("snr_db_target") is not None}
-
-    @property
-    def title(self) -> str:
-        """What was compared."""
-        bases = {"effective": " at the effective SNR", "link": " at the link SNR", "channel": " through the captured channel"}
-        where = "over the air" if self.source == "air" else "simulated" + bases.get(self.basis or "", "")
-        return f"{self.energy} energy, {where}"
-
-    def compare(self, first: str, second: str) -> dict[str, list[float]]:
-        """SNRs at which `first` is above, equal to, below `second`; `apart`: where the paired interval excludes 0."""
-        found: dict[str, list[float]] = {"above": [], "equal": [], "below": [], "apart": []}
-        for item in self.items:
-            top1 = _by_access(item)
-            if first not in top1 or second not in top1:
-                continue
-            snr = float(item["snr_db_target"])
-            difference = top1[first] - top1[second]
-            found["above" if difference > 0 else "below" if difference < 0 else "equal"].append(snr)
-            one, other = self._schemes.get(first), self._schemes.get(second)
-            if (one, other, snr) in self._apart or (other, one, snr) in self._apart:
-                found["apart"].append(snr)
-        return found
-
-    def ranking(self, item: Row) -> str:
-        """``NOMA > OMA = single`` at one SNR."""
-        names = [ACCESS_NAMES.get(name, str(name)) for name in item["best_first"]]
-        text = names[0]
-        for name, above, own in zip(names[1:], item["top1"], item["top1"][1:], strict=False):
-            text += f" {'=' if own == above else '>'} {name}"
-        return text
-
-    def sentence(self) -> str:
-        """What was found, beside which the papers' claim is put."""
-        parts = []
-        pair = self.compare("noma", "oma")
-        if any(pair.values()):
-            parts.append(self._pair_text("NOMA ≥ OMA", pair, pair["above"] + pair["equal"], pair["below"]))
-        pair = self.compare("single", "oma")
-        if any(pair.values()):
-            parts.append(self._pair_text("single above OMA", pair, pair["above"], pair["below"] + pair["equal"]))
-        return f"{self.title}: {'; '.join(parts)}." if parts else ""
-
-    def _pair_text(self, claim: str, pair: Mapping[str, list[float]], holds: list[float], fails: list[float]) -> str:
-        total = len(holds) + len(fails)
-        text = f"{claim} at {len(holds)} of {total} SNRs"
-        if holds and fails:
-            few, word = (fails, "not at") if len(fails) <= len(holds) else (holds, "at")
-            text += f" ({word} {snr_list(sorted(few))})"
-        return text + (f", the paired 95 % interval excludes 0 at {len(pair['apart'])}" if self._compared else "")
-
-
-def _by_access(item: Row) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, value in zip(item["best_first"], item["top1"], strict=True):
-        found.setdefault(str(name), float(value))  # the best one of an access stands for it
-    return found
-
-
-def orders(view: View) -> list[Order]:
-    """Per-use and per-task comparisons, one for each rule of energy: over the air where measured, else simulated."""
-    groups: dict[tuple[str, str | None, str], list[Row]] = {}
-    for item in view.orders():
-        groups.setdefault((str(item["source"]), item.get("snr_basis"), str(item.get("energy"))), []).append(item)
-    chosen: dict[str, Order] = {}
-    rank = {("air", "link"): 0, ("simulation", "effective"): 1, ("simulation", "link"): 2}
-    for key in sorted(groups, key=lambda key: (rank.get((key[0], str(key[1])), 3), key[2])):
-        if key[2] not in chosen:
-            chosen[key[2]] = Order(view, *key, groups[key])
-    place = {"per_use": 0, "per_task": 1}
-    return sorted(chosen.values(), key=lambda order: (place.get(order.energy, 2), order.energy))
-
-
-def summary_lines(results: Mapping[str, Any]) -> list[str]:
-    """What the run says: references, agreement of air and simulation, receiver loss, order of the schemes, high SNR.
-
-    Args:
-        results: as in `results.json`.
+def summary_lines(document: ResultsDocument) -> list[str]:
+    """What the run says: what went wrong, then for each goal and receiver references, agreement, loss, order, claims.
 
     Raises:
-        ConfigError: they are not results of hil.
+        ConfigError: a row has no metric.
     """
-    view = View(results)
-    makers: list[Callable[[View], list[str]]] = [_references, _high_snr, _agreement, _loss, _frames, _orders]
-    return [line for make in makers for line in make(view) if line]
-
-
-def _references(view: View) -> list[str]:
-    own = [f"{view.label(name)} {percent(top1)}" for name in view.schemes if (top1 := view.noiseless_top1(name)) is not None]
-    parts = [f"noiseless {', '.join(own)}"] if own else []
-    parts += [f"{row['scheme']} {percent(row['top1'])}" for row in view.baselines()]
-    if (chance := view.chance()) is not None:
-        parts.append(f"chance {percent(chance, 2)}")
-    return [f"Top-1 without a channel (%): {'; '.join(parts)}."] if parts else []
-
-
-def _agreement(view: View) -> list[str]:
-    measured = {
-        name: item.get("mean_air_minus_simulation")
-        for name, item in ((view.results.get("summary") or {}).get("schemes") or {}).items()
-        if item.get("mean_air_minus_simulation") is not None
-    }
-    lines = []
-    if measured:
-        texts = [f"{view.label(name)} {points(value)}" for name, value in measured.items()]
-        worst = max(abs(value) for value in measured.values())
-        verdict = "all within ±1 point" if worst <= MEAN_LIMIT else "not all within ±1 point"
-        lines.append(f"Air − simulation at the effective SNR, mean over the SNRs (points): {', '.join(texts)}; {verdict}.")
-    agreement = view.results.get("agreement") or []
-    if agreement:
-        outside = [item for item in agreement if item.get("outside_3_points")]
-        where = ", ".join(f"{view.label(item['scheme'])} at {snr_list([item['snr_db_target']])}" for item in outside)
-        lines.append(
-            f"Points beyond ±3 points at 5 % over all points (Holm): {len(outside)} of {len(agreement)}"
-            + (f" ({where})." if where else ".")
-        )
+    view = View(document)
+    lines = [*notices(view), *run_lines(view)]
+    for panel in view.panels:
+        own = [*panel_lines(view, panel), *claim_lines(panel)]
+        if own and len(view.panels) > 1:
+            lines.append(f"{sentence(view.title(panel))}:")
+        lines += own
     return lines
 
 
-def _loss(view: View) -> list[str]:
-    measured = [point for point in view.main_points() if point.air and point.air.get("receiver_loss_db") is not None]
-    if not measured:
-        return []
-    worst = max(measured, key=lambda point: float((point.air or {})["receiver_loss_db"]))
-    loss = float((worst.air or {})["receiver_loss_db"])
-    verdict = "within" if loss <= LOSS_LIMIT_DB else "above"
+def notices(view: View) -> list[str]:
+    """What a reader must know before any number: how the run ended, points given up, points that are impaired."""
+    document = view.document
+    lines = []
+    if document.status != "complete":
+        why = f": {document.why.rstrip('.')}" if document.why else ""
+        word = {"stopped": "was stopped", "failed": "failed"}[document.status]
+        lines.append(f"The run {word}{why}. What was measured until then is shown.")
+    if document.ended_points:
+        ended = "; ".join(_ended(view, item) for item in document.ended_points)
+        lines.append(f"Points given up before their last frame: {ended}.")
+    seen = dict.fromkeys(f"{_where(view, row)} ({row.impaired})" for row in document.points if row.impaired)
+    if seen:
+        lines.append(f"Impaired points, whose stated noise may be wrong: {'; '.join(seen)}.")
+    return lines
+
+
+def _where(view: View, row: Row) -> str:
+    at = f" at {snr_list([row.snr_db_target])}" if row.snr_db_target is not None else ""
+    return view.label(row.scheme) + at + (f" at {row.receiver}" if row.receiver is not None else "")
+
+
+def _ended(view: View, item: Mapping[str, Any]) -> str:
+    text = view.label(str(item.get("scheme", "?")))
+    if item.get("snr_db_target") is not None:
+        text += f" at {snr_list([float(item['snr_db_target'])])}"
+    if item.get("frames_planned") is not None:
+        text += f" after {item.get('frames_sent', '?')} of {item['frames_planned']} frames"
+    return text + (f" ({item['why']})" if item.get("why") else "")
+
+
+def run_lines(view: View) -> list[str]:
+    """What is true of the run as a whole: its frames."""
     return [
-        f"Largest receiver loss: {number(loss, 2)} dB ({view.label(worst.scheme)} at {snr_list([worst.target])}), "
-        f"{verdict} the {LOSS_LIMIT_DB:g} dB allowed."
+        f"Frames{f' at {receiver}' if receiver is not None else ''}: "
+        + ", ".join(f"{count:,} {name}" for name, count in frames.items())
+        + "."
+        for receiver, frames in view.frames().items()
     ]
 
 
-def _frames(view: View) -> list[str]:
-    frames = view.frames()
-    if not frames:
-        return []
-    ended = [
-        f"{view.label(item['scheme'])} at {snr_list([item['snr_db_target']])} after {item['frames_sent']} of "
-        f"{item['frames_planned']} frames ({item['why']})"
-        for item in view.results.get("ended_points") or []
-    ]
-    return [
-        "Frames: " + ", ".join(f"{count:,} {name}" for name, count in frames.items()) + ".",
-        f"Points given up because a radio did not answer in time: {'; '.join(ended)}." if ended else "",
-    ]
+def panel_lines(view: View, panel: Panel) -> list[str]:
+    """What one goal at one receiver says."""
+    makers: list[Callable[[View, Panel], list[str]]] = [_references, _high_snr, _means, _bounds, _loss, _orders]
+    return [line for make in makers for line in make(view, panel)]
 
 
-def _high_snr(view: View) -> list[str]:
-    parts, which = [], ""
-    for name in view.schemes:
-        noiseless = view.noiseless_top1(name)
-        high = [point for point in view.of(name) if point.target >= HIGH_SNR_DB and point.best]
+def claim_lines(panel: Panel) -> list[str]:
+    """What papers claim of these schemes, each with what was found."""
+    lines = []
+    for claim in claims(panel):
+        found = [f"{order.title}, {held.text}" for order in orders(panel) if (held := held_against(claim, order))]
+        if found:
+            lines.append(f"{claim_text(claim)}: {'; '.join(found)}.")
+    return lines
+
+
+def claim_text(claim: Claim) -> str:
+    """Who claims what, and where it is looked for."""
+    where = "" if claim.up_to_snr_db is None else f" (here: ≤ {snr_list([claim.up_to_snr_db])})"
+    return f"{claim.paper.split(',')[0]} claim that {claim.text}{where}"
+
+
+def _few(texts: Sequence[str]) -> str:
+    """All; of many the first ones, and how many more there are."""
+    if len(texts) <= CROWD:
+        return ", ".join(texts)
+    return ", ".join(texts[: CROWD // 2]) + f" and {len(texts) - CROWD // 2} more"
+
+
+def _title(panel: Panel) -> str:
+    unit = panel.metric.heading.removeprefix(panel.metric.title)
+    return sentence(panel.metric.title) + " without a channel" + unit
+
+
+def _references(view: View, panel: Panel) -> list[str]:
+    metric = panel.metric
+    own = [
+        f"{view.label(name)} {metric.text(value)}" for name in panel.schemes if (value := panel.without_noise(name)) is not None
+    ]
+    if panel.crowded and own:
+        values = [value for name in panel.schemes if (value := panel.without_noise(name)) is not None]
+        own = [f"{metric.text(min(values))}…{metric.text(max(values))} ({len(values)} schemes)"]
+    parts = [f"noiseless {_few(own)}"] if own else []
+    beside = [f"{row.scheme} {metric.text(metric.value(row))}" for row in [*panel.baselines(), *panel.constants()]]
+    parts += [_few(beside)] if beside else []
+    return [f"{_title(panel)}: {'; '.join(parts)}."] if parts else []
+
+
+def _high_snr(view: View, panel: Panel) -> list[str]:
+    metric = panel.metric
+    found: list[tuple[float, str]] = []
+    where = ""
+    for name in panel.schemes:
+        noiseless = panel.without_noise(name)
+        high = [(point, value) for point in panel.of(name)
+                if point.target >= HIGH_SNR_DB and (value := metric.value(point.best)) is not None]  # fmt: skip
         if noiseless is None or not high:
             continue
-        worst = min(high, key=lambda point: _top1(point))
-        which = "over the air" if worst.air else "simulated"
-        ends = next(
-            (
-                f" [{points(item['ci'][0], 1)}, {points(item['ci'][1], 1)}]"
-                for item in view.results.get("comparisons") or []
-                if (item["first"], item["second"]) == (name, "noiseless") and item["snr_db_target"] == worst.target
-            ),
-            "",
-        )
-        parts.append(f"{view.label(name)} {points(_top1(worst) - noiseless, 1)}{ends} at {snr_list([worst.target])}")
-    if not parts:
-        return []
-    return [f"Top-1 {which} at ≥ {HIGH_SNR_DB:g} dB minus the scheme's own noiseless (points, lowest): {', '.join(parts)}."]
-
-
-def _top1(point: Point) -> float:
-    return float((point.best or {"top1": 0.0})["top1"])
-
-
-def _orders(view: View) -> list[str]:
-    found = [order.sentence() for order in orders(view)]
-    found = [text for text in found if text]
+        worst, value = min(high, key=lambda item: metric.gain(item[1], noiseless))
+        where = "over the air" if worst.air else "simulated"
+        ends = _noiseless_interval(panel, worst)
+        text = f"{view.label(name)} {metric.difference(value - noiseless)}{ends} at {snr_list([worst.target])}"
+        found.append((metric.gain(value, noiseless), text))
     if not found:
         return []
-    return [f"Order under {text}" for text in found] + [PAPER_CLAIM]
+    if panel.crowded:
+        found.sort()
+    unit = metric.difference_unit
+    texts = _few([text for _, text in found])
+    return [
+        f"{sentence(metric.title)} {where} at ≥ {HIGH_SNR_DB:g} dB minus the scheme's own noiseless"
+        f" ({unit + ', ' if unit else ''}worst): {texts}."
+    ]
+
+
+def _noiseless_interval(panel: Panel, point: Point) -> str:
+    for item in panel.comparisons:
+        if (item.first, item.second, item.snr_db_target) == (point.scheme, "noiseless", point.target):
+            return f" {panel.metric.span(item.ci)}"
+    return ""
+
+
+def _means(view: View, panel: Panel) -> list[str]:
+    groups: dict[str, list[Agreement]] = {}
+    for item in panel.agreement:
+        groups.setdefault(item.scheme, []).append(item)
+    if not groups:
+        return []
+    metric = panel.metric
+    order = [name for name in dict.fromkeys([*panel.schemes, *groups]) if name in groups]
+    means = {name: sum(item.difference for item in groups[name]) / len(groups[name]) for name in order}
+    limit = MEAN_SHARE * panel.agreement[0].bound
+    ranked = sorted(means, key=lambda name: -abs(means[name])) if panel.crowded else list(means)
+    texts = [f"{view.label(name)} {metric.difference(means[name])}" for name in ranked]
+    inside = max(abs(mean) for mean in means.values()) <= limit
+    unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
+    return [
+        f"Air − simulation {BASES.get(panel.agreement[0].snr_basis, '')}, mean over the SNRs{unit}: {_few(texts)}; "
+        f"{'all' if inside else 'not all'} within {metric.within(limit)}."
+    ]
+
+
+def _bounds(view: View, panel: Panel) -> list[str]:
+    """How many points lie inside the bound, beyond it, or are undetermined."""
+    if not panel.agreement:
+        return []
+    beyond = [item for item in panel.agreement if item.outside_bound]
+    inside = [
+        item for item in panel.agreement if -item.bound <= item.simultaneous_ci[0] <= item.simultaneous_ci[1] <= item.bound
+    ]
+    total = len(panel.agreement)
+    where = _few([f"{view.label(item.scheme)} at {snr_list([item.snr_db_target])}" for item in beyond])
+    return [
+        f"Air − simulation against {panel.metric.within(panel.agreement[0].bound)}, over all {total} points: "
+        f"{len(inside)} inside by their simultaneous 95 % interval, {total - len(inside) - len(beyond)} undetermined, "
+        f"{len(beyond)} beyond (Holm, 5 %)" + (f": {where}." if where else ".")
+    ]
+
+
+def _loss(view: View, panel: Panel) -> list[str]:
+    measured = [
+        (loss, point) for point in panel.main_points() if point.air and (loss := point.air.receiver_loss_db) is not None
+    ]
+    if not measured:
+        return []
+    loss, worst = max(measured, key=lambda item: item[0])
+    return [
+        f"Largest receiver loss: {number(loss, 2)} dB ({view.label(worst.scheme)} at {snr_list([worst.target])}), "
+        f"{'within' if loss <= LOSS_LIMIT_DB else 'above'} the {LOSS_LIMIT_DB:g} dB allowed."
+    ]
+
+
+def _orders(view: View, panel: Panel) -> list[str]:
+    return [f"Order under {order.sentence(view)}" for order in orders(panel)]

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import NewType
 
-from hil.report.theme import css_colours
+from hil.report.theme import Look, css_colours
 
-__all__ = ["Html", "cell", "document", "element", "figure", "join", "paragraph", "plots", "section", "table", "text"]
+__all__ = [
+    "Html", "cell", "document", "element", "fold", "join", "marked", "paragraph", "plot", "plots", "section", "table", "text",
+    "with_interval",
+]  # fmt: skip
 
 Html = NewType("Html", str)
 
@@ -40,7 +43,7 @@ def section(name: str, title: str, *parts: Html) -> Html:
     return element("section", element("h2", text(title)) + join(parts), id=name)  # type: ignore[arg-type]
 
 
-def figure(svg: str, caption: str = "", kind: str = "") -> Html:
+def plot(svg: str, caption: str = "", kind: str = "") -> Html:
     """A plot with its caption."""
     body = Html(svg)
     if caption:
@@ -56,6 +59,28 @@ def plots(items: Iterable[Html], kind: str) -> Html:
 def cell(value: object, *, kind: str = "") -> Html:
     """A cell of a table; `Html` must be wrapped by the caller."""
     return element("td", text(value), **({"class_": kind} if kind else {}))
+
+
+def with_interval(value: str, interval: str, kind: str = "", *, strong: bool = True) -> Html:
+    """A cell with a number and its interval."""
+    inner = (element("b", text(value)) if strong else text(value)) + (
+        " " + element("span", text(interval), class_="ci") if interval else ""
+    )
+    return element("td", Html(inner), **({"class_": kind} if kind else {}))
+
+
+def marked(look: Look, label: str, warning: str = "") -> Html:
+    """A cell with a scheme's name behind its mark, as in the plots; with a warning that a pointer shows in words."""
+    mark = element("span", text(look.glyph), class_="mark", style=f"color:var(--c{look.colour[1:]})")
+    inner = mark + text(label)
+    if warning:
+        inner += " " + element("span", text("!"), class_="bad", title=warning)
+    return element("td", Html(inner), class_="text")
+
+
+def fold(title: str, inner: Html, *, opened: bool = False) -> Html:
+    """What is shown when asked for."""
+    return element("details", Html(element("summary", text(title)) + inner), **({"open": "open"} if opened else {}))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Html]], *, left: int = 1, groups: Iterable[bool] = ()) -> Html:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hil.report.theme import INK, MUTED, css_colours
+from hil.report.theme import INK, MUTED, PAPER, css_colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +37,10 @@ _STYLE: dict[str, Any] = {
     "ytick.color": MUTED,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
-    "legend.frameon": False,
+    "legend.facecolor": PAPER,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.8,
+    "legend.borderpad": 0.25,
     "legend.fontsize": 8.5,
     "figure.dpi": 72,
     "savefig.dpi": 160,

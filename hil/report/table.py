@@ -1,82 +1,107 @@
-"""The results as a table in the terminal."""
+"""The results as tables in the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from hil.report.findings import number, percent, points, summary_lines
-from hil.report.view import Point, View, mean_snr_db
+from hil.report.findings import summary_lines
+from hil.report.measure import Measure, number, sentence, target_text
+from hil.report.panel import Panel, Point
+from hil.report.view import View
+from hil.results.document import ResultsDocument, Row
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
-__all__ = ["interval_text", "results_table", "summary_lines"]
+__all__ = ["results_table", "summary_lines"]
+
+Column = tuple[str, Callable[[Point], str]]
+"""Title, and what a point has in it."""
 
 
-def interval_text(interval: Any, digits: int = 1) -> str:
-    """``[81.2, 85.0]`` in percent."""
-    return f"[{percent(interval[0], digits)}, {percent(interval[1], digits)}]" if interval else ""
-
-
-def results_table(results: Mapping[str, Any]) -> Table:
-    """One row for each point: SNRs, receiver loss, accuracy over the air and simulated.
+def results_table(document: ResultsDocument) -> Group:
+    """A table for each goal and receiver, one row for each point: SNRs, receiver loss, the headline over the air and simulated.
 
     Args:
-        results: as in `results.json`; of a run, a replay, or a simulation alone.
+        document: of a run, a replay, or a simulation alone.
 
     Raises:
-        ConfigError: they are not results of hil.
+        ConfigError: a row has no metric.
     """
+    from rich.console import Group
+
+    view = View(document)
+    return Group(*(_table(view, panel) for panel in view.panels if panel.points))
+
+
+def _table(view: View, panel: Panel) -> Table:
     from rich.box import HORIZONTALS
     from rich.table import Table
     from rich.text import Text
 
-    view = View(results)
-    rows = view.main_points()
-    tasks = {int((point.best or {}).get("tasks", 0)) for point in rows}
-    columns = _columns(view, same_tasks=len(tasks) == 1)
-    title = f"Top-1 (%) with 95 % interval, energy {view.energy}"
-    if len(tasks) == 1 and view.measured:
+    rows = panel.main_points()
+    tasks = {point.best.tasks for point in rows if point.best}
+    title = f"{sentence(panel.metric.heading)} with 95 % interval, energy {panel.energy}"
+    if len(view.panels) > 1:
+        title = f"{sentence(view.title(panel))}: {title[0].lower() + title[1:] if title[1:2].islower() else title}"
+    if len(tasks) == 1 and panel.measured:
         title += f", {tasks.pop():,} tasks a point"
     table = Table(title=title, title_justify="left", box=HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in columns:
+    columns = _columns(view, panel, same_tasks=not tasks)
+    for name, _ in columns:
         table.add_column(name, justify="left" if name == "scheme" else "right", no_wrap=True)
     for index, point in enumerate(rows):
-        cells = _cells(view, point)
-        last = index + 1 == len(rows) or rows[index + 1].target != point.target
-        table.add_row(*(Text(cells[name]) for name in columns), end_section=last)
+        last = len(panel.schemes) > 1 and (index + 1 == len(rows) or rows[index + 1].target != point.target)
+        table.add_row(*(Text(make(point)) for _, make in columns), end_section=last)
     return table
 
 
-def _columns(view: View, *, same_tasks: bool) -> list[str]:
-    if not view.measured:
-        return ["scheme", "SNR\ndB", "top-1\nsimulated", "draws ×\ntasks"]
-    names = ["scheme", "target\ndB", "SNR\ndB", "eff.\ndB", "loss\ndB", "top-1\nover the air"]
+def _columns(view: View, panel: Panel, *, same_tasks: bool) -> list[Column]:
+    metric = panel.metric
+    scheme: Column = ("scheme", lambda point: view.label(point.scheme) + _impaired(point))
+    target: Column = ("target\ndB", lambda point: target_text(point.target))
+    if not panel.measured:
+        return [
+            scheme,
+            ("SNR\ndB", lambda point: number(point.snr_db)),
+            (f"{metric.title}\nsimulated", lambda point: _with_interval(metric, point.best)),
+            ("draws ×\ntasks", _draws),
+        ]
+    columns: list[Column] = [
+        scheme,
+        target,
+        ("SNR\ndB", lambda point: "/".join(number(value) for value in (point.air and point.air.snr_db) or [None])),
+        ("eff.\ndB", lambda point: number(point.air.snr_eff_db if point.air else None)),
+        ("loss\ndB", lambda point: number(point.air.receiver_loss_db if point.air else None, 2)),
+        (f"{metric.title}\nover the air", lambda point: _with_interval(metric, point.air)),
+    ]
     if not same_tasks:
-        names.append("tasks")
-    if any(point.effective for point in view.points):
-        names.append("simul.\nat eff.")
-    if any(point.channel for point in view.points):
-        names.append("simul.\nchannel")
-    return [*names, "air −\nsimul."] if any(point.agreement for point in view.points) else names
+        columns.append(("tasks", lambda point: f"{point.best.tasks:,}" if point.best else "–"))
+    if any(point.effective for point in panel.points):
+        columns.append(("simul.\nat eff.", lambda point: metric.text(metric.value(point.effective))))
+    if any(point.channel for point in panel.points):
+        columns.append(("simul.\nchannel", lambda point: metric.text(metric.value(point.channel))))
+    if any(point.agreement for point in panel.points):
+        columns.append(("air −\nsimul.", lambda point: _difference(metric, point)))
+    return columns
 
 
-def _cells(view: View, point: Point) -> dict[str, str]:
-    air = point.air or {}
-    simulated = point.link or point.effective or point.channel or {}
-    agreement = point.agreement or {}
-    return {
-        "scheme": view.label(point.scheme),
-        "target\ndB": f"{point.target:g}".replace("-", "−"),
-        "SNR\ndB": "/".join(number(value) for value in air.get("snr_db") or [mean_snr_db([point.target])]),
-        "eff.\ndB": number(air.get("snr_eff_db")),
-        "loss\ndB": number(air.get("receiver_loss_db"), 2),
-        "top-1\nover the air": f"{percent(air.get('top1'))} {interval_text(air.get('top1_ci'))}".strip(),
-        "tasks": f"{air['tasks']:,}" if "tasks" in air else "–",
-        "simul.\nat eff.": percent((point.effective or {}).get("top1")),
-        "simul.\nchannel": percent((point.channel or {}).get("top1")),
-        "air −\nsimul.": points(agreement.get("difference")) + (" !" if agreement.get("outside_3_points") else ""),
-        "top-1\nsimulated": f"{percent(simulated.get('top1'))} {interval_text(simulated.get('top1_ci'))}".strip(),
-        "draws ×\ntasks": f"{simulated.get('draws', '–')} × {simulated.get('distinct_tasks', '–')}",
-    }
+def _impaired(point: Point) -> str:
+    return " (impaired)" if point.best and point.best.impaired else ""
+
+
+def _with_interval(metric: Measure, row: Row | None) -> str:
+    found = metric.found(row)
+    return f"{metric.text(found.value)} {metric.interval(found.ci)}".strip() if found else "–"
+
+
+def _difference(metric: Measure, point: Point) -> str:
+    item = point.agreement
+    return "–" if item is None else metric.difference(item.difference) + (" !" if item.outside_bound else "")
+
+
+def _draws(point: Point) -> str:
+    row = point.best
+    return "–" if row is None else f"{row.draws or '–'} × {row.distinct_tasks or '–'}"

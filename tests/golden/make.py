@@ -4,7 +4,7 @@ Usage: python tests/golden/make.py VERSION      (for instance v1; run once a cap
 
 Writes tests/golden/VERSION/NAME/{capture.h5,results.json}, the weights that were on the air, and manifest.json: checksums,
 the SHA-256 of the received symbols, versions, seeds and the commit. Nothing there is ever made again: a later version adds
-a folder.
+a folder. Of v1 there are three more, for captures only (more.json): make_more.py made them, and says how.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hil.provenance import from_versions, provenance, same_bits_promised
+
 HERE = Path(__file__).resolve().parent
 VERSIONS = {"v1": ("single", "oma", "noma")}
 """Every version ever written; only ever added to."""
@@ -16,11 +18,6 @@ TOLERANCE = 1e-4
 
 def manifest(version):
     return json.loads((HERE / version / "manifest.json").read_text(encoding="utf-8"))
-
-
-def same_machine(then, now):
-    """Whether bit-identity is promised (SIGNALS.md): the same CPU type, torch, numba and thread count."""
-    return all(then[key] == now[key] for key in ("cpu", "torch", "numba", "torch_threads", "torch_capability"))
 
 
 def test_every_version_is_there():
@@ -64,9 +61,7 @@ def test_replays_to_the_bit(hil, tmp_path, version, name):
     now = json.loads((tmp_path / "again" / "results.json").read_text(encoding="utf-8"))
     assert now["received_sha256"] == results["received_sha256"]
 
-    from hil.onair import versions
-
-    if same_machine(told["versions"], versions()):
+    if same_bits_promised(from_versions(told["versions"]), provenance()):
         assert results["received_sha256"] == entry["received_sha256"]
         assert check["verified"] == "bits"
         assert check["same_sha256"] is True

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from hil.datasets.dataset import DISTRACTOR, Dataset, Split, fingerprint
-from hil.datasets.synthetic._figures import paint_figures
 from hil.datasets.folder import resized
+from hil.datasets.synthetic._figures import paint_figures
 from hil.datasets.synthetic._people import People, draw_people
 from hil.datasets.synthetic._scenes import CAMERAS, backdrop, draw_poses, expose
 from hil.datasets.synthetic._streams import Ints, Stream
@@ -106,10 +106,8 @@ def _split(people: People, who: Ints, where: Ints, identities: Ints, stream: int
         scene = backdrop(where[rows], HEIGHT, WIDTH, seeded)
         paint_figures(scene, dressed, draw_poses(where[rows], dressed.height, seeded))
         images[rows] = expose(scene, where[rows], seeded)
-    names = tuple(
-        f"{label:04d}_c{camera}_{index:06d}" for index, (label, camera) in enumerate(zip(identities, where, strict=True))
-    )
-    return Split(
+    names = [f"{label:04d}_c{camera}_{index:06d}" for index, (label, camera) in enumerate(zip(identities, where, strict=True))]
+    return Split.people(
         images=torch.from_numpy(images),
         identities=torch.from_numpy(identities.astype(np.int64)),
         cameras=torch.from_numpy(where.astype(np.int64)),
@@ -118,13 +116,11 @@ def _split(people: People, who: Ints, where: Ints, identities: Ints, stream: int
 
 
 def _pick(split: Split, mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Split:
-    index = torch.from_numpy(np.flatnonzero(mask))
-    names = tuple(split.names[i] for i in index.tolist())
-    return Split(images=split.images[index], identities=split.identities[index], cameras=split.cameras[index], names=names)
+    return split.pick(torch.from_numpy(np.flatnonzero(mask)))
 
 
 def _join(first: Split, second: Split) -> Split:
-    return Split(
+    return Split.people(
         images=torch.cat([first.images, second.images]),
         identities=torch.cat([first.identities, second.identities]),
         cameras=torch.cat([first.cameras, second.cameras]),
@@ -145,11 +141,11 @@ def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
     try:
         with _cache_file(train, test).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             splits = tuple(
-                Split(
+                Split.people(
                     images=torch.from_numpy(stored[f"{name}_images"]),
                     identities=torch.from_numpy(stored[f"{name}_identities"]),
                     cameras=torch.from_numpy(stored[f"{name}_cameras"]),
-                    names=tuple(stored[f"{name}_names"].tolist()),
+                    names=stored[f"{name}_names"].tolist(),
                 )
                 for name in ("train", "query", "gallery")
             )

@@ -27,7 +27,9 @@ class _Baseline(BranchNetwork):
     def encode(self, views: Tensor, csi: Tensor | None = None, generator: torch.Generator | None = None) -> Sent:
         """Views float32 [task, tx, C, H, W] to no symbols (complex64 [tx, task, 0]); the features are the side information."""
         features = self.extract(views)
-        return Sent(symbols=features.new_zeros(views.shape[1], views.shape[0], 0, dtype=torch.complex64), side={"features": features})
+        return Sent(
+            symbols=features.new_zeros(views.shape[1], views.shape[0], 0, dtype=torch.complex64), side={"features": features}
+        )
 
     def decode(
         self, received: Mapping[str, Received], blocks: tuple[str, ...] = ("all",), side: Mapping[str, Tensor] | None = None

@@ -16,18 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hil import __version__
 from hil.errors import ConfigError, ModelError
-from hil.models.training.augment import augment_images
+from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
 from hil.models.branches import BranchNetwork
-from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
-from hil.models.training.examples import Examples, TrainingData, draw_pairs, split_identities
+from hil.models.contract import Scheme
 from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, Stage
-from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
-from hil.models.contract import Scheme
+from hil.models.training.augment import augment_images
+from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
+from hil.models.training.examples import Examples, TrainingData, draw_pairs, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, replace_file, write_weights
+from hil.provenance import provenance
 
 __all__ = ["Evaluate", "Metrics", "Progress", "train"]
 
@@ -81,10 +81,7 @@ def train(
         raise ConfigError("Argument 'recipe' must have a name, for it names the files made; set recipe.name.")
     where = _device(device)
     kept, held_out = split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        network = build_network(recipe)
-        training = RetrievalTraining(network, recipe, kept.classes)
+    network, training = _untrained(recipe, kept.classes)
     _initialise(training, recipe, dataset, out)
     training.to(where)
     run = _Run(
@@ -98,35 +95,54 @@ def train(
         progress=progress or (lambda _: None),
     )
     seconds, losses = run.all_stages(resume=resume)
-
-    tensors = dict(network.state_dict())
-    if recipe.t3 is None:  # a T1 that others start from keeps its classifiers
-        tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
     file = out / f"{recipe.name}.safetensors"
-    checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint, version=__version__)
+    tensors = _kept_tensors(recipe, network, training)
+    checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint)
     metrics: Metrics = {
-        "recipe": recipe.name,
-        "scheme": recipe.scheme,
-        "sha256": checksum,
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "snr_train_db": network.snr_train_db,
-        "training_seed": recipe.seed,
-        "dataset": dataset.name,
-        "dataset_fingerprint": dataset.fingerprint,
+        **_facts(recipe, network, dataset, checksum),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
-        "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "loss": losses,
         "device": str(where),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "hil": __version__,
     }
     if evaluate is not None:
         metrics |= evaluate(load_scheme(str(file), []), held_out)
     replace_file(out / f"{recipe.name}.metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
     run.path.unlink(missing_ok=True)
     return metrics
+
+
+def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTraining) -> dict[str, Tensor]:
+    """What a weights file holds; a T1 that others start from keeps its classifiers."""
+    tensors = dict(network.state_dict())
+    if recipe.t3 is None:
+        tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
+    return tensors
+
+
+def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTraining]:
+    """Network and training of a recipe, initialised from its seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = build_network(recipe)
+        return network, RetrievalTraining(network, recipe, classes)
+
+
+def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checksum: str) -> Metrics:
+    """What was trained on what."""
+    return {
+        "recipe": recipe.name,
+        "scheme": recipe.scheme,
+        "sha256": checksum,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "snr_train_db": network.card.snr_train_db,
+        "training_seed": recipe.seed,
+        "dataset": dataset.name,
+        "dataset_fingerprint": dataset.fingerprint,
+        "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
+        "threads": torch.get_num_threads(),
+        "provenance": provenance(),
+    }
 
 
 def _device(name: str | None) -> torch.device:

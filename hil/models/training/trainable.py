@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hil.errors import ModelError
-from hil.models.training.awgn import receive_awgn
 from hil.models.branches import BranchNetwork
 from hil.models.jscc.schemes import JsccNetwork
 from hil.models.recipe import Recipe, Stage
+from hil.models.training.awgn import receive_awgn
 
 __all__ = ["Batch", "RetrievalTraining", "Trainable"]
 
@@ -131,7 +131,7 @@ class RetrievalTraining(nn.Module):
         """Features through autoencoder and AWGN at the training SNR, float32 [task, view, p]."""
         snr = self.recipe.snr_range
         snr_db = snr.low + (snr.high - snr.low) * torch.rand(features.shape[0], generator=generator)
-        return network.demodulate(receive_awgn(network.modulate(features), snr_db, generator).symbols)
+        return network.demodulate(receive_awgn(network.plan, network.modulate(features), snr_db, generator).symbols)
 
     def _identity_loss(self, features: Tensor, batch: Batch, stage: Stage) -> Tensor:
         if stage.dropout > 0:  # drawn on the CPU like all else, so that a seed means the same everywhere

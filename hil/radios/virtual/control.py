@@ -12,10 +12,9 @@ from pydantic import ValidationError
 
 from hil.errors import HilError
 from hil.radios.airconfig import FaultConfig
-from hil.radios.virtual.client import ask
 from hil.radios.virtual.world import World
 
-__all__ = ["Control", "ask"]
+__all__ = ["Control"]
 
 _LONGEST = 1 << 16
 
@@ -88,6 +87,7 @@ class Control:
         world = self.world
         return {
             "bench": world.bench.name,
+            "digest": world.bench.digest(),
             "pid": os.getpid(),
             "pace": world.clock.pace,
             "air_s": world.clock.now / world.sample_rate_hz,

@@ -13,7 +13,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +24,6 @@ from hil.errors import HilError, RadioError
 from hil.radios.bench import BenchConfig
 from hil.radios.virtual.client import ask
 from hil.radios.virtual.control import Control
-from hil.radios.virtual.n210_wire import CONTROL_PORT
 from hil.radios.virtual.world import World, protocol
 
 __all__ = ["Served", "main", "relocated", "run_air", "serve"]
@@ -60,33 +58,14 @@ def relocated(bench: BenchConfig) -> BenchConfig:
     """The bench with every virtual radio on a free loopback port or address, and any free control port."""
     data = bench.model_dump()
     data["air"]["control_port"] = 0
-    taken: set[str] = set()
-    for name, config in bench.virtual_radios.items():
+    taken: set[tuple[str, int]] = set()
+    for name in bench.virtual_radios:
         server = protocol(bench.radios[name].driver)
-        host, port = config.host, config.port
-        if server.needs_port:
-            host = "127.0.0.1"
-            with socket.create_server((host, 0)) as probe:
-                port = probe.getsockname()[1]
-        else:
-            host = _free_address(taken)
-            taken.add(host)
+        host, port = server.free_place(taken)
+        taken.add((host, port))
         data["radios"][name]["virtual"] |= {"host": host, "port": port}
         data["radios"][name] |= server.client_options(host, port)
     return BenchConfig.model_validate(data)
-
-
-def _free_address(taken: set[str]) -> str:
-    """A loopback address on which nobody serves an N210, of this process's own block, and not `taken`."""
-    block, first = os.getpid() % 60000, int.from_bytes(os.urandom(2), "little")
-    for step in range(240):
-        host = f"127.{1 + block // 250}.{block % 250}.{10 + (first + step) % 240}"
-        if host in taken:
-            continue
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-            probe.bind((host, CONTROL_PORT))
-            return host
-    raise RadioError(f"no loopback address in 127.{1 + block // 250}.{block % 250}.0/24 is free for another virtual radio")
 
 
 @contextlib.contextmanager

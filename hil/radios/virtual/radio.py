@@ -5,29 +5,50 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.channel.noise import BLOCK, awgn
 from hil.channel.oscillator import PhaseNoise, tune_phase
-from hil.radios.air import Port, Transmission
+from hil.radios.air import Air, Port, Transmission
 from hil.radios.airconfig import FaultConfig, VirtualConfig
+from hil.radios.bench import BenchConfig
 from hil.radios.converters import at_antenna, digitise, thermal_noise_mw
 from hil.radios.virtual.address import serial_of
-from hil.radios.virtual.clock import QUANTUM
+from hil.radios.virtual.clock import QUANTUM, AirClock
 from hil.radios.virtual.faults import Faults
 from hil.radios.virtual.ramp import ramp
+from hil.radios.virtual.truthlog import TruthLog
 from hil.units import ppm
 
-if TYPE_CHECKING:
-    from hil.radios.virtual.world import World
-
-__all__ = ["Side", "VirtualRadio"]
+__all__ = ["Side", "Surroundings", "VirtualRadio"]
 
 Side = Literal["tx", "rx"]
 _KEPT = 8  # finished receive blocks a channel
+
+
+class Surroundings(Protocol):
+    """What a radio sees of the world that it is in.
+
+    Attributes:
+        bench: that is served.
+        sample_rate_hz: of the air.
+        air: the medium.
+        clock: its time.
+        truth: the log of what really happened.
+        played: air time up to which every DAC has been served.
+        ready: air time before which everything on the air is known.
+    """
+
+    bench: BenchConfig
+    sample_rate_hz: float
+    air: Air
+    clock: AirClock
+    truth: TruthLog
+    played: int
+    ready: int
 
 
 @dataclass(eq=False)
@@ -65,7 +86,7 @@ class VirtualRadio:
         sample_rate_hz: nominal, as tuned by the host.
     """
 
-    def __init__(self, name: str, config: VirtualConfig, world: World) -> None:
+    def __init__(self, name: str, config: VirtualConfig, world: Surroundings) -> None:
         self.name, self.config, self.world = name, config, world
         self.serial = serial_of(name, world.bench.radios[name]) or name
         self.counters: Counter[str] = Counter()

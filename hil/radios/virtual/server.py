@@ -6,11 +6,10 @@ import abc
 import contextlib
 import selectors
 import socket
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any
 
-if TYPE_CHECKING:
-    from hil.radios.virtual.radio import VirtualRadio
+from hil.radios.virtual.radio import VirtualRadio
 
 __all__ = ["ProtocolServer", "Sockets"]
 
@@ -108,12 +107,7 @@ class ProtocolServer(abc.ABC):
     the world counts `internal`, prints the traceback and calls `reset`: one radio starts anew, the air goes on. Faults: ask
     `radio.faults.take("drop" | "overflow" | "underflow" | "late" | "disconnect")` where the fault would act, and
     `radio.faults.active("unlock" | "slow")`; `slow` means: neither read from nor write to the client while it lasts.
-
-    Attributes:
-        needs_port: the protocol takes a TCP port of our choice (else only an address of its own).
     """
-
-    needs_port: ClassVar[bool] = True
 
     def __init__(self, radio: VirtualRadio, sockets: Sockets) -> None:
         self.radio, self.sockets = radio, sockets
@@ -122,6 +116,21 @@ class ProtocolServer(abc.ABC):
     @abc.abstractmethod
     def client_options(cls, host: str, port: int) -> dict[str, Any]:
         """The driver's options (`RadioConfig.options`) with which our own driver reaches a server at host and port."""
+
+    @classmethod
+    def free_place(cls, taken: Collection[tuple[str, int]]) -> tuple[str, int]:
+        """A loopback host and port on which a server can listen, and which is none of `taken`: any free TCP port.
+
+        A protocol whose ports are fixed takes an address of its own instead, with port 0.
+
+        Raises:
+            RadioError: there is none.
+        """
+        while True:
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                host, port = probe.getsockname()
+            if (host, port) not in taken:
+                return host, port
 
     @abc.abstractmethod
     def listen(self, host: str, port: int) -> None:

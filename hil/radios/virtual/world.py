@@ -18,21 +18,17 @@ from hil.errors import ConfigError, RadioError
 from hil.radios.air import Air, Port, Transmission
 from hil.radios.airconfig import FaultConfig, VirtualConfig
 from hil.radios.bench import BenchConfig
+from hil.radios.card import driver_card
 from hil.radios.converters import at_antenna, digitise
 from hil.radios.virtual.address import is_loopback
 from hil.radios.virtual.clock import QUANTUM, AirClock
 from hil.radios.virtual.radio import Side, VirtualRadio
 from hil.radios.virtual.server import ProtocolServer, Sockets
 from hil.radios.virtual.truthlog import TruthLog
+from hil.registry import DRIVERS
 
-__all__ = ["PROTOCOLS", "World", "protocol"]
+__all__ = ["World", "protocol"]
 
-PROTOCOLS = {
-    "pluto": "hil.radios.virtual.iiod:IiodServer",
-    "uhd": "hil.radios.virtual.n210:N210Server",
-    "soapy": "hil.radios.virtual.soapyremote:SoapyRemoteServer",
-}
-"""Driver -> the server that stands in for its devices."""
 _MARGIN = 256  # air samples: interpolation kernels reach ahead, and clocks differ
 
 
@@ -42,9 +38,11 @@ def protocol(driver: str) -> type[ProtocolServer]:
     Raises:
         ConfigError: there is none.
     """
-    if driver not in PROTOCOLS:
-        raise ConfigError(f"driver '{driver}' has no virtual device; there are: {', '.join(PROTOCOLS)}")
-    module, _, name = PROTOCOLS[driver].partition(":")
+    card = driver_card(driver)
+    if not card.server:
+        served = [name for name in DRIVERS.builtin if driver_card(name).server]
+        raise ConfigError(f"driver '{driver}' has no virtual device; there are: {', '.join(served)}")
+    module, _, name = card.server.partition(":")
     server: type[ProtocolServer] = getattr(importlib.import_module(module), name)
     return server
 
@@ -185,11 +183,11 @@ class World:
 
     def _lay_links(self, air: Air) -> None:
         bench = self.bench
-        sink = bench.receiver
         for link in bench.links:
-            end = bench.transmitters[link.transmitter]
-            if end.radio in self.radios and sink.radio in self.radios:  # a real radio hears no simulated air
-                air.connect(self._port("tx", end.radio, end.channel), self._port("rx", sink.radio, sink.channel), link)
+            source, sink = bench.transmitters[link.transmitter], bench.receiver_named(link.receiver)
+            if source.radio in self.radios and sink.radio in self.radios:  # a real radio hears no simulated air
+                ports = self._port("tx", source.radio, source.channel), self._port("rx", sink.radio, sink.channel)
+                air.connect(*ports, link)
 
     def _port(self, side: Side, radio: str, channel: int) -> Port:
         ports = self.radios[radio].ports[side]

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from hil.captures import Capture, FrameKind
-from hil.phy.frame import FrameConfig, FrameFormat
-from hil.phy.receive import Receiver, ReceiverConfig
+from hil.phy.receive import Receiver
+from hil.points.spec import PointSpec
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "v1"
 TOLERANCE = 1e-4
@@ -21,18 +20,17 @@ def test_stored_symbols_come_out_again(name, fast):
         pytest.importorskip("numba")
     with Capture.open(GOLDEN / name / "capture.h5") as capture:
         (point,) = [point for point in capture.points if point.attrs.get("kind") == "point"]
-        spec = point.attrs["spec"]
-        form = FrameFormat(FrameConfig.model_validate(spec["frame"]), torch.tensor(spec["occupied"]))
-        receiver = Receiver(form, ReceiverConfig.model_validate(spec["receiver"]), fast=fast)
+        spec = PointSpec.model_validate(point.attrs["spec"])
+        form, (reception,) = spec.format(), spec.receptions
+        receiver = Receiver(form, reception.receiver, fast=fast)
         seen = 0
         for burst in capture.bursts(point.index):
             assert burst.kind == FrameKind.FRAME
-            samples = burst.samples.astype(np.float32).view(np.complex64)[:, 0] / np.float32(spec["full_scale"])
             number = int(burst.frame_numbers[0])
-            (frame,) = receiver.receive(samples)
+            (frame,) = receiver.receive(burst.samples, full_scale=reception.full_scale)
             assert frame.number == number
-            first = (number - spec["first_frame"]) * form.tasks
-            stored = torch.from_numpy(point.received[first : first + form.tasks])
+            first = (number - spec.first_frame) * form.tasks
+            stored = torch.from_numpy(point.received[0, first : first + form.tasks])
             assert float((frame.symbols - stored).abs().max()) < TOLERANCE
             row = capture.ledger(point.index)[seen]
             measured = 10 * torch.log10(frame.snr)

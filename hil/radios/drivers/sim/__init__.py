@@ -4,6 +4,10 @@ from hil.radios.card import DriverEntry
 
 REGISTERED = (
     DriverEntry(
-        name="sim", target="hil.radios.sim:SimulatedRadio", summary="simulated radios in this process", simulated=True
+        name="sim",
+        target="hil.radios.drivers.sim._driver:SimulatedRadio",
+        summary="simulated radios in this process",
+        simulated=True,
+        check="hil.radios.drivers.sim._check:check",
     ),
 )

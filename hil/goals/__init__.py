@@ -1,0 +1,1 @@
+"""Goals: what is done with what was received, and how well."""

@@ -1,0 +1,1 @@
+"""Points: one scheme at one SNR, planned, sent, received, decoded and simulated."""

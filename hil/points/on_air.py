@@ -1,0 +1,371 @@
+"""Points on the air: calibrate a bench, set each link's SNR, align superposed transmitters, send, keep, receive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
+from hil.calibration.precode import Precoder, align
+from hil.captures import CapturePlan, CaptureWriter, plan_capture
+from hil.errors import CalibrationError, RadioError, RadioTimeoutError
+from hil.models.contract import Sent
+from hil.phy.frame import FrameConfig
+from hil.phy.receive import FrameReception, ReceiverConfig
+from hil.phy.transmit import FrameBuilder
+from hil.points.fragments import cut
+from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
+from hil.points.receive import Collection, Collector, clipped, to_complex
+from hil.points.spec import PointSpec
+from hil.radios.burst import BurstReception
+from hil.radios.session import Bench
+from hil.units import db_to_power, power_to_db
+
+__all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "AirRun", "OnAir", "capture_needs", "sounding_frames"]
+
+LEAD_SAMPLES = 400
+"""The frame starts at most so far into a burst's window (the session draws where); the receiver is not told."""
+TAIL_SAMPLES = 64
+ALIGNMENT_SOUNDING = 64
+"""Sounding symbols a transmitter with which superposed transmitters are aligned."""
+EXPIRIES = 2
+"""Deadlines that may pass in a point; the last of them ends it."""
+ALIGNMENT_TRIES = 3
+"""Sounding frames sent at most before a superposed point; as many frame numbers are kept free ahead of each point."""
+FADING_FRAMES = 400
+"""Sounding frames over which a link that fades is measured: 5 % of its mean power, 0.2 dB."""
+FADING_LOOKS = 16
+
+
+def sounding_frames(*, fading: bool) -> int:
+    """Frame numbers kept for the first calibration."""
+    return FADING_FRAMES + 16 * FADING_LOOKS if fading else 64
+
+
+def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: int, receivers: int = 1) -> CapturePlan:
+    """Samples, bytes and time of a run on a bench of so many transmitters and receivers."""
+    samples = frames = symbols = received = 0
+    for point in points:
+        form = point.format()
+        window = LEAD_SAMPLES + TAIL_SAMPLES
+        samples += point.frames * (form.samples + window)
+        if point.superposed:
+            slot = ALIGNMENT_SOUNDING * form.numerology.symbol_samples
+            samples += form.sounding_start + form.header_symbols * form.numerology.symbol_samples
+            samples += form.transmitters * slot + window
+        frames += point.frames + 1
+        uses = len(point.occupied[0])
+        symbols += form.transmitters * point.tasks * uses
+        received += point.tasks * uses
+    first = sounding_frames(fading=any(point.fading == "air" for point in points))
+    return plan_capture(
+        samples=samples + first * 8000,
+        sample_rate_hz=rate_hz,
+        frames=frames + first,
+        bursts=frames + first,
+        transmitters=transmitters,
+        receivers=receivers,
+        symbols=symbols,
+        received=received,
+        other_bytes=sum(point.tasks * 24 for point in points),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnAir:
+    """What came of one point.
+
+    Attributes:
+        collections: by the point's receivers.
+        index: of the point in the capture.
+        ended: why it was given up before its last frame; None: it was not.
+        more: what the air says of it: transmit gains, power and limits of pre-equalisation.
+    """
+
+    collections: Mapping[str, Collection]
+    index: int
+    ended: str | None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+class AirRun:
+    """One pass over the air; holds the bench, the capture and what calibration found.
+
+    Args:
+        bench: open.
+        writer: takes every burst.
+        receivers: configuration of each receiver, by name, the first one first.
+    """
+
+    def __init__(self, bench: Bench, writer: CaptureWriter, receivers: Mapping[str, ReceiverConfig]) -> None:
+        self.bench, self.writer, self.receivers = bench, writer, dict(receivers)
+        self.links: list[LinkCalibration] = []
+        self._calibration = -1
+
+    def burst(self, waveforms: Tensor) -> BurstReception:
+        """Send and receive; transmitters without a waveform are silent."""
+        if waveforms.shape[0] < self.bench.transmitters:
+            rest = self.bench.transmitters - waveforms.shape[0]
+            waveforms = torch.cat([waveforms, waveforms.new_zeros(rest, waveforms.shape[1])])
+        return self.bench.burst(waveforms.numpy(), lead=LEAD_SAMPLES, tail=TAIL_SAMPLES)
+
+    def exchange(self, waveforms: Tensor, number: int, receive: Callable[[str, Tensor], FrameReception | None]) -> Heard:
+        """A sounding burst: sent, received, and kept in the capture with what each receiver made of it.
+
+        Raises:
+            RadioTimeoutError: no answer came in time, twice.
+        """
+        for attempt in range(1, EXPIRIES + 1):
+            try:
+                got = self.burst(waveforms)
+                break
+            except RadioError as err:
+                lost = {name: {"status": "lost"} for name in self.receivers}
+                keep_failure(self.writer, err, self._calibration, "sounding", number, lost)
+                if attempt == EXPIRIES or not isinstance(err, RadioTimeoutError):
+                    raise
+        heard: dict[str, FrameReception | None] = {}
+        rows = {}
+        for name in self.receivers:
+            part = got.heard[name]
+            useful = got.whole and len(part.samples)
+            full_scale = self.bench.full_scales[name]
+            found = receive(name, to_complex(part.samples, full_scale)) if useful else None
+            heard[name] = found
+            rows[name] = sounding_row(found, number, part.start, whole=got.whole) | clipped(part.samples, full_scale)
+        keep_burst(self.writer, got, self._calibration, "sounding", number, rows)
+        return heard
+
+    def sounder(self, spec: FrameConfig, symbols: int) -> Sounder:
+        """Sounds all transmitters of the bench with frames like the run's."""
+        return Sounder(self.bench.transmitters, spec, self.receivers, self.exchange, symbols=symbols)
+
+    def calibrate(self, frame: FrameConfig, *, fading: bool = False) -> list[LinkCalibration]:
+        """The first calibration: gain against SNR of each link; kept in `links`."""
+        self._calibration = self.writer.add_point(
+            "calibration",
+            attrs={"kind": "calibration", "radios": self.bench.describe()},
+            symbols=np.zeros((self.bench.transmitters, 0, 1), np.complex64),
+            labels={},
+        )
+        often = {"frames": FADING_FRAMES, "looks": FADING_LOOKS} if fading else {}
+        sounder = self.sounder(frame, max(8, frame.sounding_symbols))
+        self.links = calibrate_links(sounder, self.bench.set_tx_gain, self._gain_range, **often)
+        return self.links
+
+    def _gain_range(self, tx: int) -> tuple[float, float]:
+        limits = self.bench.tx_gain_range(tx)
+        return limits.low, limits.high
+
+    def first_links(self) -> list[LinkCalibration]:
+        """The links to the first receiver, by transmitter: those that are brought to a target."""
+        first = next(iter(self.receivers))
+        return [link for link in self.links if link.receiver == first]
+
+    def gains_for(self, snr_db: float) -> list[float]:
+        """Transmit gains, as the radios take them, that bring every link of the first receiver to a target SNR.
+
+        Raises:
+            CalibrationError: a gain is out of the radio's range.
+        """
+        wanted = []
+        for link in self.first_links():
+            gain, (low, high) = link.gain_for(snr_db), self._gain_range(link.tx)
+            if not low - 0.5 <= gain <= high + 0.5:
+                raise CalibrationError(
+                    f"{snr_db:g} dB on link {link.tx} needs a transmit gain of {gain:.1f} dB, the radio gives "
+                    f"{low:g}…{high:g} dB; change the receive gain or the attenuation, or ask for SNRs in "
+                    f"{link.snr_db + low - link.gain_db:.0f}…{link.snr_db + high - link.gain_db:.0f} dB"
+                )
+            wanted.append(self.bench.tx_gain_range(link.tx).nearest(gain))
+        return wanted
+
+    def known(self, spec: PointSpec, gains: Sequence[float], *, tell_snr: bool) -> PointSpec:
+        """The point with what the calibration record says of it (SIGNALS.md, "Received" and "Slow fading").
+
+        Args:
+            spec: the point.
+            gains: transmit gains (dB).
+            tell_snr: the encoder is told each link's SNR.
+
+        Returns:
+            with `tx_snr_db`, and where links fade in the air each receiver's reference: the rms amplitude of its links before
+            any fade, one constant.
+        """
+        count = len(spec.occupied)
+        changes: dict[str, Any] = {}
+        if tell_snr:
+            changes["tx_snr_db"] = tuple(
+                link.snr_at(gain) for link, gain in zip(self.first_links()[:count], gains, strict=False)
+            )
+        if spec.fading == "air":
+            changes["receptions"] = tuple(
+                one.model_copy(
+                    update={"receiver": one.receiver.model_copy(update={"reference": self._amplitude(one.name, gains, count)})}
+                )
+                for one in spec.receptions
+            )
+        return spec.model_copy(update=changes)
+
+    def _amplitude(self, receiver: str, gains: Sequence[float], count: int) -> float:
+        """Root mean square of the amplitudes of a receiver's links, by the calibration record."""
+        links = [link for link in self.links if link.receiver == receiver][:count]
+        squares = [link.amplitude_at(gain) ** 2 for link, gain in zip(links, gains, strict=False)]
+        return float((sum(squares) / len(squares)) ** 0.5)
+
+    def set_gains(self, gains: Sequence[float]) -> list[float]:
+        """Set every transmitter's gain; the gains applied."""
+        return [self.bench.set_tx_gain(tx, gain) for tx, gain in enumerate(gains)]
+
+    def precoder(self, spec: PointSpec) -> Precoder:
+        """Sound every transmitter alone and align them (SIGNALS.md, "NOMA with h = 1 over the air")."""
+        sounder = self.sounder(spec.frame, ALIGNMENT_SOUNDING)
+        first = sounder.receivers[0]
+        noise = db_to_power(self.first_links()[0].noise_dbfs)
+        for attempt in range(1, ALIGNMENT_TRIES + 1):
+            heard = sounder.sound(spec.first_frame - attempt)[first]
+            if heard is not None:
+                return align(heard.response, noise, db_to_power(spec.snr_db_target))
+        raise CalibrationError(
+            f"{ALIGNMENT_TRIES} sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger"
+        )
+
+    def measure(
+        self,
+        spec: PointSpec,
+        sent: Sent,
+        labels: Mapping[str, NDArray[Any]],
+        gains: Sequence[float],
+        progress: Callable[[int], None],
+        *,
+        fade: Tensor | None = None,
+    ) -> OnAir:
+        """Measure one point: set gains, align if superposed, store what is sent, send it, receive it.
+
+        A radio that does not answer by its deadline costs a frame; the second time it ends the point.
+
+        Args:
+            spec: the point.
+            sent: symbols of every task sent (not only of the distinct ones), [tx, task, use].
+            labels: name -> integers [task], for the capture.
+            gains: transmit gains (dB).
+            progress: told the frames done.
+            fade: complex64 [tx, task], drawn gains that multiply the payload; None for 1.
+
+        Raises:
+            RadioTimeoutError: no answer to the sounding before the first frame, twice.
+            RadioError: a radio is lost; the capture has what was measured before, and says what happened.
+            CalibrationError: the sounding was lost.
+        """
+        applied = self.set_gains(gains)
+        aligned = spec.superposed and spec.receptions[0].receiver.aligned
+        precoder = self.precoder(spec) if aligned else None
+        more: dict[str, Any] = {"tx_gain_db": applied, "precoder_power_db": None, "precoder_limited": None}
+        if precoder is not None:
+            more["precoder_power_db"] = [power_to_db(float(value)) for value in precoder.power]
+            more["precoder_limited"] = precoder.limited
+        point = self._add_point(spec, sent, labels, precoder, fade, more)
+        collectors = {
+            one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
+        }
+        ended = self._send(spec, point, _Carried.of(spec, sent.symbols, precoder, fade), collectors, progress)
+        found = {name: collector.finish() for name, collector in collectors.items()}
+        return OnAir(collections=found, index=point, ended=ended, more=more | {"point": point, "ended": ended})
+
+    def _add_point(
+        self,
+        spec: PointSpec,
+        sent: Sent,
+        labels: Mapping[str, NDArray[Any]],
+        precoder: Precoder | None,
+        fade: Tensor | None,
+        more: Mapping[str, Any],
+    ) -> int:
+        extra = {}
+        if precoder is not None:
+            extra["precoder"] = precoder.weights.numpy()
+        if fade is not None:
+            extra["fade"] = fade.numpy()
+        if sent.length is not None:
+            extra["length"] = sent.length.numpy()
+        return self.writer.add_point(
+            spec.name,
+            attrs={
+                "kind": "point",
+                "spec": spec.model_dump(mode="json"),
+                "calibration": [asdict(link) for link in self.links],
+                "radios": self.bench.describe(),
+                **more,
+            },
+            symbols=sent.symbols.contiguous().numpy(),
+            labels=labels,
+            extra=extra,
+            side={name: value.contiguous().numpy() for name, value in (sent.side or {}).items()},
+            receivers=[one.name for one in spec.receptions],
+        )
+
+    def _send(
+        self,
+        spec: PointSpec,
+        point: int,
+        carried: _Carried,
+        collectors: Mapping[str, Collector],
+        progress: Callable[[int], None],
+    ) -> str | None:
+        """All frames of a point, burst by burst; why it was given up, or None."""
+        expired = 0
+        for index in range(spec.frames):
+            number = spec.first_frame + index
+            try:
+                got = self.burst(carried.frame(index, number))
+            except RadioError as err:
+                lost = {name: collector.miss(number) for name, collector in collectors.items()}
+                keep_failure(self.writer, err, point, "frame", number, lost)
+                if not isinstance(err, RadioTimeoutError):
+                    raise
+                expired += 1
+                if expired == EXPIRIES:
+                    progress(spec.frames - index)
+                    return str(err)
+            else:
+                rows = {}
+                for name, collector in collectors.items():
+                    part = got.heard[name]
+                    if got.whole:
+                        known = begins(got, name)
+                        rows[name] = collector.add(part.samples, number, part.start, sent_at=known)
+                    else:
+                        rows[name] = collector.miss(number, "late")
+                keep_burst(self.writer, got, point, "frame", number, rows)
+            progress(1)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Carried:
+    """A point's symbols, complex64 [tx, part, use], as its frames carry them, so many parts (tasks or fragments) a frame."""
+
+    symbols: Tensor
+    tasks: int
+    builder: FrameBuilder
+
+    @classmethod
+    def of(cls, spec: PointSpec, symbols: Tensor, precoder: Precoder | None, fade: Tensor | None) -> _Carried:
+        faded = symbols if fade is None else symbols * fade[..., None]
+        weights = precoder.weights if precoder is not None else None
+        form = spec.format()
+        return cls(
+            symbols=cut(faded, spec.cut()),
+            tasks=form.tasks,
+            builder=FrameBuilder(form, precoder=weights, scale=torch.tensor(spec.power).sqrt()),
+        )
+
+    def frame(self, index: int, number: int) -> Tensor:
+        rows = slice(index * self.tasks, (index + 1) * self.tasks)
+        return self.builder.build(self.symbols[None, :, rows], [number])[0]

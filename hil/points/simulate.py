@@ -1,0 +1,126 @@
+"""The same tasks through the mathematical channel, with ideal knowledge and many noise draws: no radio, no frames."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hil.channel.awgn import superpose
+from hil.goals.contract import PerTask
+from hil.models.contract import Output, Plan, Received, Sent, stacked
+from hil.points.contender import Contender
+from hil.results.sample import Sample
+from hil.units import db_to_power
+
+__all__ = ["Medium", "Samples", "awgn_noise", "seed_of", "simulate"]
+
+SIMULATED_AT_ONCE = 12_000
+"""Noisy answers judged in one call: bounds memory."""
+WORKERS = 2
+
+Samples = dict[tuple[str, str | None], Sample]
+"""(goal, receiver or None) -> what the headline is made of, of every task in every draw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Medium:
+    """What lies between the transmitters and one receiver.
+
+    Attributes:
+        noise_var: complex noise variance, float32, broadcastable to [task, use].
+        channel: complex64 [tx, task, use]; None for 1.
+    """
+
+    noise_var: Tensor
+    channel: Tensor | None = None
+
+
+def awgn_noise(plan: Plan, snr_db: Sequence[float]) -> Tensor:
+    """Complex noise variance of each use, float32 [1, use], from each transmitter's SNR; superposed: their linear mean.
+
+    Args:
+        plan: of the scheme; a use of nobody has no noise, as over the air.
+        snr_db: one value a transmitter, or one for all.
+    """
+    snr = torch.tensor([db_to_power(value) for value in snr_db]).expand(plan.transmitters)
+    occupied = plan.occupied.to(snr.dtype)
+    mean = (snr[:, None] * occupied).sum(0) / occupied.sum(0).clamp_min(1)
+    return torch.where(plan.occupied.any(0), 1 / mean.clamp_min(1e-30), 0.0)[None]
+
+
+def seed_of(seed: int, *names: object) -> int:
+    """A seed of its own for everything that is drawn."""
+    digest = hashlib.sha256("/".join(map(str, (seed, *names))).encode()).digest()
+    return int.from_bytes(digest[:6], "big")
+
+
+def simulate(
+    contender: Contender,
+    sent: Sent,
+    media: Mapping[str, Medium],
+    *,
+    draws: int,
+    seed: int,
+    index: Tensor | None = None,
+    power: Sequence[float] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Samples:
+    """Tasks through y = Σ h_k x_k + n, with `draws` independent noise draws.
+
+    Args:
+        contender: decodes and judges.
+        sent: symbols of the tasks, in the channel's order.
+        media: by the plan's receivers.
+        draws: number of noise draws.
+        seed: of the noise; draw d is a function of (seed, d) alone.
+        index: distinct task of each task sent, int64 [task]; None for 0, 1, 2, ….
+        power: of each transmitter relative to 1, which the decoder is told as `Received.scale`.
+        progress: told how many draws are done.
+    """
+    count = sent.symbols.shape[1]
+    index = torch.arange(count) if index is None else index
+
+    def some(first: int) -> dict[tuple[str, str | None], PerTask]:
+        share = range(first, draws, parts)
+        with torch.inference_mode():
+            made = [_one_draw(contender, sent, media, f"{seed}/{draw}", power) for draw in share]
+            found = {
+                (goal, contender.label(name)): judge.headline(
+                    stacked([outputs[name] for outputs in made]), index.repeat(len(share))
+                )
+                for goal, judge in contender.judges.items()
+                for name in made[0]
+            }
+        if progress:
+            progress(len(share))
+        return found
+
+    at_once = SIMULATED_AT_ONCE if contender.scheme.card.outputs == "features" else count
+    parts = min(draws, max(WORKERS, math.ceil(draws * count / at_once)))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(some, range(parts)))
+    draw = torch.cat([torch.arange(first, draws, parts) for first in range(parts)]).repeat_interleave(count)
+    everyone = index.repeat(draws)
+    return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
+
+
+def _one_draw(
+    contender: Contender, sent: Sent, media: Mapping[str, Medium], name: str, power: Sequence[float]
+) -> Mapping[str, Output]:
+    """What the decoder makes of one draw of the noise at every receiver."""
+    plan, shape = contender.plan, sent.symbols.shape[1:]
+    digest = hashlib.sha256(name.encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    valid = plan.occupied.any(0).expand(shape)
+    received = {}
+    for receiver, medium in media.items():
+        noise_var = medium.noise_var.expand(shape)
+        symbols = superpose(sent.symbols, medium.channel, noise_var, generator) * valid
+        received[receiver] = Received.for_plan(plan, symbols=symbols, noise_var=noise_var, channel=medium.channel, power=power)
+    return contender.decode(received, sent.side).outputs

@@ -1,0 +1,1 @@
+"""The ADALM-Pluto's protocol: IIOD over TCP. Facts: docs/virtual-pluto.md."""

@@ -1,0 +1,1 @@
+"""SoapyRemote's protocol over TCP. Facts: docs/virtual-soapy.md."""

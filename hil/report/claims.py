@@ -1,0 +1,69 @@
+"""What papers claim of the schemes at hand, and what these results say to it. The claims stand beside the schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hil.models.card import Claim, SchemeEntry
+from hil.registry import SCHEMES
+from hil.report.orders import Order
+from hil.report.panel import Panel
+
+__all__ = ["Held", "claims", "held_against"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A claim held against one order of the schemes, SNR by SNR.
+
+    Attributes:
+        snrs: that the claim is about and that were compared.
+        agree: of them, those where the means agree with it.
+        supported, contradicted: of them, those where the paired 95 % interval lies wholly on the claim's side, or on the
+            other; None where there is no interval.
+    """
+
+    snrs: int
+    agree: int
+    supported: int | None
+    contradicted: int | None
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        text = f"the means agree at {self.agree} of {self.snrs} SNRs"
+        if self.supported is None:
+            return text
+        return f"{text}, paired 95 % intervals support it at {self.supported} and contradict it at {self.contradicted}"
+
+
+def claims(panel: Panel) -> Iterator[Claim]:
+    """Claims about the panel's headline, of which both schemes have points in it."""
+    known = SCHEMES.builtin
+    for name in panel.schemes:
+        entry = known.get(name)
+        for claim in entry.claims if isinstance(entry, SchemeEntry) else ():
+            if claim.metric == panel.metric.name and {claim.first, claim.second} <= set(panel.schemes):
+                yield claim
+
+
+def held_against(claim: Claim, order: Order) -> Held | None:
+    """What an order says to a claim; None if it has none of its SNRs."""
+    limit = claim.up_to_snr_db
+    targets = [
+        target
+        for target, values in order.values.items()
+        if {claim.first, claim.second} <= set(values) and (limit is None or target <= limit)
+    ]
+    if not targets:
+        return None
+    gains = [order.gain(target, claim.first, claim.second) for target in targets]
+    said = [order.says(target, claim.first, claim.second) for target in targets]
+    compared = said.count(None) < len(said)
+    return Held(
+        snrs=len(targets),
+        agree=sum(gain > 0 or (gain == 0 and claim.relation == "≥") for gain in gains),
+        supported=said.count(1) if compared else None,
+        contradicted=said.count(-1) if compared else None,
+    )

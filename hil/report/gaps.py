@@ -1,0 +1,87 @@
+"""Plots of what lies between air and simulation: the difference of the headline, the receiver's loss."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from hil.report.axes import DASHED, DOTTED, Places, legend, marks, new_axes
+from hil.report.findings import BASES, LOSS_LIMIT_DB, MEAN_SHARE
+from hil.report.panel import Panel
+from hil.report.svg import new_figure
+from hil.report.theme import MUTED, WARN, looks
+from hil.report.view import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["agreement", "receiver_loss"]
+
+
+def agreement(view: View, panel: Panel, *, width: float = 5.4, height: float = 3.9) -> Figure:
+    """Air − simulation with simultaneous intervals, the bound of a point, and that of a scheme's mean."""
+    metric = panel.metric
+    figure = new_figure(width, height)
+    axes, places, style = new_axes(figure), Places(view, panel, by_scheme=panel.crowded), looks(view)
+    axes.axhline(0, color=MUTED, linewidth=0.9)
+    bound = metric.on_axis(panel.agreement[0].bound)
+    for level, line, colour in ((bound * MEAN_SHARE, DOTTED, MUTED), (bound, DASHED, WARN)):
+        for side in (-level, level):
+            axes.axhline(side, color=colour, linewidth=1, linestyle=line)
+    names = [name for name in panel.schemes if any(item.scheme == name for item in panel.agreement)]
+    step = _step(panel.targets, len(names))
+    extent = 1.1 * bound
+    for index, name in enumerate(names):
+        own = sorted((item for item in panel.agreement if item.scheme == name), key=lambda item: item.snr_db_target)
+        shift = 0.0 if places.columns else step * (index - (len(names) - 1) / 2)
+        values = [metric.on_axis(item.difference) for item in own]
+        low = [metric.on_axis(item.simultaneous_ci[0]) for item in own]
+        high = [metric.on_axis(item.simultaneous_ci[1]) for item in own]
+        extent = max(extent, *(-1.06 * end for end in low), *(1.06 * end for end in high))
+        axes.errorbar(
+            [places.x(name, item.snr_db_target) + shift for item in own],
+            values,
+            yerr=[[v - e for v, e in zip(values, low, strict=True)], [e - v for v, e in zip(values, high, strict=True)]],
+            elinewidth=1.2, capsize=2.5, linestyle="none", label=None if places.columns else view.label(name),
+            **marks(style[name]),
+        )  # fmt: skip
+    axes.set_ylim(-extent * (1 if places.columns else 1.22), extent)  # room for the legend
+    unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
+    axes.set_ylabel(f"{metric.title}: air − simulation{unit}")
+    axes.set_title(f"Air − simulation {BASES.get(panel.agreement[0].snr_basis, '')}")
+    places.axis(axes, "SNR target (dB)")
+    legend(figure, axes, "lower right", ncols=max(1, len(names)))
+    return figure
+
+
+def _step(targets: list[float], schemes: int) -> float:
+    """Distance between schemes at one SNR, so that those of the next SNR stay apart (dB)."""
+    gaps = [high - low for low, high in pairwise(targets)]
+    return min(0.5, 0.7 * min(gaps, default=1.0) / max(1, schemes))
+
+
+def receiver_loss(view: View, panel: Panel, *, width: float = 5.4, height: float = 3.9) -> Figure:
+    """Receiver loss against SNR, with the limit."""
+    figure = new_figure(width, height)
+    axes, places, style = new_axes(figure), Places(view, panel, by_scheme=panel.crowded), looks(view)
+    axes.axhline(0, color=MUTED, linewidth=0.9)
+    axes.axhline(LOSS_LIMIT_DB, color=WARN, linewidth=1, linestyle=DASHED, label=f"limit {LOSS_LIMIT_DB:g} dB")
+    lowest, highest = 0.0, LOSS_LIMIT_DB
+    for name in panel.schemes:
+        own = [
+            (places.x(name, point.snr_db), point.air.receiver_loss_db)
+            for point in panel.of(name)
+            if point.air and point.air.receiver_loss_db is not None
+        ]
+        lowest = min([lowest, *(loss for _, loss in own)])
+        highest = max([highest, *(loss for _, loss in own)])
+        if own:
+            line: dict[str, Any] = {} if places.columns else {"linewidth": 1.4, "label": view.label(name)}
+            dashes = "none" if places.columns else style[name].dashes
+            axes.plot([x for x, _ in own], [loss for _, loss in own], linestyle=dashes, **line, **marks(style[name]))
+    axes.set_ylim(lowest - 0.1, highest + 0.15 * (1 + highest - lowest))  # room for the legend
+    axes.set_ylabel("link SNR − effective SNR (dB)")
+    axes.set_title("Receiver loss")
+    places.axis(axes, "SNR of the link, measured (dB)")
+    legend(figure, axes, "upper right", ncols=2)
+    return figure

@@ -1,0 +1,1 @@
+"""Results: rows, intervals, comparisons, and the document that a run leaves."""

@@ -1,0 +1,188 @@
+"""Rows of the document: one scheme at one SNR, judged by one goal, from one source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, headline
+from hil.models.card import Card
+from hil.models.contract import Plan
+from hil.results.document import MetricValue, Row, rounded
+from hil.results.sample import Sample
+from hil.results.statistics import metric_intervals
+
+__all__ = ["Subject", "mean_uses", "reference_row", "scored_row", "simulated_row"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Who is judged, and by what.
+
+    Attributes:
+        scheme: its name in the results.
+        card, plan: the scheme's.
+        goal, options: what judges.
+        metrics: `Goal.metrics_for` the data set at the scheme's image size.
+        clusters: int64 [distinct task].
+        dropped: tasks that the data set cannot answer.
+        receiver: whose output it is; None where the scheme makes one for all receivers.
+    """
+
+    scheme: str
+    card: Card
+    plan: Plan
+    goal: Goal
+    options: GoalOptions
+    metrics: tuple[Metric, ...]
+    clusters: Tensor
+    dropped: int = 0
+    receiver: str | None = None
+
+
+def scored_row(subject: Subject, tasks: PerTask, index: Tensor, *, source: Literal["air", "noiseless"], **more: Any) -> Row:
+    """A row for tasks judged one by one, over the air or without a channel.
+
+    Args:
+        subject: who and by what.
+        tasks: how they were answered.
+        index: int64 [task], the distinct task of each.
+        source: of the row.
+        more: further keys.
+    """
+    sample = Sample(tasks=tasks, index=index)
+    counts = {
+        "tasks": len(tasks),
+        "distinct_tasks": len(index.unique()),
+        "identities": len(subject.clusters[index].unique()),
+    }
+    metrics = _metric_values(subject.metrics, sample, subject.clusters)
+    return _row(subject, metrics, {"source": source, **counts, **more})
+
+
+def simulated_row(subject: Subject, sample: Sample, *, basis: str, **more: Any) -> Row:
+    """A row for a simulation: only the headline, averaged over noise draws.
+
+    Args:
+        subject: who and by what.
+        sample: what the headline is made of, of every task in every draw.
+        basis: SNR that was drawn at.
+        more: further keys.
+    """
+    metric = headline(subject.goal)
+    counts = {
+        "tasks": len(sample),
+        "distinct_tasks": len(sample.index.unique()),
+        "identities": len(subject.clusters[sample.index].unique()),
+        "draws": 1 if sample.draw is None else len(sample.draw.unique()),
+    }
+    metrics = _metric_values((metric,), sample, subject.clusters)
+    return _row(subject, metrics, {"source": "simulation", "snr_basis": basis, **counts, **more})
+
+
+def reference_row(goal: Goal, metrics: tuple[Metric, ...], name: str, found: float | PerTask, *, clusters: Tensor) -> Row:
+    """A row for what needs no scheme (`Judge.references`).
+
+    Args:
+        goal: whose reference it is.
+        metrics: `Goal.metrics_for` the data set.
+        name: of the reference.
+        found: the headline's expected value (chance), without an interval; or answers of all distinct tasks.
+        clusters: int64 [distinct task].
+    """
+    if isinstance(found, PerTask):
+        values = _metric_values(metrics, Sample(tasks=found, index=torch.arange(len(found))), clusters)
+    else:
+        metric = headline(goal)
+        value = MetricValue(
+            value=found,
+            n=len(clusters),
+            unit=metric.unit,
+            better=metric.better,
+            headline=True,
+            title=metric.title or metric.name,
+        )
+        values = {metric.name: value}
+    own: dict[str, Any] = {
+        "scheme": name,
+        "kind": "bound",
+        "goal": goal.name,
+        "goal_version": goal.version,
+        "source": "noiseless",
+        "tasks": len(clusters),
+        **_flat(metrics, values),
+        "metrics": {key: value.model_dump() for key, value in values.items()},
+    }
+    return Row.model_validate(rounded(own))
+
+
+def _metric_values(metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor) -> dict[str, MetricValue]:
+    """Each metric with its interval; the headline also without the tasks that were lost."""
+    kept = sample.tasks.rows(sample.tasks.scored)
+    intervals = metric_intervals(metrics, sample, clusters) if len(sample) else [None] * len(metrics)
+    return {
+        metric.name: MetricValue(
+            value=sample.value(metric),
+            ci=interval,
+            n=len(sample),
+            unit=metric.unit,
+            better=metric.better,
+            headline=metric.headline,
+            title=metric.title or metric.name,
+            scored=_scored(metric, sample, kept) if metric.headline else None,
+        )
+        for metric, interval in zip(metrics, intervals, strict=True)
+    }
+
+
+def _scored(metric: Metric, sample: Sample, kept: PerTask) -> float:
+    return sample.value(metric) if len(kept) == len(sample) else metric.of(kept)
+
+
+def _flat(metrics: tuple[Metric, ...], values: Mapping[str, MetricValue]) -> dict[str, Any]:
+    """The metrics as keys of the row itself: NAME, and for the headline NAME_ci and NAME_scored."""
+    flat: dict[str, Any] = {metric.name: None for metric in metrics}
+    for name, value in values.items():
+        flat |= {name: value.value}
+        if value.headline:
+            flat |= {f"{name}_ci": value.ci, f"{name}_scored": value.scored}
+    return flat
+
+
+def _row(subject: Subject, metrics: Mapping[str, MetricValue], more: Mapping[str, Any]) -> Row:
+    plan, card = subject.plan, subject.card
+    options = subject.options.model_dump(mode="json")
+    own = {
+        "scheme": subject.scheme,
+        "access": plan.access,
+        "kind": card.kind,
+        "goal": subject.goal.name,
+        "goal_version": subject.goal.version,
+        "receiver": subject.receiver,
+        "uses": _uses(plan),
+        "dropped_tasks": subject.dropped,
+        "csi": {"tx": plan.tx_csi, "rx": plan.rx_csi},
+        "fading": "none",
+        "snr_train_db": card.snr_train_db,
+        "training_seed": card.training_seed,
+        "frames": None,
+        "options": options,
+        **{name: value if plan.uses else None for name, value in options.items()},
+        **_flat(subject.metrics, metrics),
+    }
+    return Row.model_validate(
+        rounded({**own, **more, "metrics": {name: value.model_dump() for name, value in metrics.items()}})
+    )
+
+
+def _uses(plan: Plan) -> list[int | float] | None:
+    return [int(count) for count in plan.occupied.sum(1)] if plan.uses else None
+
+
+def mean_uses(plan: Plan, length: Tensor | None) -> Sequence[int | float] | None:
+    """Uses a task of each transmitter, the mean where codewords vary in length."""
+    return _uses(plan) if length is None else length.to(torch.float64).mean(1).tolist()

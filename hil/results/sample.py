@@ -1,0 +1,83 @@
+"""The same distinct tasks answered one way: what intervals and comparisons are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hil.errors import ShapeError
+from hil.goals.contract import Metric, PerTask
+
+__all__ = ["Sample"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Answers to distinct tasks, some of which may be answered several times.
+
+    Attributes:
+        tasks: one row an answer.
+        index: int64 [row], the distinct task that it answers.
+        draw: int64 [row], 0, 1, …: the independent repetition (noise draw) that it belongs to, each of which is aggregated by
+            itself, and then averaged; None: all rows are one experiment.
+
+    Raises:
+        ShapeError: the lengths differ.
+    """
+
+    tasks: PerTask
+    index: Tensor
+    draw: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("index", "draw"):
+            rows = getattr(self, name)
+            if rows is not None and (rows.dtype != torch.int64 or rows.shape != (len(self.tasks),)):
+                raise ShapeError(f"Sample.{name} must be int64 [{len(self.tasks)}], not {rows.dtype} {list(rows.shape)}.")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def of_tasks(self, wanted: Tensor) -> Sample:
+        """The answers to some distinct tasks, int64 [n]."""
+        keep = torch.isin(self.index, wanted)
+        if bool(keep.all()):
+            return self
+        return Sample(tasks=self.tasks.rows(keep), index=self.index[keep], draw=None if self.draw is None else self.draw[keep])
+
+    def by_task(self, name: str) -> Tensor:
+        """Mean of one value over each distinct task's answers, float64 [distinct task that was answered], in their order."""
+        _, place, counts = self.index.unique(return_inverse=True, return_counts=True)
+        totals: Tensor = torch.zeros(len(counts), dtype=torch.float64)
+        totals.index_add_(0, place, self.tasks.values[name].double())
+        means: Tensor = totals / counts
+        return means
+
+    def value(self, metric: Metric) -> float:
+        """A metric of the answers, of each draw by itself and then averaged; NaN of none."""
+        if not len(self):
+            return float("nan")
+        if self.draw is None or metric.aggregate is None:
+            return metric.of(self.tasks)
+        return float(self.over(metric, torch.ones(int(self.index.max()) + 1, dtype=torch.float64)))
+
+    def over(self, metric: Metric, weights: Tensor) -> Tensor:
+        """A metric of many drawings of the distinct tasks at once.
+
+        Args:
+            metric: what is aggregated.
+            weights: float64 [..., distinct task], how often each is drawn.
+
+        Returns:
+            float64 [...].
+        """
+        return self.over_rows(metric, weights[..., self.index])
+
+    def over_rows(self, metric: Metric, weights: Tensor) -> Tensor:
+        """The same with the weights of the answers themselves, float64 [..., row]."""
+        if self.draw is None or metric.aggregate is None:
+            return metric.over(self.tasks, weights)
+        draws = [self.draw == number for number in self.draw.unique()]
+        return torch.stack([metric.over(self.tasks.rows(own), weights[..., own]) for own in draws]).mean(0)

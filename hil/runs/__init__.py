@@ -1,0 +1,1 @@
+"""Runs: measure, replay, score, simulate, send. Each is a readable list of steps."""

@@ -1,0 +1,133 @@
+"""What a run measures and how: one `run.toml`. Default < file < flag."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from hil.config import Config, validate
+from hil.points.kinds import Energy
+from hil.registry import DATASETS, SCHEMES
+
+__all__ = ["RunConfig", "SendConfig", "Simulate"]
+
+Simulate = Literal["none", "awgn", "channel"]
+SNRS_DB = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
+
+
+class _OnBench(Config):
+    """What everything that sends has in common.
+
+    Attributes:
+        bench: name or path of the bench.
+        frame: settings of `hil.phy.frame.FrameConfig`, in the place of those that are sized for the plan.
+        receiver: settings of `hil.phy.reception.ReceiverConfig`, in the place of those that fit the bench.
+        air_seed: of the simulated air (noise, fading, oscillators); None: the bench file's.
+    """
+
+    bench: str = "builtin"
+    frame: dict[str, Any] = Field(default_factory=dict)
+    receiver: dict[str, Any] = Field(default_factory=dict)
+    air_seed: int | None = Field(None, ge=0)
+
+    @field_validator("frame")
+    @classmethod
+    def _frame_fits(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if not given:
+            return given
+        from hil.phy.frame import FrameConfig
+
+        validate(FrameConfig, given, "frame")
+        return given
+
+    @field_validator("receiver")
+    @classmethod
+    def _receiver_fits(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if not given:
+            return given
+        from hil.phy.reception import ReceiverConfig
+
+        validate(ReceiverConfig, given, "receiver")
+        return given
+
+
+class RunConfig(_OnBench):
+    """What is measured.
+
+    Attributes:
+        dataset: spec of the data set.
+        schemes: names, weights files or ``path.py:Class``, in the order in which they take turns.
+        goals: what judges them; empty: all that the schemes' outputs and the data set allow.
+        options: of goals, by the goal's name.
+        models: folder of trained weights; None: the usual places.
+        simulate: ``awgn``: no radio at all, the mathematical channel.
+        snr_db: targets for a unit-power transmitter (dB).
+        tasks: tasks sent per scheme and SNR (rounded up to whole frames); distinct_tasks: distinct ones among them.
+        max_frame_uses: most payload uses of a frame; fewer tasks ride in one, or a task in several, where it would have more.
+        energy: how transmit power is counted.
+        fading: ``emulated``: each task is multiplied by a drawn CN(0, 1) at its transmitter. Links of the bench that fade need
+            nothing here.
+        seed: of task choice, fades, frames and simulation.
+        draws: noise draws of a simulation.
+    """
+
+    dataset: str = Field(default_factory=lambda: DATASETS.defaults()[0])
+    schemes: tuple[str, ...] = Field(default_factory=SCHEMES.defaults, min_length=1)
+    goals: tuple[str, ...] = ()
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    models: str | None = None
+    simulate: Literal["none", "awgn"] = "none"
+    snr_db: tuple[float, ...] = Field(SNRS_DB, min_length=1)
+    tasks: int = Field(2016, ge=1)
+    distinct_tasks: int = Field(1008, ge=1)
+    max_frame_uses: int = Field(8064, ge=48)
+    energy: Energy = "per_use"
+    fading: Literal["none", "emulated"] = "none"
+    seed: int = Field(1, ge=0)
+    draws: int = Field(20, ge=1)
+
+    @field_validator("snr_db")
+    @classmethod
+    def _in_range(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not -20 <= value <= 60 for value in values):
+            raise ValueError("each SNR must lie in −20…60 dB")
+        return values
+
+    @property
+    def tasks_per_frame(self) -> int:
+        """Tasks in one frame, as asked for."""
+        from hil.phy.frame import FrameConfig  # the command line's help needs these models without torch
+
+        return validate(FrameConfig, self.frame, "frame").tasks_per_frame
+
+    @property
+    def sent_tasks(self) -> int:
+        """Tasks sent per scheme and SNR where frames are as asked for: whole frames."""
+        per_frame = max(1, self.tasks_per_frame)
+        return math.ceil(self.tasks / per_frame) * per_frame
+
+    def resolved(self, schemes: Sequence[str], goals: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> RunConfig:
+        """The same with full names, all options, and no more distinct tasks than are sent."""
+        return self.model_copy(
+            update={
+                "schemes": tuple(schemes),
+                "goals": tuple(goals),
+                "options": {name: dict(own) for name, own in options.items()},
+                "distinct_tasks": min(self.distinct_tasks, self.sent_tasks),
+            }
+        )
+
+
+class SendConfig(_OnBench):
+    """What `hil send` does with a stranger's symbols.
+
+    Attributes:
+        snr_db: target of each link (dB).
+        normalize: scale each transmitter to mean |x|² = 1 first.
+    """
+
+    snr_db: float = Field(15.0, ge=-20, le=60)
+    normalize: bool = False

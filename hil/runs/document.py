@@ -1,0 +1,57 @@
+"""Points as measured and simulated -> the whole result: the one place where a run's document is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hil.models.contract import Sent
+from hil.results.compare import agreement_rows, comparison_rows, summary
+from hil.results.document import ResultsDocument, Row
+from hil.runs.beside import Beside
+from hil.runs.config import RunConfig
+from hil.runs.progress import Report
+from hil.runs.steps import noiseless_samples, reference_rows
+from hil.runs.work import Work
+
+__all__ = ["document"]
+
+
+def document(
+    config: RunConfig,
+    work: Work,
+    rows: Sequence[Row],
+    beside: Beside,
+    sent: Mapping[str, Sent],
+    report: Report,
+    **more: Any,
+) -> ResultsDocument:
+    """Points as measured and simulated -> the whole result.
+
+    Args:
+        config: resolved.
+        work: data set, tasks, schemes, goals.
+        rows: measured.
+        beside: simulated beside them.
+        sent: symbols of the distinct tasks by scheme, for the rows without a channel.
+        report: told how far it is.
+        more: further keys of the document.
+    """
+    with report.stage("noiseless references", 1) as progress:
+        references = reference_rows(work, sent)
+        noiseless = noiseless_samples(work, sent) if any(row.source == "air" for row in rows) else {}
+        progress(1)
+    points = [*rows, *beside.rows, *references]
+    agreement = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
+    return ResultsDocument(
+        **{
+            "status": "complete",
+            "points": points,
+            "agreement": agreement,
+            "comparisons": comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals),
+            "summary": summary(points, agreement),
+            "experiment": config.model_dump(mode="json"),
+            "dataset": {"spec": work.dataset_spec, "fingerprint": work.fingerprint},
+            **more,
+        }
+    )

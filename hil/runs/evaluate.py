@@ -1,0 +1,63 @@
+"""How well a scheme does without a radio, for the metrics beside its weights: noiseless, and over AWGN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from hil.datasets.dataset import Dataset, Split
+from hil.goals.contract import headline
+from hil.models.contract import Scheme
+from hil.models.training.examples import Examples
+from hil.points.simulate import Medium, awgn_noise, simulate
+from hil.runs.work import bind, fitting_goals
+
+__all__ = ["accuracies", "evaluate"]
+
+TEST_SNRS_DB = (-6.0, 0.0, 6.0, 12.0, 15.0)
+TEST_TASKS = 2000
+NOISE_DRAWS = 4
+
+
+def evaluate(scheme: Scheme, held_out: Examples, data: Dataset) -> dict[str, Any]:
+    """Headline of the first goal that fits, on validation identities and on the test split."""
+    found: dict[str, Any] = {"test": accuracies(scheme, data)}
+    if held_out.classes > 1:
+        split = Split.people(
+            images=held_out.images,
+            identities=held_out.identities,
+            cameras=held_out.cameras,
+            names=[f"held-out {index}" for index in range(len(held_out.labels))],
+        )
+        validation = Dataset(name=f"{data.name} (validation)", train=split, query=split, gallery=split, pairing=data.pairing)
+        found = {"validation": accuracies(scheme, validation), **found}
+    return found
+
+
+def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
+    """The headline on the tasks of a data set, noiseless and averaged over noise draws at each SNR; shares in percent."""
+    goals, options = fitting_goals((), {scheme.card.name: scheme}, data, {})
+    name, goal = next(iter(goals.items()))
+    tasks = goal.tasks(data, views=scheme.plan.transmitters, seed=0, limit=TEST_TASKS)
+    metric = headline(goal)
+    scale = 100 if metric.unit == "share" else 1
+    contender = bind(scheme.card.name, scheme, data, tasks, {name: goal}, options)
+
+    def sent_at(snr_db: float) -> Any:
+        told = [snr_db] * scheme.plan.transmitters if scheme.plan.tx_csi != "none" else None
+        return contender.encode(told)
+
+    sent = sent_at(max(TEST_SNRS_DB))
+    scored = contender.score(contender.noiseless(sent), torch.arange(len(tasks)))
+    value = metric.of(next(iter(scored.values())))
+    found: dict[str, Any] = {"goal": name, "metric": metric.name, "tasks": len(tasks), "noiseless": round(scale * value, 2)}
+    if not scheme.plan.uses:
+        return found
+    for snr_db in TEST_SNRS_DB:
+        if scheme.plan.tx_csi != "none":
+            sent = sent_at(snr_db)
+        medium = Medium(noise_var=awgn_noise(scheme.plan, [snr_db]))
+        samples = simulate(contender, sent, dict.fromkeys(scheme.plan.receivers, medium), draws=NOISE_DRAWS, seed=0)
+        found[f"{snr_db:g} dB"] = round(scale * next(iter(samples.values())).value(metric), 2)
+    return found

@@ -1,0 +1,195 @@
+"""The points of a run: what is sent, in which frames, in which order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from hil.errors import ConfigError
+from hil.models.contract import Plan, Sent
+from hil.phy.frame import sounding_cost_db
+from hil.phy.receive import ReceiverConfig
+from hil.points.contender import Contender
+from hil.points.fragments import fragments_needed
+from hil.points.kinds import Fading
+from hil.points.on_air import ALIGNMENT_TRIES, sounding_frames
+from hil.points.simulate import seed_of
+from hil.points.spec import PointSpec, Reception, frame_for, receiver_for, transmit_power
+from hil.radios.bench import BenchConfig
+from hil.runs.config import RunConfig
+from hil.units import power_to_db
+
+__all__ = [
+    "check_plan",
+    "check_scorable",
+    "drawn_fade",
+    "fading_of",
+    "plan_points",
+    "receivers_of",
+    "repeated",
+    "sounding_cost",
+]
+
+FADES_AT_ONCE = 1024
+
+
+def fading_of(config: RunConfig, bench: BenchConfig) -> Fading:
+    """Where links fade: in the air of the bench, at the transmitter where that is asked for, or nowhere.
+
+    Raises:
+        ConfigError: both.
+    """
+    in_air = any(link.fading != "none" for link in bench.links)
+    if in_air and config.fading != "none":
+        raise ConfigError(f"bench '{bench.name}' has fading links already; leave fading = \"{config.fading}\" out")
+    return "air" if in_air else config.fading
+
+
+def receivers_of(bench: BenchConfig, config: RunConfig) -> dict[str, ReceiverConfig]:
+    """How each receiver of the bench receives."""
+    return {one.name: receiver_for(bench, config.receiver) for one in bench.receivers}
+
+
+def check_scorable(bench: BenchConfig, contenders: Mapping[str, Contender], fading: Fading) -> None:
+    """Refuse what cannot be sent, or would print numbers that mean nothing (SIGNALS.md, "Received").
+
+    Raises:
+        ConfigError: too few transmitters or receivers; fading links without channel knowledge at the receiver; or superposed
+            without alignment.
+    """
+    for name, contender in contenders.items():
+        plan = contender.plan
+        if plan.transmitters > len(bench.transmitters):
+            raise ConfigError(
+                f"scheme '{name}' needs {plan.transmitters} transmitters, bench '{bench.name}' has {len(bench.transmitters)}; "
+                "choose other --schemes, or another bench"
+            )
+        if len(plan.receivers) > len(bench.receivers):
+            raise ConfigError(
+                f"scheme '{name}' needs {len(plan.receivers)} receivers, bench '{bench.name}' has {len(bench.receivers)}"
+            )
+        if plan.rx_csi == "channel":
+            continue
+        if fading == "air":
+            raise ConfigError(
+                f"bench '{bench.name}' has fading links, and scheme '{name}' knows no channel (rx_csi = \"{plan.rx_csi}\"): "
+                "its accuracy there would mean nothing; use a bench without fading and --fading emulated, or hil send"
+            )
+        if plan.superposed and bench.clock != "shared":
+            raise ConfigError(
+                f"scheme '{name}' superposes transmitters and needs them aligned (h = 1), which the independent oscillators of "
+                f"bench '{bench.name}' do not allow; choose schemes that do not, or a bench on a shared reference"
+            )
+        if plan.superposed and len(plan.receivers) > 1:
+            raise ConfigError(
+                f"scheme '{name}' superposes transmitters for several receivers without channel knowledge; transmitters can be "
+                'aligned at one receiver only (give its plan rx_csi = "channel")'
+            )
+
+
+def check_plan(config: RunConfig, contenders: Mapping[str, Contender], bench: BenchConfig) -> None:
+    """Refuse, before any radio is opened, what cannot be planned or scored.
+
+    Raises:
+        ConfigError: see `check_scorable`; or frames that cannot be made.
+    """
+    check_scorable(bench, contenders, fading_of(config, bench))
+    plan_points(config, contenders, bench, {one.name: 1.0 for one in bench.receivers})
+
+
+def plan_points(
+    config: RunConfig, contenders: Mapping[str, Contender], bench: BenchConfig, full_scales: Mapping[str, float]
+) -> list[PointSpec]:
+    """All points of a run, in the order in which they are measured: at each SNR the schemes take turns."""
+    receivers = receivers_of(bench, config)
+    fading = fading_of(config, bench)
+    powers = {name: transmit_power(one.plan.occupied, config.energy) for name, one in contenders.items()}
+    lowest = min(config.snr_db) + power_to_db(min(min(power) for power in powers.values()))
+    frame = frame_for(next(iter(receivers.values())), lowest, given=config.frame, fading=fading)
+    points = []
+    number = sounding_frames(fading=fading == "air")
+    for target in config.snr_db:
+        for name, contender in contenders.items():
+            plan = contender.plan
+            fragments, per_frame = _shape(config, plan, fading, frame.tasks_per_frame)
+            tasks = math.ceil(config.tasks / per_frame) * per_frame if fragments == 1 else config.tasks
+            spec = PointSpec(
+                scheme=name,
+                energy=config.energy,
+                power=powers[name],
+                fading=fading,
+                snr_db_target=target,
+                occupied=tuple(tuple(bool(use) for use in row) for row in plan.occupied),
+                tasks=tasks,
+                distinct_tasks=len(contender.tasks),
+                fragments=fragments,
+                first_frame=number + ALIGNMENT_TRIES,
+                frame=frame.model_copy(update={"tasks_per_frame": per_frame}),
+                receptions=_receptions(plan, receivers, full_scales),
+                rx_csi=plan.rx_csi,
+            )
+            points.append(spec)
+            number += spec.frames + ALIGNMENT_TRIES  # frames ahead of each point for sounding
+    return points
+
+
+def _shape(config: RunConfig, plan: Plan, fading: Fading, asked: int) -> tuple[int, int]:
+    """Fragments of a task, and tasks (or fragments) in a frame."""
+    cells = int(plan.occupied.any(0).sum())
+    fragments = fragments_needed(plan.occupied, config.max_frame_uses)
+    if fragments > 1:
+        return fragments, 1
+    if fading == "air":  # a fade per frame must be a fade per task
+        if "tasks_per_frame" in config.frame and asked != 1:
+            raise ConfigError(f"on fading links a frame carries one task; leave frame.tasks_per_frame = {asked} out")
+        return 1, 1
+    return 1, max(1, min(asked, config.max_frame_uses // max(1, cells)))
+
+
+def _receptions(plan: Plan, receivers: Mapping[str, ReceiverConfig], full_scales: Mapping[str, float]) -> tuple[Reception, ...]:
+    """The receivers that a plan uses: its own are the bench's, in order."""
+    used = list(receivers.items())[: len(plan.receivers)]
+    return tuple(
+        Reception(
+            name=name,
+            full_scale=full_scales[name],
+            receiver=receiver.model_copy(update={"aligned": not plan.superposed or (receiver.aligned and index == 0)}),
+        )
+        for index, (name, receiver) in enumerate(used)
+    )
+
+
+def drawn_fade(seed: int, transmitters: int, tasks: int) -> Tensor:
+    """Emulated fades: f ~ CN(0, 1), complex64 [tx, task].
+
+    A function of the seed, transmitter and task alone: every scheme and SNR of a run meets the same fades. They are drawn in
+    whole blocks, for what torch draws of a few numbers hangs on how many are asked for.
+    """
+    rows = []
+    for tx in range(transmitters):
+        blocks = []
+        for block in range(math.ceil(tasks / FADES_AT_ONCE)):
+            generator = torch.Generator().manual_seed(seed_of(seed, "fade", tx, block))
+            blocks.append(torch.randn(FADES_AT_ONCE, dtype=torch.complex64, generator=generator))
+        rows.append(torch.cat(blocks)[:tasks])
+    return torch.stack(rows)
+
+
+def repeated(sent: Sent, index: Tensor) -> Sent:
+    """Every task sent, from the distinct ones: int64 [task]."""
+    return Sent(
+        symbols=sent.symbols[:, index],
+        length=None if sent.length is None else sent.length[:, index],
+        side=None if sent.side is None else {name: value[index] for name, value in sent.side.items()},
+    )
+
+
+def sounding_cost(points: Sequence[PointSpec]) -> tuple[float, float]:
+    """Effective SNR that channel estimation costs at the plan's lowest SNR, and that SNR (dB)."""
+    frame, receiver = points[0].frame, points[0].receptions[0].receiver
+    lowest = min(point.snr_db_target + power_to_db(min(point.power)) for point in points)
+    cost = sounding_cost_db(lowest, taps=receiver.taps, active=frame.numerology.active, symbols=frame.sounding_symbols)
+    return cost, lowest

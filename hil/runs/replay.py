@@ -1,0 +1,303 @@
+"""Capture -> score: the same table from the file, and other questions to it. Enters at reception, shares what follows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hil.captures import Capture, FrameKind, FrameStatus, PointRecord
+from hil.config import validate
+from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
+from hil.goals.contract import headline
+from hil.models.contract import Scheme, Sent
+from hil.points.receive import Collection, Collector, combined_sha256
+from hil.points.spec import PointSpec
+from hil.results.document import ResultsDocument, Row
+from hil.runs.beside import Beside, beside_channel, beside_point
+from hil.runs.config import RunConfig, Simulate
+from hil.runs.document import document
+from hil.runs.progress import Report
+from hil.runs.steps import Measured, point_key, score_point
+from hil.runs.work import Work, load_work, point_labels
+
+__all__ = ["Question", "collect_point", "open_work", "replay"]
+
+TOLERANCE = 1e-4
+"""Largest difference of received symbols that other machines may show (SIGNALS.md, "Bit-identity")."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a capture is asked.
+
+    Attributes:
+        schemes: only these; snr_db: only these targets. Empty: all.
+        simulate: draw the same symbols through AWGN at the effective SNR, or through the captured channel, as well.
+        draws: noise draws of each distinct task in a simulation; None: the run's.
+    """
+
+    schemes: tuple[str, ...] = ()
+    snr_db: tuple[float, ...] = ()
+    simulate: Simulate = "none"
+    draws: int | None = None
+
+    def asks_for(self, spec: PointSpec) -> bool:
+        """Whether a point is meant."""
+        return (not self.schemes or spec.scheme in self.schemes) and (not self.snr_db or spec.snr_db_target in self.snr_db)
+
+
+def config_of(capture: Capture, changes: Mapping[str, Any]) -> RunConfig:
+    """The configuration that a capture was made with, with changes.
+
+    Raises:
+        CaptureFormatError: there is none.
+    """
+    experiment = capture.config.get("experiment")
+    if not isinstance(experiment, dict):
+        raise CaptureFormatError(f"{capture.path} holds no experiment, so there is nothing to score; was it made by hil send?")
+    return validate(RunConfig, {**experiment, **changes}, f"{capture.path}, experiment")
+
+
+def open_work(
+    capture: Capture,
+    config: RunConfig,
+    *,
+    home: Path | None = None,
+    other_weights: bool = False,
+    objects: Mapping[str, Scheme] | None = None,
+    chooser: str | None = None,
+) -> Work:
+    """The schemes, the data set and the goals that a capture is scored with.
+
+    Args:
+        capture: open.
+        config: that it was made with, with changes.
+        home: the user's bench folder.
+        other_weights: accept other weights than those on the air.
+        objects: schemes at hand by name.
+        chooser: name of the goal that chose the tasks; None: the configuration's first.
+
+    Raises:
+        ModelError: the weights at hand are not those that were on the air.
+        DatasetError: the data set at hand is not the one that was used.
+    """
+    work = load_work(config, home=home, objects=objects, chooser=chooser, receivers=capture.receivers)
+    for name, contender in work.contenders.items():
+        wanted = capture.models.get(name)
+        if wanted and wanted != contender.sha256 and not other_weights:
+            raise ModelError(
+                f"the weights of '{name}' at hand ({contender.sha256[:12]}…) are not those on the air ({wanted[:12]}…); "
+                "give their folder with --models, or score with these by --other-weights"
+            )
+    for name, fingerprint in capture.config.get("dataset", {}).get("fingerprints", {}).items():
+        at_hand = work.fingerprints.get(name)
+        if at_hand and fingerprint != at_hand:
+            raise DatasetError(
+                f"data set '{config.dataset}' is not the one of {capture.path} (fingerprint {at_hand[:12]}…, not "
+                f"{fingerprint[:12]}…); give the right one with --dataset"
+            )
+    return work
+
+
+def replay(
+    capture: Capture, config: RunConfig, work: Work, report: Report, question: Question | None = None
+) -> ResultsDocument:
+    """Receive, decode and score every point of a capture again.
+
+    Args:
+        capture: an open capture, complete or not.
+        config: it was made with.
+        work: its schemes, data set and goals.
+        report: told how far it is.
+        question: what it is asked; None: all of it, no simulation.
+
+    Returns:
+        results with `verification`: whether the bits were verified, or the tolerance.
+
+    Raises:
+        ConfigError: nothing in the capture fits the question.
+    """
+    asked = question or Question()
+    config = config.model_copy(update={"draws": asked.draws or config.draws})
+    records, chosen = _choose(capture, asked)
+    again = _Again()
+    beside = Beside(basis="channel" if asked.simulate == "channel" else "effective")
+    with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
+        for record, spec in chosen:
+            _check_labels(record, point_labels(work, spec))
+            point = _again_point(capture, record, spec, work)
+            progress(spec.frames)
+            if point is None:
+                continue
+            again.add(record, point)
+            for row in point.rows.values():
+                report.point(row)
+            if point.first.frames["scored"]:
+                _simulate(point, config, asked.simulate, beside)
+    if not again.rows:
+        raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
+    live = (capture.results or {}).get("received_sha256")
+    whole = capture.complete and len(chosen) == len(records)
+    return document(
+        config,
+        work,
+        again.rows,
+        beside,
+        again.encoded(work),
+        report,
+        received_sha256=again.sha256,
+        verification=again.verdict(live if whole else None),
+        capture=capture.path.name,
+        bench=capture.config.get("bench", {}).get("name"),
+        provenance=capture.provenance,
+        status="complete" if capture.complete else "stopped",
+    )
+
+
+def _choose(
+    capture: Capture, asked: Question
+) -> tuple[list[tuple[PointRecord, PointSpec]], list[tuple[PointRecord, PointSpec]]]:
+    """All points of a capture, and those meant.
+
+    Raises:
+        ConfigError: there is none, or none is meant.
+    """
+    records = [
+        (record, validate(PointSpec, record.attrs["spec"], f"point '{record.name}'"))
+        for record in capture.points
+        if record.attrs.get("kind") == "point"
+    ]
+    if not records:
+        raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
+    chosen = [(record, spec) for record, spec in records if asked.asks_for(spec)]
+    if not chosen:
+        have = ", ".join(record.name for record, _ in records)
+        raise ConfigError(f"{capture.path} has no point for that selection; its points: {have}")
+    return records, chosen
+
+
+def _check_labels(record: PointRecord, expected: Mapping[str, Any]) -> None:
+    """The tasks drawn now must be those that were sent; a change in how tasks are drawn would pair them wrongly."""
+    for name, values in record.labels.items():
+        if name in expected and not (values.shape == expected[name].shape and bool((values == expected[name]).all())):
+            raise DatasetError(
+                f"point '{record.name}' was sent with other tasks than this hil draws (label '{name}' differs); "
+                "replay it with the version that wrote it"
+            )
+
+
+def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tuple[dict[str, Collection], Sent, Tensor | None]:
+    """Receive a point's bursts again, as live.
+
+    Returns:
+        by receiver what was received; what was sent; and the fades, complex64 [tx, task] or None.
+    """
+    extra = record.extra
+    fade = torch.from_numpy(extra["fade"]) if "fade" in extra else None
+    sent = Sent(
+        symbols=torch.from_numpy(record.symbols),
+        length=torch.from_numpy(extra["length"]) if "length" in extra else None,
+        side={name: torch.from_numpy(value) for name, value in record.side.items()} or None,
+    )
+    found = {}
+    for index, reception in enumerate(spec.receptions):
+        collector = Collector(spec, sent.symbols, reception=index, fade=fade)
+        ledger = capture.ledger(record.index, reception.name)
+        damaged = set(ledger["burst"][ledger["status"] == FrameStatus.LATE].tolist())
+        for burst in capture.bursts(record.index, reception.name):
+            if burst.kind == FrameKind.FRAME:
+                number = int(burst.frame_numbers[0])
+                if burst.index in damaged:
+                    collector.miss(number, "late")
+                else:
+                    collector.add(burst.samples, number, burst.start, sent_at=burst.sent_at)
+        found[reception.name] = collector.finish()
+    return found, sent, fade
+
+
+def _again_point(capture: Capture, record: PointRecord, spec: PointSpec, work: Work) -> Measured | None:
+    """Receive and score a point again; None if none of its frames was sent."""
+    collections, sent, fade = collect_point(capture, record, spec)
+    if not any(bool(one.sent.any()) for one in collections.values()):
+        return None
+    more = {key: record.attrs.get(key) for key in ("tx_gain_db", "precoder_power_db", "precoder_limited")}
+    more |= {"point": record.index, "ended": (record.results or {}).get("ended")}
+    return score_point(work.contenders[spec.scheme], spec, sent, collections, more, fade=fade)
+
+
+def _simulate(point: Measured, config: RunConfig, how: Simulate, beside: Beside) -> None:
+    if how == "channel":
+        beside_channel(point, config, beside)
+    elif how == "awgn" and point.whole:
+        beside_point(point, config, beside, lambda steps: None)
+
+
+@dataclass(kw_only=True)
+class _Again:
+    """What came out, point by point, and how it compares with the live run."""
+
+    rows: list[Row] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    sent: dict[str, Sent] = field(default_factory=dict)
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, record: PointRecord, point: Measured) -> None:
+        """Note a point."""
+        self.rows += point.rows.values()
+        for one in point.collections.values():
+            self._digest.update(one.symbols.contiguous().numpy().tobytes())
+        self.checks.append(_check(record, point))
+
+    @property
+    def sha256(self) -> str:
+        """Over all received symbols."""
+        digest: str = self._digest.hexdigest()
+        return digest
+
+    def encoded(self, work: Work) -> dict[str, Sent]:
+        """Symbols of the distinct tasks by scheme, encoded anew."""
+        highest = max(row.snr_db_target or 0.0 for row in self.rows)
+        return {
+            name: one.encode([highest] * one.plan.transmitters if one.plan.tx_csi != "none" else None)
+            for name, one in work.contenders.items()
+        }
+
+    def verdict(self, live: str | None) -> dict[str, Any]:
+        """`verified`: "bits" (same SHA-256 as live), "tolerance" (within 1e-4), "different", or "unfinished"."""
+        states = {item["state"] for item in self.checks}
+        changed = sum(item.get("changed_decisions", 0) for item in self.checks)
+        worst = next((state for state in ("different", "tolerance", "unfinished") if state in states), "bits")
+        return {
+            "verified": worst,
+            "received_sha256_live": live,
+            "same_sha256": (self.sha256 == live) if live else None,
+            "largest_difference": max((item.get("largest_difference", 0.0) for item in self.checks), default=0.0),
+            "changed_decisions": changed,
+            "changed_top1": changed,  # the name it had before there were other goals
+            "points": self.checks,
+        }
+
+
+def _check(record: PointRecord, point: Measured) -> dict[str, Any]:
+    """How a point compares with what the live run stored of it."""
+    live = record.received
+    if record.received_sha256 is None or live is None:
+        return {"point": record.name, "state": "unfinished"}
+    again = torch.stack([one.symbols for one in point.collections.values()])
+    difference = float((again - torch.from_numpy(live)).abs().max())
+    stored = record.arrays
+    changed = 0
+    for key, tasks in point.scored.items():
+        name = headline(point.contender.goals[key[0]]).name
+        before = stored.get(point_key(key, name))
+        if before is not None:
+            changed += int((torch.from_numpy(before) != tasks.values[name]).sum())
+    same = combined_sha256(point.collections) == record.received_sha256
+    state = "bits" if same else "tolerance" if difference <= TOLERANCE else "different"
+    return {"point": record.name, "state": state, "largest_difference": difference, "changed_decisions": changed}

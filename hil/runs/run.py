@@ -1,0 +1,243 @@
+"""Plan -> air -> capture -> score: one run."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hil.captures import CaptureWriter, check_disk
+from hil.errors import RadioTimeoutError
+from hil.models.contract import Sent
+from hil.points.contender import Contender
+from hil.points.on_air import AirRun, OnAir, capture_needs
+from hil.points.receive import combined_sha256
+from hil.points.spec import PointSpec
+from hil.provenance import provenance
+from hil.radios.bench import BenchConfig
+from hil.radios.session import Bench
+from hil.results.document import ResultsDocument, Row
+from hil.runs.beside import Beside, beside_point
+from hil.runs.config import RunConfig
+from hil.runs.document import document
+from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated, sounding_cost
+from hil.runs.progress import Report
+from hil.runs.steps import Measured, point_key, score_point
+from hil.runs.work import Work, point_labels
+
+__all__ = ["run_on_air"]
+
+Save = Callable[[ResultsDocument], None]
+
+
+def run_on_air(
+    config: RunConfig,
+    bench_config: BenchConfig,
+    work: Work,
+    *,
+    capture: Path,
+    report: Report,
+    save: Save,
+    given: Mapping[str, Any] | None = None,
+    transmit: bool = False,
+) -> ResultsDocument:
+    """Measure all points over the air of a bench, keep every sample, score, simulate beside it.
+
+    Args:
+        config: what is measured, resolved.
+        bench_config: on which radios.
+        work: data set, tasks, schemes and goals.
+        capture: file to make.
+        report: told what happens.
+        save: called with the document, also with what was measured before the run was stopped or failed.
+        given: what was asked for of the configuration.
+        transmit: the operator allows real transmitters to send.
+
+    Raises:
+        HilError: what stopped the run; the capture keeps what was measured before. Radios that do not answer in time end a
+            point, not the run.
+    """
+    fading = fading_of(config, bench_config)
+    check_scorable(bench_config, work.contenders, fading)
+    about: dict[str, Any] = {
+        "started": _now(), "bench": bench_config.name, "capture": capture.name, "given": dict(given or {}),
+        "provenance": provenance(),
+    }  # fmt: skip
+    with Bench(bench_config, transmit=transmit) as bench:
+        points = plan_points(config, work.contenders, bench_config, bench.full_scales)
+        about["sounding_cost_db"] = _tell_plan(points, bench_config, capture, report)
+        with _writer(capture, config, bench_config, work, about["provenance"], len(points)) as writer:
+            air = AirRun(bench, writer, receivers_of(bench_config, config))
+            run = _Run(config, work, air, report)
+            try:
+                _calibrate(run, points, fading == "air", report)
+                about["links"] = [asdict(link) for link in air.links]
+                run.measure(points)
+                found = run.finish(**about)
+            except BaseException as err:
+                if run.rows:
+                    stopped = isinstance(err, KeyboardInterrupt | SystemExit)
+                    state = {"status": "stopped" if stopped else "failed", "why": str(err) or type(err).__name__}
+                    save(run.partial(**about, **state))
+                raise
+            writer.finish(found.to_dict())
+    save(found)
+    return found
+
+
+def _writer(
+    capture: Path, config: RunConfig, bench: BenchConfig, work: Work, made_by: Mapping[str, Any], points: int
+) -> CaptureWriter:
+    """A capture that holds what a replay needs."""
+    settings = {
+        "experiment": config.model_dump(mode="json"),
+        "bench": bench.model_dump(mode="json"),
+        "points": points,
+        "dataset": {"spec": config.dataset, "fingerprint": work.fingerprint, "fingerprints": work.fingerprints},
+    }
+    return CaptureWriter.create(
+        capture,
+        config=settings,
+        provenance=made_by,
+        models=work.weights,
+        receivers=[one.name for one in bench.receivers],
+        transmitters=len(bench.transmitters),
+        overwrite=True,
+    )
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _tell_plan(points: Sequence[PointSpec], bench: BenchConfig, capture: Path, report: Report) -> float:
+    """Say what is planned, and refuse what the disk has no room for; what channel estimation costs (dB)."""
+    needs = capture_needs(points, bench.sample_rate_hz, transmitters=len(bench.transmitters), receivers=len(bench.receivers))
+    report.say(f"plan: {len(points)} points, {sum(point.frames for point in points)} frames, {needs}")
+    check_disk(needs, capture)
+    cost, lowest = sounding_cost(points)
+    frame = points[0].frame
+    report.say(
+        f"frames: preamble {frame.preamble_samples} samples, {frame.sounding_symbols} sounding symbols a transmitter "
+        f"(costs {cost:.2f} dB of effective SNR at {lowest:g} dB), header sent {frame.header_repetitions} times"
+    )
+    return cost
+
+
+def _calibrate(run: _Run, points: Sequence[PointSpec], fading: bool, report: Report) -> None:
+    report.say("calibrating: each transmitter alone")
+    several = len(run.air.receivers) > 1
+    for link in run.air.calibrate(points[0].frame, fading=fading):
+        where = f"{link.tx}>{link.receiver}" if several else str(link.tx)
+        report.say(f"  link {where}: {link.snr_db:.2f} ± {2 * link.snr_db_std:.2f} dB at gain {link.gain_db:g} dB")
+
+
+class _Run:
+    """The points of one run, one after the other."""
+
+    def __init__(self, config: RunConfig, work: Work, air: AirRun, report: Report) -> None:
+        self.config, self.work, self.air, self.report = config, work, air, report
+        self.rows: list[Row] = []
+        self.measured: list[Measured] = []
+        self.ended: list[dict[str, Any]] = []
+        self._digest = hashlib.sha256()
+        self._sent: dict[str, Sent] = {}
+
+    def measure(self, points: Sequence[PointSpec]) -> None:
+        """Send and score every point.
+
+        Raises:
+            RadioTimeoutError: not one point was measured.
+        """
+        began = time.monotonic()
+        with self.report.stage("on the air", sum(point.frames for point in points)) as progress:
+            for spec in points:
+                contender = self.work.contenders[spec.scheme]
+                gains = self.air.gains_for(spec.snr_db_target)
+                spec = self.air.known(spec, gains, tell_snr=contender.plan.tx_csi == "snr")
+                sent = repeated(self._encode(contender, spec), spec.task_index())
+                fade = drawn_fade(self.config.seed, len(spec.occupied), spec.tasks) if spec.fading == "emulated" else None
+                try:
+                    made = self.air.measure(spec, sent, point_labels(self.work, spec), gains, progress, fade=fade)
+                except RadioTimeoutError as err:  # before its first frame
+                    progress(spec.frames)
+                    self._note_end(spec, 0, str(err))
+                    continue
+                self._score(score_point(contender, spec, sent, made.collections, made.more, fade=fade), made)
+        if not self.rows:
+            raise RadioTimeoutError(f"no point was measured: {self.ended[-1]['why']}")
+        self.report.say(f"on the air for {time.monotonic() - began:.1f} s")
+
+    def _encode(self, contender: Contender, spec: PointSpec) -> Sent:
+        """Symbols of the distinct tasks; where the encoder is told the SNR, the last ones, of the highest, are kept."""
+        if contender.plan.tx_csi != "none":
+            self._sent[contender.name] = contender.encode(spec.tx_snr_db)
+        elif contender.name not in self._sent:
+            self._sent[contender.name] = contender.encode()
+        return self._sent[contender.name]
+
+    def _score(self, point: Measured, made: OnAir) -> None:
+        rows = list(point.rows.values())
+        symbols = [one.symbols.contiguous().numpy() for one in point.collections.values()]
+        for one in symbols:
+            self._digest.update(one.tobytes())
+        arrays = {
+            point_key(key, name): values.numpy() for key, tasks in point.scored.items() for name, values in tasks.values.items()
+        }
+        self.air.writer.finish_point(
+            made.index,
+            results={"rows": [row.model_dump(mode="json") for row in rows], "ended": made.ended},
+            received_sha256=combined_sha256(point.collections),
+            received=np.stack(symbols),
+            valid=made.ended is None,
+            arrays=arrays,
+        )
+        self.rows += rows
+        for row in rows:
+            self.report.point(row)
+        if made.ended is None:
+            self.measured.append(point)
+        else:
+            self._note_end(point.spec, point.first.frames["sent"], made.ended)
+
+    def _note_end(self, spec: PointSpec, sent: int, why: str) -> None:
+        """Tell of a point that was given up."""
+        self.report.say(f"  {spec.scheme} {spec.snr_db_target:+g} dB ended after {sent} of {spec.frames} frames: {why}")
+        self.ended.append(
+            {
+                "scheme": spec.scheme,
+                "snr_db_target": spec.snr_db_target,
+                "frames_sent": sent,
+                "frames_planned": spec.frames,
+                "why": why,
+            }
+        )
+
+    def finish(self, **about: Any) -> ResultsDocument:
+        """Simulate beside the air, compare, and put it all together."""
+        beside = Beside()
+        half = [point for point in self.measured if point.contender.plan.superposed and point.spec.energy == "per_use"]
+        total = self.config.draws * (2 * len(self.measured) + len(half))
+        with self.report.stage("simulating beside the air", total) as progress:
+            for point in self.measured:
+                beside_point(point, self.config, beside, progress)
+        return document(self.config, self.work, self.rows, beside, self._sent, self.report, **self._last(about))
+
+    def partial(self, **about: Any) -> ResultsDocument:
+        """What was measured before the run ended early: no simulation, no references."""
+        experiment = self.config.model_dump(mode="json")
+        dataset = {"spec": self.work.dataset_spec, "fingerprint": self.work.fingerprint}
+        return ResultsDocument(points=self.rows, experiment=experiment, dataset=dataset, **self._last(about))
+
+    def _last(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            **about,
+            "received_sha256": self._digest.hexdigest(),
+            "ended_points": self.ended,
+            "finished": _now(),
+        }

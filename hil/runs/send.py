@@ -1,0 +1,227 @@
+"""A stranger's symbols over any bench: no scheme, no images. Symbols in, `Received` out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hil.captures import CaptureWriter, check_disk
+from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
+from hil.models.contract import Sent, access
+from hil.points.kinds import Fading
+from hil.points.on_air import AirRun, OnAir, capture_needs
+from hil.points.receive import combined_sha256
+from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
+from hil.provenance import provenance
+from hil.radios.bench import BenchConfig
+from hil.radios.session import Bench
+from hil.runs.config import SendConfig
+from hil.runs.progress import Report
+
+__all__ = ["normalised", "occupied_uses", "send_symbols"]
+
+PAYLOAD_USES = 112 * 48
+"""Payload uses that a frame should have, about."""
+FIRST_FRAME = 1000
+
+
+def occupied_uses(symbols: NDArray[np.complex64]) -> NDArray[np.bool_]:
+    """Uses that each transmitter sends on, bool [tx, use]: those that are not zero in all tasks.
+
+    Raises:
+        ShapeError: a transmitter sends nothing.
+    """
+    occupied: NDArray[np.bool_] = (symbols != 0).any(1)
+    silent = [tx for tx, row in enumerate(occupied) if not row.any()]
+    if silent:
+        raise ShapeError(f"transmitter {silent[0]} sends nothing: its symbols are all zero; leave it out")
+    return occupied
+
+
+def normalised(symbols: NDArray[np.complex64], *, force: bool) -> tuple[NDArray[np.complex64], list[float]]:
+    """Symbols of mean power 1 on each transmitter's occupied uses, and the amplitudes they were divided by.
+
+    Args:
+        symbols: complex64 [tx, task, use]; a use that is zero in all tasks is not occupied.
+        force: scale whatever the power is; else only a power within 1 % of 1 is accepted, and nothing is changed.
+
+    Raises:
+        ShapeError: the power is not 1, and `force` is off; or a transmitter sends nothing.
+    """
+    occupied = occupied_uses(symbols)
+    power = [float((np.abs(row[:, used]) ** 2).mean()) for row, used in zip(symbols, occupied, strict=True)]
+    if not force:
+        wrong = [f"{value:.3g}" for value in power if abs(value - 1) > 0.01]
+        if wrong:
+            raise ShapeError(
+                f"mean |x|² over occupied uses must be 1 for every transmitter, not {', '.join(wrong)}; "
+                "scale the symbols, or let --normalize do it"
+            )
+        return symbols, [1.0] * len(power)
+    scale = np.sqrt(np.maximum(power, 1e-30))
+    return (symbols / scale[:, None, None]).astype(np.complex64), scale.tolist()
+
+
+def send_symbols(
+    symbols: NDArray[np.complex64],
+    config: SendConfig,
+    bench_config: BenchConfig,
+    *,
+    capture: Path,
+    report: Report,
+    transmit: bool = False,
+    scale: Sequence[float] = (),
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Put symbols on the air at one SNR.
+
+    Args:
+        symbols: complex64 [tx, task, use], mean |x|² = 1 on occupied uses.
+        config: SNR, frame and receiver settings.
+        bench_config: on which radios.
+        capture: file that keeps every sample.
+        report: told how far it is.
+        transmit: the operator allows real transmitters to send.
+        scale: amplitude that each transmitter's symbols were divided by, for the record.
+
+    Returns:
+        arrays by name (see `_arrays`), and what is to be said about them.
+    """
+    transmitters, tasks, uses = symbols.shape
+    if transmitters > len(bench_config.transmitters):
+        raise ConfigError(
+            f"the symbols need {transmitters} transmitters, bench '{bench_config.name}' has {len(bench_config.transmitters)}"
+        )
+    occupied = torch.from_numpy(occupied_uses(symbols))
+    with Bench(bench_config, transmit=transmit) as bench:
+        spec = _spec(config, bench_config, occupied, tasks, bench.full_scales)
+        ends = {"transmitters": len(bench_config.transmitters), "receivers": len(bench_config.receivers)}
+        needs = capture_needs([spec], bench_config.sample_rate_hz, **ends)
+        word = access(occupied)
+        report.say(f"plan: {tasks} tasks of {uses} uses ({word}), {spec.frames} frames, {needs}")
+        check_disk(needs, capture)
+        with _writer(capture, config, bench_config, symbols.shape) as writer:
+            receivers = _receptions(config, bench_config, bench.full_scales)
+            air = AirRun(bench, writer, {one.name: one.receiver for one in receivers})
+            links = air.calibrate(spec.frame, fading=spec.fading == "air")
+            every = Sent(symbols=torch.from_numpy(symbols)[:, spec.task_index()])
+            gains = air.gains_for(config.snr_db)
+            with report.stage("on the air", spec.frames) as progress:
+                made = air.measure(air.known(spec, gains, tell_snr=False), every, {}, gains, progress)
+            about = _about(made, spec, bench_config, tasks, word, capture)
+            _finish(writer, made, spec, about, capture, config.snr_db)
+            writer.finish(about | {"links": [asdict(link) for link in links]})
+    return _arrays(made, symbols, scale), about
+
+
+def _writer(capture: Path, config: SendConfig, bench: BenchConfig, shape: tuple[int, ...]) -> CaptureWriter:
+    return CaptureWriter.create(
+        capture,
+        config={
+            "symbols": list(shape),
+            "send": config.model_dump(mode="json"),
+            "bench": bench.model_dump(mode="json"),
+        },
+        provenance=provenance(),
+        models={},
+        receivers=[one.name for one in bench.receivers],
+        transmitters=len(bench.transmitters),
+        overwrite=True,
+    )
+
+
+def _receptions(config: SendConfig, bench: BenchConfig, full_scales: dict[str, float]) -> tuple[Reception, ...]:
+    receiver = receiver_for(bench, config.receiver)
+    return tuple(Reception(name=one.name, full_scale=full_scales[one.name], receiver=receiver) for one in bench.receivers)
+
+
+def _spec(
+    config: SendConfig, bench: BenchConfig, occupied: torch.Tensor, tasks: int, full_scales: dict[str, float]
+) -> PointSpec:
+    receiver = receiver_for(bench, config.receiver)
+    width = max(1, int(occupied.any(0).sum()))
+    fading: Fading = "air" if any(link.fading != "none" for link in bench.links) else "none"
+    asked = config.frame.get("tasks_per_frame")
+    per_frame = asked or (1 if fading == "air" else max(1, min(tasks, PAYLOAD_USES // width)))
+    frame = frame_for(receiver, config.snr_db, given={**config.frame, "tasks_per_frame": per_frame})
+    superposed = bool((occupied.sum(0) > 1).any())
+    receptions = tuple(
+        one.model_copy(
+            update={"receiver": one.receiver.model_copy(update={"aligned": not superposed or (receiver.aligned and not index)})}
+        )
+        for index, one in enumerate(_receptions(config, bench, full_scales))
+    )
+    return PointSpec(
+        scheme="symbols",
+        power=(1.0,) * len(occupied),
+        fading=fading,
+        snr_db_target=config.snr_db,
+        occupied=tuple(tuple(bool(use) for use in row) for row in occupied),
+        tasks=math.ceil(tasks / per_frame) * per_frame,
+        distinct_tasks=tasks,
+        first_frame=FIRST_FRAME,
+        frame=frame,
+        receptions=receptions,
+        rx_csi="channel",
+    )
+
+
+def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: str, capture: Path) -> dict[str, Any]:
+    first = next(iter(made.collections.values()))
+    about: dict[str, Any] = {
+        "snr_db": first.snr_db,
+        "snr_eff_db": first.snr_eff_db,
+        "frames": first.frames,
+        "cfo_hz": first.cfo_hz,
+        "access": word,
+        "bench": bench.name,
+        "received_sha256": first.sha256,
+        "tasks": tasks,
+        "capture": str(capture),
+        **made.more,
+    }
+    if len(made.collections) > 1:
+        about["receivers"] = {
+            name: {"snr_db": one.snr_db, "snr_eff_db": one.snr_eff_db, "frames": one.frames, "cfo_hz": one.cfo_hz}
+            for name, one in made.collections.items()
+        }
+    return about
+
+
+def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], capture: Path, snr_db: float) -> None:
+    """Store what came; refuse to go on with a point that was cut short, or of which nothing was received."""
+    writer.finish_point(
+        made.index,
+        results=about,
+        received_sha256=combined_sha256(made.collections),
+        received=np.stack([one.symbols.contiguous().numpy() for one in made.collections.values()]),
+        valid=made.ended is None,
+    )
+    frames = next(iter(made.collections.values())).frames
+    if made.ended is not None:
+        raise RadioTimeoutError(
+            f"ended after {frames['sent']} of {spec.frames} frames: {made.ended}; what came is in {capture}"
+        )
+    if not any(one.frames["scored"] for one in made.collections.values()):
+        raise CalibrationError(f"none of the {spec.frames} frames was received at {snr_db:g} dB; the samples are in {capture}")
+
+
+def _arrays(made: OnAir, symbols: NDArray[np.complex64], scale: Sequence[float]) -> dict[str, NDArray[Any]]:
+    """What was received: the first receiver's arrays by name, further receivers' as ``RECEIVER/name``; and what was sent."""
+    tasks = symbols.shape[1]
+    arrays: dict[str, NDArray[Any]] = {}
+    for index, (name, one) in enumerate(made.collections.items()):
+        prefix = f"{name}/" if index else ""
+        arrays |= {
+            f"{prefix}symbols": one.symbols.numpy()[:tasks],
+            f"{prefix}valid": one.valid.numpy()[:tasks],
+            f"{prefix}noise_var": one.noise_var.numpy()[:tasks],
+            f"{prefix}channel": one.channel.numpy()[:, :tasks],
+        }
+    return arrays | {"scale": np.asarray(list(scale) or [1.0] * len(symbols), np.float32), "sent": symbols}

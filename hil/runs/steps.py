@@ -1,0 +1,180 @@
+"""What a run and a replay share after reception: decode and judge a point; rows that need no channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hil.goals.contract import PerTask
+from hil.models.contract import Sent
+from hil.points.contender import Contender
+from hil.points.receive import Collection
+from hil.points.spec import PointSpec
+from hil.results.document import Row
+from hil.results.rows import Subject, mean_uses, reference_row, scored_row
+from hil.results.sample import Sample
+from hil.runs.work import Work
+from hil.units import linear_mean_db
+
+__all__ = ["Key", "Measured", "noiseless_samples", "point_key", "reference_rows", "score_point", "subject"]
+
+Key = tuple[str, str | None]
+"""(goal, receiver or None)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A point: what was planned, sent, received and scored.
+
+    Attributes:
+        sent: symbols of every task sent; fade: complex64 [tx, task] or None.
+        scored: how each task sent was answered; rows: of the result.
+        whole: all its frames were sent.
+    """
+
+    spec: PointSpec
+    contender: Contender
+    sent: Sent
+    fade: Tensor | None
+    collections: Mapping[str, Collection]
+    scored: Mapping[Key, PerTask]
+    rows: Mapping[Key, Row]
+    whole: bool
+
+    @property
+    def first(self) -> Collection:
+        """What the first receiver got."""
+        return next(iter(self.collections.values()))
+
+    def of(self, receiver: str | None) -> Collection:
+        """What a row's receiver got; the first one for an output of all together."""
+        return self.first if receiver is None else self.collections[receiver]
+
+
+def subject(contender: Contender, key: Key) -> Subject:
+    """Who is judged by what in a row."""
+    goal, receiver = key
+    return Subject(
+        scheme=contender.name,
+        card=contender.scheme.card,
+        plan=contender.plan,
+        goal=contender.goals[goal],
+        options=contender.options[goal],
+        metrics=contender.goals[goal].metrics_for(contender.dataset),
+        clusters=contender.tasks.clusters,
+        dropped=contender.tasks.dropped,
+        receiver=receiver,
+    )
+
+
+def point_key(key: Key, name: str) -> str:
+    """Name of an array in the capture: goal, receiver if there is one, and what it holds."""
+    goal, receiver = key
+    return ".".join(part for part in (goal, receiver, name) if part)
+
+
+def score_point(
+    contender: Contender,
+    spec: PointSpec,
+    sent: Sent,
+    collections: Mapping[str, Collection],
+    more: Mapping[str, Any],
+    *,
+    fade: Tensor | None,
+) -> Measured:
+    """Decode and judge what was received of a point.
+
+    Args:
+        contender: its scheme.
+        spec: the point.
+        sent: of every task sent.
+        collections: by the point's receivers.
+        more: further keys of its rows.
+        fade: complex64 [tx, task] or None.
+    """
+    plan = contender.plan
+    received = {name: one.received(plan, spec.power) for name, one in zip(plan.receivers, collections.values(), strict=True)}
+    decoded = contender.decode(received, sent.side)
+    scored = contender.score(decoded, spec.task_index())
+    rows = {}
+    for key, tasks in scored.items():
+        found = next(iter(collections.values())) if key[1] is None else collections[key[1]]
+        rows[key] = _air_row(contender, key, spec, sent, found, tasks, more)
+    whole = all(bool(one.sent.all()) for one in collections.values())
+    return Measured(
+        spec=spec, contender=contender, sent=sent, fade=fade, collections=collections, scored=scored, rows=rows, whole=whole
+    )
+
+
+def _air_row(
+    contender: Contender,
+    key: Key,
+    spec: PointSpec,
+    sent: Sent,
+    found: Collection,
+    tasks: PerTask,
+    more: Mapping[str, Any],
+) -> Row:
+    return scored_row(
+        subject(contender, key),
+        tasks.rows(found.sent),
+        spec.task_index()[found.sent],
+        source="air",
+        snr_basis="link",
+        snr_db_target=spec.snr_db_target,
+        snr_db=found.snr_db,
+        snr_db_error=found.snr_db_error,
+        snr_eff_db=found.snr_eff_db,
+        receiver_loss_db=linear_mean_db(found.snr_db) - found.snr_eff_db,
+        energy=spec.energy,
+        power=list(spec.power),
+        uses=mean_uses(contender.plan, sent.length),
+        fading=spec.fading,
+        frames=found.frames,
+        cfo_hz=found.cfo_hz,
+        null_noise_db=found.null_noise_db,
+        received_sha256=found.sha256,
+        **more,
+    )
+
+
+def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:
+    """Rows without a channel: each scheme noiseless under every variant of its goals, noiseless references, constants."""
+    everyone = torch.arange(len(work.tasks))
+    rows: list[Row] = []
+    for contender in work.contenders.values():
+        decoded = contender.noiseless(sent[contender.name])
+        for name, goal in contender.goals.items():
+            for options in goal.variants(contender.options[name]):
+                if goal.refuses(contender.scheme, options):
+                    continue
+                own = options == contender.options[name]
+                judge = contender.judges[name] if own else goal.judge(contender.scheme, contender.dataset, work.tasks, options)
+                for receiver, output in decoded.outputs.items():
+                    tasks = judge.score(output, everyone, decoded.lost[receiver])
+                    who = replace(subject(contender, (name, contender.label(receiver))), options=options)
+                    rows.append(scored_row(who, tasks, everyone, source="noiseless"))
+    for name, goal in work.goals.items():
+        for _, reference in work.references(goal):
+            made = reference.noiseless(reference.encode())
+            for key, tasks in reference.score(made, everyone).items():
+                rows.append(scored_row(subject(reference, key), tasks, everyone, source="noiseless"))
+        first = next(one for one in work.contenders.values() if name in one.judges)
+        metrics = goal.metrics_for(first.dataset)
+        for label, found in first.judges[name].references().items():
+            rows.append(reference_row(goal, metrics, label, found, clusters=work.tasks.clusters))
+    return rows
+
+
+def noiseless_samples(work: Work, sent: Mapping[str, Sent]) -> dict[tuple[str, str, str | None], Sample]:
+    """(goal, scheme, receiver) -> how each distinct task is answered without noise."""
+    everyone = torch.arange(len(work.tasks))
+    return {
+        (goal, contender.name, receiver): Sample(tasks=tasks, index=everyone)
+        for contender in work.contenders.values()
+        for (goal, receiver), tasks in contender.score(contender.noiseless(sent[contender.name]), everyone).items()
+    }

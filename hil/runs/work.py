@@ -1,0 +1,241 @@
+"""What a run or a replay works on: the data set, its tasks, the schemes with their weights, and the goals that judge them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.config import validate
+from hil.datasets.dataset import Dataset, load_dataset
+from hil.errors import ConfigError, ModelError
+from hil.foreign import is_foreign, load_foreign
+from hil.goals.card import GoalEntry
+from hil.goals.contract import Goal, GoalOptions, Tasks, headline
+from hil.models.card import SchemeEntry
+from hil.models.contract import Scheme
+from hil.models.load import load_scheme, weights_file
+from hil.places import folders
+from hil.points.contender import Contender
+from hil.points.spec import PointSpec
+from hil.registry import GOALS, SCHEMES
+from hil.runs.config import RunConfig
+
+__all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
+
+Size = tuple[int, int] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Schemes by name, on one data set and one set of distinct tasks, and the goals that judge them."""
+
+    dataset_spec: str
+    tasks: Tasks
+    goals: Mapping[str, Goal]
+    options: Mapping[str, GoalOptions]
+    contenders: Mapping[str, Contender]
+    model_folders: Sequence[Path]
+    datasets: Mapping[Size, Dataset] = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the data set's pixels and labels, as the first scheme sees them."""
+        return next(iter(self.contenders.values())).dataset.fingerprint
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The same for every scheme: each sees the images at its own size."""
+        return {name: contender.dataset.fingerprint for name, contender in self.contenders.items()}
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """SHA-256 of each scheme's weights file, or ""."""
+        return {name: contender.sha256 for name, contender in self.contenders.items()}
+
+    def resolved(self, config: RunConfig) -> RunConfig:
+        """The configuration with full names and all options of this work."""
+        options = {key: value.model_dump(mode="json") for key, value in self.options.items()}
+        return config.resolved(tuple(self.contenders), tuple(self.goals), options)
+
+    def references(self, goal: Goal) -> Iterable[tuple[str, Contender]]:
+        """Schemes that send nothing and put out what a goal needs: noiseless references, where their weights are at hand."""
+        for name, entry in SCHEMES.builtin.items():
+            card = cast(SchemeEntry, entry)
+            if not card.reference or card.card.outputs != goal.needs or name in self.contenders:
+                continue
+            try:
+                scheme = load_scheme(name, list(self.model_folders))
+            except ModelError:
+                continue  # a user's folder need not hold them
+            size = scheme.card.image_size
+            dataset = self.datasets.get(size) or load_dataset(self.dataset_spec, image_size=size)
+            if scheme.plan.transmitters <= self.tasks.views.shape[1]:
+                yield name, bind(name, scheme, dataset, self.tasks, {goal.name: goal}, self.options)
+
+
+def load_goals(names: Sequence[str]) -> dict[str, Goal]:
+    """Goals by name: those named, or all that are built in, in their order.
+
+    Raises:
+        ConfigError: an unknown name, or something that is no goal.
+    """
+    known = GOALS.builtin
+    if not names:
+        names = sorted(known, key=lambda name: cast(GoalEntry, known[name]).order)
+    found: dict[str, Goal] = {}
+    for name in names:
+        made = load_foreign(name, GOALS.what, call=True) if is_foreign(name) else GOALS.load(name)
+        goal = made() if isinstance(made, type) else made
+        if not isinstance(goal, Goal):
+            raise ConfigError(f"'{name}' is no goal: see hil.goals.contract.Goal for what it must offer")
+        headline(goal)
+        if goal.name in found:
+            raise ConfigError(f"two goals are named '{goal.name}'; give each once")
+        found[goal.name] = goal
+    return found
+
+
+def load_work(
+    config: RunConfig,
+    *,
+    home: Path | None = None,
+    objects: Mapping[str, Scheme] | None = None,
+    chooser: str | None = None,
+    receivers: Sequence[str] = (),
+) -> Work:
+    """Load everything that encoders, decoders and goals need.
+
+    Args:
+        config: of the run.
+        home: the user's bench folder.
+        objects: schemes at hand, by the name that `config.schemes` gives them.
+        chooser: name of the goal that chooses the tasks; None: the first of the run's.
+        receivers: names of the bench's; empty: rows call them as the plans do.
+
+    Raises:
+        ConfigError: no scheme, one named twice, or no goal that fits.
+        HilError: what data set or weights lack.
+    """
+    at_hand = objects or {}
+    names = [name if name in at_hand else SCHEMES.resolve(name) for name in config.schemes]
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"--schemes must name at least one scheme, each once, not {', '.join(names) or 'none'}")
+    given = Path(config.models).expanduser() if config.models is not None else None
+    if given is not None and not given.is_dir():
+        raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
+    places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
+    schemes = {name: at_hand.get(name) or load_scheme(name, places) for name in names}
+    datasets: dict[Size, Dataset] = {}
+    for scheme in schemes.values():
+        if scheme.card.image_size not in datasets:
+            datasets[scheme.card.image_size] = load_dataset(config.dataset, image_size=scheme.card.image_size)
+    goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
+    unknown = sorted(set(config.options) - set(goals))
+    if unknown:
+        raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run; its goals: {', '.join(goals)}")
+    views = max(scheme.plan.transmitters for scheme in schemes.values())
+    choosing = next(iter(goals.values())) if chooser is None else next(iter(load_goals([chooser]).values()))
+    first = datasets[next(iter(schemes.values())).card.image_size]
+    tasks = choosing.tasks(first, views=views, seed=config.seed, limit=min(config.distinct_tasks, config.sent_tasks))
+    contenders = {}
+    for name, scheme in schemes.items():
+        own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
+        weights = None if name in at_hand else weights_file(name, places)
+        dataset = datasets[scheme.card.image_size]
+        checksum = _sha256(weights) if weights else ""
+        contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
+    return Work(
+        dataset_spec=config.dataset,
+        tasks=tasks,
+        goals=goals,
+        options=options,
+        contenders=contenders,
+        model_folders=places,
+        datasets=datasets,
+    )
+
+
+def bind(
+    name: str,
+    scheme: Scheme,
+    dataset: Dataset,
+    tasks: Tasks,
+    goals: Mapping[str, Goal],
+    options: Mapping[str, GoalOptions],
+    *,
+    sha256: str = "",
+    receivers: tuple[str, ...] = (),
+) -> Contender:
+    """A scheme on its images, judged by goals."""
+    judges = {key: goal.judge(scheme, dataset, tasks, options[key]) for key, goal in goals.items()}
+    own = {key: options[key] for key in goals}
+    return Contender(
+        name=name,
+        scheme=scheme,
+        dataset=dataset,
+        tasks=tasks,
+        goals=goals,
+        judges=judges,
+        options=own,
+        sha256=sha256,
+        receivers=receivers,
+    )
+
+
+def point_labels(work: Work, spec: PointSpec) -> dict[str, NDArray[Any]]:
+    """Integer labels of each task sent, for the capture: distinct task, its views, and what the goal says of it."""
+    index = spec.task_index()
+    views = work.tasks.views[index]
+    named = {f"view_{place}": views[:, place].numpy() for place in range(views.shape[1])}
+    labels = {name: values[index].numpy() for name, values in work.tasks.labels.items()}
+    return {"task": index.numpy(), **labels, **named, "cluster": np.asarray(work.tasks.clusters[index].numpy())}
+
+
+def fitting_goals(
+    asked: Sequence[str],
+    schemes: Mapping[str, Scheme],
+    dataset: Dataset,
+    options: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, Goal], dict[str, GoalOptions]]:
+    """The goals of a run and their options: those asked for, or all that some scheme and the data set allow.
+
+    Args:
+        asked: names; empty: all.
+        schemes: by name; each must be judged by some goal.
+        dataset: whose images are sent.
+        options: by the goal's name; what is not named has its default.
+
+    Raises:
+        ConfigError: a goal asked for fits no scheme or lacks something in the data; a scheme that no goal can judge; or
+            options that do not fit their goal.
+    """
+    goals: dict[str, Goal] = {}
+    chosen: dict[str, GoalOptions] = {}
+    reasons = []
+    for name, goal in load_goals(asked).items():
+        own = validate(goal.options, options.get(name, {}), f"options.{name}")
+        lacking = goal.lacks(dataset)
+        refusals = {key: goal.refuses(scheme, own) for key, scheme in schemes.items()}
+        why = f"data set '{dataset.name}' has {lacking}" if lacking else ""
+        if not why and all(refusals.values()):
+            why = "; ".join(f"scheme '{key}': {reason}" for key, reason in refusals.items())
+        if not why:
+            goals[name], chosen[name] = goal, own
+        elif asked:
+            raise ConfigError(f"goal '{name}' cannot be scored: {why}")
+        else:
+            reasons.append(f"{name}: {why}")
+    for key, scheme in schemes.items():
+        if all(goal.refuses(scheme, chosen[name]) for name, goal in goals.items()):
+            raise ConfigError(f"no goal can judge scheme '{key}': {'; '.join(reasons) or 'see --goals'}")
+    return goals, chosen
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

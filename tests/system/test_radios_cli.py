@@ -1,0 +1,155 @@
+"""`hil air`, `hil radios`, `hil doctor`, and a run over virtual Plutos, as a user types them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hil.errors import DriverMissingError
+from hil.radios.bench import load_bench
+from hil.radios.drivers.pluto._device import load_adi
+from tests.conftest import ROOT
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def need_pluto():
+    try:
+        load_adi()
+    except DriverMissingError as err:
+        pytest.skip(f"libiio0 or pyadi-iio: {err}")
+
+
+@pytest.fixture
+def one_pluto(tmp_path):
+    """A bench file of one virtual Pluto on free ports."""
+    control, port = free_port(), free_port()
+    path = tmp_path / "one.toml"
+    path.write_text(
+        f"""
+name = "one"
+sample_rate_hz = 1e6
+center_freq_hz = 1e9
+clock = "independent"
+transmitters = [{{ radio = "sdr", gain_db = -20 }}]
+receiver = {{ radio = "sdr", gain_db = 40 }}
+links = [{{ transmitter = 0, path_loss_db = 50 }}]
+air = {{ control_port = {control} }}
+[radios.sdr]
+driver = "pluto"
+uri = "ip:127.0.0.1:{port}"
+virtual = {{ port = {port} }}
+"""
+    )
+    return path
+
+
+def test_the_conformance_suite_runs_on_a_simulated_radio(hil):
+    done = hil("radios", "test", "tx", "--bench", "builtin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def test_air_serves_shows_its_status_takes_faults_and_ends(hil, one_pluto, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable,
+        "-c",
+        "from hil.cli.main import main; main()",
+        "air",
+        one_pluto,
+        "--truth",
+        tmp_path / "truth.jsonl",
+    ]
+    air = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, env=environment, text=True)
+    try:
+        assert "sdr: pluto at uri = ip:127.0.0.1:" in air.stdout.readline()
+        assert "serving" in air.stdout.readline()
+        status = json.loads(hil("air", one_pluto, "--status", "--json").stdout)
+        assert status["radios"]["sdr"]["serial"] == "hil-sdr"
+        assert hil("air", one_pluto, "--fault", "sdr:overflow:samples=5000:count=3").returncode == 0
+        assert "overflow fault armed ×3" in hil("air", one_pluto, "--status").stdout
+        refused = hil("air", one_pluto, "--fault", "other:overflow")
+        assert refused.returncode == 1
+        assert "no virtual radio named 'other'" in refused.stderr
+        assert hil("air", one_pluto, "--stop").returncode == 0
+        assert air.wait(10) == 0
+    finally:
+        air.kill()
+        air.communicate()
+    assert (tmp_path / "truth.jsonl").exists()
+    gone = hil("air", one_pluto, "--status")
+    assert gone.returncode == 1
+    assert "hil air" in gone.stderr
+
+
+def test_air_ends_on_sigterm(one_pluto):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", "from hil.cli.main import main; main()", "air", str(one_pluto), "--json"]
+    air = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+    try:
+        assert "control_port" in json.loads(air.stdout.readline())
+        air.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        assert air.wait(10) == 0
+        assert time.monotonic() - started < 5
+    finally:
+        air.kill()
+        air.communicate()
+
+
+def test_radios_are_listed_probed_and_tested(hil, one_pluto):
+    listed = json.loads(hil("radios", "list", "--json").stdout)
+    assert {driver["driver"] for driver in listed["drivers"]} == {"sim", "uhd", "pluto", "soapy"}
+    assert {"builtin", "virtual-pluto-trio"} <= {bench["name"] for bench in listed["benches"]}
+    assert "builtin" in hil("radios", "list").stdout
+    probed = json.loads(hil("radios", "probe", "rx", "--json").stdout)
+    assert probed["info"]["driver"] == "sim"
+    missing = hil("radios", "probe", "nobody")
+    assert missing.returncode == 1
+    assert "no radio named 'nobody'" in missing.stderr
+    need_pluto()
+    tested = hil("radios", "test", "sdr", "--bench", one_pluto)
+    assert tested.returncode == 0, tested.stdout
+    assert "13 passed" in tested.stdout
+
+
+def test_doctor_says_what_to_do(hil):
+    checks = {check["name"]: check for check in json.loads(hil("doctor", "--json").stdout)}
+    assert checks["interpreter"]["ok"]
+    assert checks["torch"]["ok"]
+    assert checks["weights"]["ok"]
+    for check in checks.values():
+        assert check["ok"] is not False or check["fix"]
+    assert "ok  interpreter" in hil("doctor").stdout
+
+
+def test_the_real_pluto_bench_states_safe_levels():
+    for name in ("pluto-pair", "pluto-trio"):
+        config = load_bench(ROOT / "radios" / f"{name}.toml")
+        assert config.limits.max_tx_dbm - config.limits.min_path_loss_db <= config.limits.max_rx_dbm - 10
+        assert not config.virtual_radios
+
+
+def test_a_run_over_three_virtual_plutos_finishes(hil, untrained, tmp_path):
+    need_pluto()
+    done = hil(
+        "run", ROOT / "radios" / "virtual-pluto-trio.toml", "--models", untrained, "--dataset", "synthetic:identities=12",
+        "--schemes", "single,oma", "--snr", "6,12", "--tasks", 24, "--distinct-tasks", 12, "--tasks-per-frame", 12,
+        "--draws", 2, "--out", tmp_path, "--name", "trio", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    points = json.loads(done.stdout.splitlines()[-1])["points"]
+    air = [point for point in points if point["source"] == "air"]
+    assert len(air) == 4
+    for point in air:
+        assert point["frames"]["scored"] == point["frames"]["sent"]
+        assert all(abs(value - point["snr_db_target"]) < 1.5 for value in point["snr_db"])
