@@ -123,6 +123,30 @@ class Receiver:
             flush()
         return out
 
+    def silence(self, samples: Samples, frame: FrameReception, *, full_scale: float | None = None) -> Tensor:
+        """Power in everything silent of a window up to its first frame's preamble: the lead, and the silent symbol.
+
+        Args:
+            samples: the window, as for `receive`; full_scale: of a raw one.
+            frame: its first frame; nobody may send ahead of it.
+
+        Returns:
+            float32 [look, active carrier], in the units of `FrameReception.noise`; looks do not overlap, in order of time.
+
+        Raises:
+            ShapeError: as `receive`.
+        """
+        array = self.checked(samples, full_scale)
+        numerology = self.form.numerology
+        end = frame.start + self.form.preamble_start - numerology.cyclic_prefix // 2  # less what rings ahead of the preamble
+        first = end % numerology.fft_size
+        part = array[first:end]
+        if part.dtype == np.int16:
+            part = (part.astype(np.float32) / np.float32(full_scale or 1)).view(np.complex64)[:, 0]
+        spectra = torch.fft.fft(torch.from_numpy(part.reshape(-1, numerology.fft_size)), norm="ortho")
+        power: Tensor = spectra[:, list(numerology.bins)].abs().square()
+        return power
+
     def checked(self, samples: Samples, full_scale: float | None) -> NDArray[np.complex64] | NDArray[np.int16]:
         """Samples of a right type and shape, corrected.
 
