@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 from hil.errors import DriverMissingError
 
-__all__ = ["Kernels", "kernels"]
+__all__ = ["Kernels", "kernels", "source_digest"]
 
 
 class Kernels(NamedTuple):
@@ -51,17 +52,26 @@ def kernels(fast: bool | None = None) -> Kernels:
 
 @contextmanager
 def _cache_of_this_source() -> Iterator[None]:
-    """Compiled code of modules imported here is kept in a folder that is named by the source of this package.
+    """Compiled code of modules imported here is kept in a folder that is named by the source it was made from.
 
     Numba compares only the file that a kernel stands in with what it has in its cache; a kernel that calls one of another
     file would go on doing what that file said before.
     """
     config: Any = importlib.import_module("numba.core.config")
-    here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(Path(before or here / "__pycache__") / f"numba-{digest[:16]}")
+    config.CACHE_DIR = str(Path(before or Path(__file__).parent / "__pycache__") / f"numba-{source_digest()[:16]}")
     try:
         yield
     finally:
         config.CACHE_DIR = before
+
+
+def source_digest() -> str:
+    """SHA-256 of the compiled kernels' source and of what they import from this package."""
+    here = Path(__file__).parent
+    kernels = {path.stem for path in here.glob("*_numba.py")}
+    text = "".join((here / f"{name}.py").read_text(encoding="utf-8") for name in sorted(kernels))
+    others = set(re.findall(r"^from hil\.phy(?:\.| import )(\w+)", text, re.MULTILINE)) - kernels
+    for name in sorted(others):
+        text += (here / f"{name}.py").read_text(encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -140,13 +140,34 @@ class Receiver:
         array = self.checked(samples, full_scale)
         if not 0 <= start <= len(array) - self.form.samples:
             return None
-        part = np.ascontiguousarray(array[start : start + self.form.samples]).reshape(-1)
-        floats = part / np.float32(full_scale or 1) if part.dtype == np.int16 else part.view(np.float32)
+        part = _scaled(array[start : start + self.form.samples], full_scale)
         batch = FrameBatch(self.form, self.config, self.tables)
         rows = batch.more(1)
         rows.starts[:], rows.metric[:], rows.coarse[:] = start, math.nan, 0.0
-        self._take(floats, np.zeros(1, np.int64), rows)
+        self._take(part.view(np.float32), np.zeros(1, np.int64), rows)
         return batch[0]
+
+    def silence(self, samples: Samples, frame: FrameReception, *, full_scale: float | None = None) -> Tensor:
+        """Power in everything silent of a window up to its first frame's preamble: the lead, and the silent symbol.
+
+        Args:
+            samples: the window, as for `receive`; full_scale: of a raw one.
+            frame: its first frame; nobody may send ahead of it.
+
+        Returns:
+            float32 [look, active carrier], in the units of `FrameReception.noise`; looks do not overlap, in order of time.
+
+        Raises:
+            ShapeError: as `receive`.
+        """
+        array = self.checked(samples, full_scale)
+        numerology = self.form.numerology
+        end = frame.start + self.form.preamble_start - numerology.cyclic_prefix // 2  # less what rings ahead of the preamble
+        first = end % numerology.fft_size
+        part = _scaled(array[first:end], full_scale)
+        spectra = torch.fft.fft(torch.from_numpy(part.reshape(-1, numerology.fft_size)), norm="ortho")
+        power: Tensor = spectra[:, list(numerology.bins)].abs().square()
+        return power
 
     def checked(self, samples: Samples, full_scale: float | None) -> NDArray[np.complex64] | NDArray[np.int16]:
         """Samples of a right type and shape, corrected.
@@ -163,9 +184,7 @@ class Receiver:
             )
         if self.config.mixer is None:
             return array
-        if raw:
-            array = (array.astype(np.float32) / np.float32(full_scale or 1)).view(np.complex64)[:, 0]
-        return self.corrected(array)
+        return self.corrected(_scaled(array, full_scale))
 
     def corrected(self, samples: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """Samples as detection and all that follows see them: the one place where a front end's faults are taken off."""
@@ -315,3 +334,11 @@ def _floats(values: Tensor) -> Floats:
     """A view of complex64 [..., n] as interleaved float32 [..., 2 n]."""
     floats: Floats = values.numpy().view(np.float32)
     return floats
+
+
+def _scaled(samples: NDArray[np.complex64] | NDArray[np.int16], full_scale: float | None) -> NDArray[np.complex64]:
+    """Samples of either type as contiguous complex64, 1.0 = full scale."""
+    if samples.dtype == np.int16:
+        scaled: NDArray[np.complex64] = (samples.astype(np.float32) / np.float32(full_scale or 1)).view(np.complex64)[:, 0]
+        return scaled
+    return np.ascontiguousarray(samples, np.complex64)

@@ -1,7 +1,7 @@
 """Choosing kernels, and never using compiled code of another source."""
 
-import hashlib
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,12 +28,18 @@ def test_without_numba_plain_kernels_are_taken(monkeypatch):
         choose(True)
 
 
-def test_the_cache_is_named_by_the_source():
+def test_the_cache_is_named_by_the_source(tmp_path, monkeypatch):
     config = pytest.importorskip("numba.core.config")
     chooser.kernels(True)
-    here = Path(chooser.__file__).parent
-    source = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
-    before = config.CACHE_DIR
+    before, digest = config.CACHE_DIR, chooser.source_digest()
     with chooser._cache_of_this_source():
-        assert config.CACHE_DIR.endswith(f"numba-{hashlib.sha256(source).hexdigest()[:16]}")
+        assert config.CACHE_DIR.endswith(f"numba-{digest[:16]}")
     assert before == config.CACHE_DIR
+    copy = shutil.copytree(Path(chooser.__file__).parent, tmp_path / "phy", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(chooser, "__file__", str(copy / "kernels.py"))
+    assert chooser.source_digest() == digest
+    for name, counts in (("receive", False), ("vector_numba", True), ("header", True), ("reception", True)):
+        with (copy / f"{name}.py").open("a", encoding="utf-8") as file:
+            file.write("# changed\n")
+        assert (chooser.source_digest() != digest) is counts, name
+        digest = chooser.source_digest()

@@ -303,6 +303,23 @@ def test_windows_together_give_the_bits_of_each():
             assert bits(frames) == bits(receiver.receive(window))
 
 
+def test_silence_ahead_of_a_frame_holds_the_noise_alone():
+    form = FrameFormat(FrameConfig(tasks_per_frame=5), occupied("single"))
+    receiver, looks = Receiver(form, ReceiverConfig()), []
+    for number in range(60):
+        lead = 5 * number
+        burst = on_air(form, gaussian(form, number), number, snr_db=20, seed=number, lead=lead)
+        raw = torch.view_as_real(burst * 2000).round().to(torch.int16).numpy()
+        (frame,) = receiver.receive(raw, full_scale=2000.0)
+        silence = receiver.silence(raw, frame, full_scale=2000.0)
+        assert silence.shape == ((lead + 72) // 64, 52)
+        looks.append(silence)
+    power = torch.cat(looks)
+    assert float(power.mean()) == pytest.approx(0.01, rel=4 / math.sqrt(power.numel()))
+    scaled = torch.from_numpy(raw.astype(np.float32) / 2000).view(torch.complex64)[:, 0]
+    assert torch.equal(silence, receiver.silence(scaled, frame))
+
+
 def test_an_interferer_in_the_guard_band_is_not_taken_for_leakage():
     form = FrameFormat(FrameConfig(tasks_per_frame=20, sounding_symbols=8), occupied("single"))
     symbols = gaussian(form, 3)
