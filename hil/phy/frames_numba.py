@@ -19,7 +19,7 @@ from hil.phy.header_numba import decode
 from hil.phy.reception import Rows
 from hil.phy.sounding_numba import power, power_of, sound, to_active, unleak
 from hil.phy.tables import Options, Tables
-from hil.phy.tracking_numba import FAST, follow, looks, phasors, smooth, turn_on
+from hil.phy.tracking_numba import FAST, follow, held, looks, phasors, smooth, turn_on
 
 __all__ = ["FrameKernels"]
 
@@ -231,9 +231,13 @@ def _track(
         best = math.sqrt(6 * noise / max(links.strength[k], 1e-30) / (pilots * options.walk))
         window = int(min(max(best, 1.0), 65.0)) | 1
     turn_r, turn_i = links.turn_r[k, inside], links.turn_i[k, inside]
-    total = smooth(vr, vi, strengths, places, window, t.leverage, t.slot, turn_r, turn_i, carrier_error, errors)
+    hold = 0.0
+    if options.wander > 0:
+        sounded = 0.5 * noise / (t.slot * active * max(links.strength[k], 1e-30))
+        hold = held(vr, vi, options.wander + sounded, 0.5 * noise)
+    total = smooth(vr, vi, strengths, places, window, hold, t.leverage, t.slot, turn_r, turn_i, carrier_error, errors)
     turn_on(turn_r, turn_i, turning * middle + theta[0] + (rate + theta[1]) * tau, turning * t.spacing + rate + theta[1])
-    heard = 1e-60
+    heard = 1e-60 + hold
     for p in range(pilots):
         heard += strengths[p] * min(window, count)
     for c in range(active):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hil.phy import header
 from hil.phy.reception import Rows
 from hil.phy.tables import Pair, Tables
-from hil.phy.tracking_plain import slot_rate, smooth, spin, square, track, window_for
+from hil.phy.tracking_plain import held, slot_rate, smooth, spin, square, track, window_for
 
 __all__ = ["FrameKernels"]
 
@@ -291,12 +291,16 @@ class FrameKernels:
         cfo, clock = link.mixed + (link.rate + theta[1]) * scale, tilt * tables.size * scale
         out.links[f, sender.tx, :3] = cfo, math.sqrt(variance) * scale, clock
         window = window_for(noise, link.strength, places.size, walk)
-        turn, without, inflated = smooth(looks, power, window)
+        hold = 0.0
+        if self._options.wander:
+            sounded = 0.5 * noise / (tables.sounding_symbols * tables.active * max(link.strength, 1e-30))
+            hold = held(looks, self._options.wander + sounded, 0.5 * noise)
+        turn, without, inflated = smooth(looks, power, window, hold)
         turn = turn if locked else turn * spin(line)
         np.multiply(turn.astype(np.complex64)[:, None], link.response, out=own)
         if tilt:
             own *= spin(tilt * time[:, None] * tables.carriers)
-        heard = max(power.sum() * min(window, time.size), 1e-60)
+        heard = max(power.sum() * min(window, time.size) + hold, 1e-60)
         share += self._leverage + 0.5 * square(link.response) / heard
         errors = square(looks - power * without) / (np.maximum(power, 1e-60) * (1 + self._leverage[places] + inflated))
         out.carrier_error[f, places] += errors.sum(0)

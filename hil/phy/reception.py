@@ -30,6 +30,8 @@ class ReceiverConfig(Config):
         taps_before, taps_after: delays of the channel model around the detected path, samples.
         false_alarm: probability of a false detection at one sample of noise.
         phase_walk_rad2: variance of the phase's random walk a symbol; sets how long pilots are averaged.
+        phase_noise_rad: on a shared reference, standard deviation of a payload's phase about what the sounding said: pilots
+            are weighed against it (MAP), so that few of them do not make it worse. None: pilots alone.
         aligned: superposed transmitters are pre-equalised to one common response.
         mode: first test of detection, "fast" (above −2 dB, an order of magnitude cheaper) or "sensitive" (−6 dB with 240
             samples); a CFO of less than a third of a cycle over the preamble needs no choice.
@@ -50,6 +52,7 @@ class ReceiverConfig(Config):
     taps_after: int = Field(11, ge=0)
     false_alarm: float = Field(5e-10, gt=0, lt=1)
     phase_walk_rad2: float = Field(0.0, ge=0)
+    phase_noise_rad: float | None = Field(None, gt=0)
     aligned: bool = True
     mode: Literal["fast", "sensitive"] = "sensitive"
     equaliser: Literal["zf", "mmse"] = "zf"

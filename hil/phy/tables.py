@@ -38,6 +38,7 @@ class Options(NamedTuple):
         drift: sample-clock offset (as a ratio) of a carrier offset of one cycle a sample: one oscillator drives both.
         clock: standard deviation of what else the clock turns, rad a carrier and symbol.
         walk: variance of the phase's random walk, rad² a symbol.
+        wander: variance of a locked phase about what the sounding said, rad²; 0: pilots alone say it.
         reference: what symbols are divided by, 0 for the response.
         locked: no carrier offset is taken out; aligned: superposed transmitters share one response; mmse: the equaliser.
     """
@@ -45,6 +46,7 @@ class Options(NamedTuple):
     drift: float
     clock: float
     walk: float
+    wander: float
     reference: float
     locked: bool
     aligned: bool
@@ -58,6 +60,7 @@ class Options(NamedTuple):
             drift=config.sample_rate_hz / config.center_freq_hz,
             clock=turn * config.clock_left_ppm * 1e-6,
             walk=config.phase_walk_rad2,
+            wander=config.phase_noise_rad**2 if config.phase_noise_rad and not config.max_cfo_hz else 0.0,
             reference=config.reference or 0.0,
             locked=config.max_cfo_hz == 0,
             aligned=config.aligned,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["FAST", "follow", "looks", "phasors", "ramp", "rotate", "slot_rate", "smooth", "track", "turn_on"]
+__all__ = ["FAST", "follow", "held", "looks", "phasors", "ramp", "rotate", "slot_rate", "smooth", "track", "turn_on"]
 
 FAST = {"contract", "reassoc", "nsz", "nnan", "arcp"}
 
@@ -277,12 +277,25 @@ def _judge(vr, vi, power, share, tr, ti, looks, errors):
 
 
 @njit(cache=True, error_model="numpy")
-def smooth(vr, vi, power, pilots, window, leverage, count, turn_r, turn_i, carrier_error, symbol_error):
+def held(vr, vi, variance, half_noise):
+    """What a locked phase is worth, as a look at angle 0; see `hil.phy.tracking_plain.held`."""
+    a, b = 0.0, 0.0
+    for p in range(vr.shape[0]):
+        for s in range(vr.shape[1]):
+            a += vr[p, s]
+            b += vi[p, s]
+    contradicted = math.atan2(b, a) ** 2 > 25 * (variance + half_noise / max(math.hypot(a, b), 1e-60))
+    return 0.0 if contradicted else half_noise / variance
+
+
+@njit(cache=True, error_model="numpy")
+def smooth(vr, vi, power, pilots, window, hold, leverage, count, turn_r, turn_i, carrier_error, symbol_error):
     """Common phase by a moving average over the pilots, and each pilot's error without its own part in it.
 
     Args:
         vr, vi: float64 [pilot, symbol], looks; power: float64 [pilot], |expected|²; pilots: their positions.
-        window: symbols (odd) to average; leverage: float32 [carrier], over `count` the channel estimate's noise.
+        window: symbols (odd) to average; hold: a look at angle 0 that each average begins with, see `held`.
+        leverage: float32 [carrier], over `count` the channel estimate's noise.
         turn_r, turn_i: float32 [symbol], output phasors; carrier_error, symbol_error: added to.
 
     Returns:
@@ -304,15 +317,15 @@ def smooth(vr, vi, power, pilots, window, leverage, count, turn_r, turn_i, carri
     tr, ti, looks_, errors = np.empty(symbols), np.empty(symbols), np.empty(symbols), np.empty(symbols)
     for s in range(symbols):
         low, high = max(s - half, 0), min(s + half + 1, symbols)
-        tr[s], ti[s] = sum_r[high] - sum_r[low], sum_i[high] - sum_i[low]
-        looks_[s] = (high - low) * strength
+        tr[s], ti[s] = sum_r[high] - sum_r[low] + hold, sum_i[high] - sum_i[low]
+        looks_[s] = (high - low) * strength + hold
         size = math.sqrt(tr[s] * tr[s] + ti[s] * ti[s])
         turn_r[s] = tr[s] / size if size > 0 else 1.0
         turn_i[s] = ti[s] / size if size > 0 else 0.0
     total = 0.0
     for p in range(many):
         share = 1 + leverage[pilots[p]] / count
-        if many == 1 and min(window, symbols) == 1:  # no other look: judged by the line alone
+        if many == 1 and min(window, symbols) == 1 and hold == 0:  # no other look: judged by the line alone
             for s in range(symbols):
                 a, b = vr[p, s] - power[p], vi[p, s]
                 errors[s] = (a * a + b * b) / max(power[p], 1e-60) / share

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST", "slot_rate", "smooth", "spin", "square", "track", "window_for"]
+__all__ = ["MOST", "held", "slot_rate", "smooth", "spin", "square", "track", "window_for"]
 
 Complexes = NDArray[Any]
 Doubles = NDArray[np.float64]
@@ -106,12 +106,26 @@ def window_for(noise: float, strength: float, pilots: int, walk: float) -> int:
     return int(min(max(best, 1.0), float(MOST))) | 1
 
 
-def smooth(looks: Complexes, power: Doubles, window: int) -> tuple[Complexes, Complexes, Doubles]:
+def held(looks: Complexes, variance: float, half_noise: float) -> float:
+    """What a locked phase is worth, as a look at angle 0; nothing where all pilots together contradict it (5 σ).
+
+    Phases about 0 with variance v are as good as one more look with |expected|² = σ²/(2 v) at angle 0 (MAP, von Mises).
+
+    Args:
+        looks: complex128 [symbol, pilot], received times conj(expected).
+        variance: of the phase about 0, rad²; half_noise: σ²/2.
+    """
+    total = complex(looks.sum())
+    angle = math.atan2(total.imag, total.real)
+    return 0.0 if angle**2 > 25 * (variance + half_noise / max(abs(total), 1e-60)) else half_noise / variance
+
+
+def smooth(looks: Complexes, power: Doubles, window: int, hold: float) -> tuple[Complexes, Complexes, Doubles]:
     """Common phase by a moving average over the pilots, for all and for each pilot without its own part in it.
 
     Args:
         looks: complex128 [symbol, pilot], received times conj(expected); power: [pilot], |expected|².
-        window: symbols (odd) to average.
+        window: symbols (odd) to average; hold: a look at angle 0 that each average begins with, see `held`.
 
     Returns:
         phasor [symbol]; phasor without the pilot's own look [symbol, pilot]; its phase noise over σ²/|expected|², the same
@@ -121,10 +135,10 @@ def smooth(looks: Complexes, power: Doubles, window: int) -> tuple[Complexes, Co
     total = np.zeros(symbols + 1, complex)
     np.cumsum(looks.sum(1), out=total[1:])
     low, high = _reach(symbols, window)
-    sums = total[high] - total[low]
-    if pilots == 1 and min(window, symbols) == 1:  # no other look: judged by the line alone
+    sums = total[high] - total[low] + hold
+    if pilots == 1 and min(window, symbols) == 1 and not hold:  # no other look: judged by the line alone
         return _unit(sums), np.ones_like(looks), np.zeros(looks.shape)
-    rest = (high - low)[:, None] * power.sum() - power
+    rest = (high - low)[:, None] * power.sum() + hold - power
     return _unit(sums), _unit(sums[:, None] - looks), 0.5 * power / np.maximum(rest, 1e-60)
 
 

@@ -21,6 +21,8 @@ from hil.units import db_to_power
 
 __all__ = ["PointSpec", "Reception", "frame_for", "receiver_for", "transmit_power"]
 
+LOCKED_PHASE_RAD = 0.035
+"""Of locked oscillators: 1° rms at either end, seen at two times (SIGNALS.md, "Oscillators, clocks, air time")."""
 EMULATED_BACK_OFF_DB = 8.0
 """Less digital level where drawn fades multiply the payload: their peaks must not clip (SIGNALS.md, "Slow fading")."""
 
@@ -140,6 +142,7 @@ def receiver_for(bench: BenchConfig, given: Mapping[str, Any] | None = None) -> 
         "center_freq_hz": bench.center_freq_hz,
         "max_cfo_hz": 0.0 if shared else 40e-6 * bench.center_freq_hz,
         "phase_walk_rad2": 0.0 if shared else 1e-4,
+        "phase_noise_rad": LOCKED_PHASE_RAD if shared else None,
         "aligned": shared,
     }
     return validate(ReceiverConfig, {**fitting, **(given or {})}, "receiver")

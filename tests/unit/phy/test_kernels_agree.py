@@ -27,6 +27,7 @@ NUMEROLOGIES = (
     interleave=st.booleans(),
     free=st.booleans(),
     walk=st.sampled_from([0.0, 1e-4]),
+    locked=st.sampled_from([None, 0.035]),
     aligned=st.booleans(),
     equaliser=st.sampled_from(["zf", "mmse"]),
     reference=st.sampled_from([None, None, 0.7]),
@@ -35,7 +36,7 @@ NUMEROLOGIES = (
 )
 @settings(max_examples=60, deadline=None)
 def test_any_frame_in_any_configuration(
-    numerology, transmitters, uses, tasks, sounding, repetitions, interleave, free, walk, aligned, equaliser, reference,
+    numerology, transmitters, uses, tasks, sounding, repetitions, interleave, free, walk, locked, aligned, equaliser, reference,
     snr_db, seed,
 ):  # fmt: skip
     pytest.importorskip("numba")
@@ -48,7 +49,7 @@ def test_any_frame_in_any_configuration(
     )  # fmt: skip
     form = FrameFormat(frame, mask)
     config = ReceiverConfig(
-        max_cfo_hz=20e3 if free else 0.0, phase_walk_rad2=walk, aligned=aligned,
+        max_cfo_hz=20e3 if free else 0.0, phase_walk_rad2=walk, phase_noise_rad=locked, aligned=aligned,
         equaliser="zf" if reference else equaliser, reference=reference,
     )  # fmt: skip
     cfo = (torch.rand(transmitters, generator=generator) * 0.03 - 0.015).tolist() if free else None
