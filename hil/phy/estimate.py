@@ -1,4 +1,4 @@
-"""Estimators on the demodulated grid: channel over delay, unbiased signal power, phase of a transmitter over time."""
+"""Estimators on the demodulated grid, which gradients pass through: channel over delay, phase of a transmitter over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hil.phy.numerology import Numerology
 
-__all__ = ["delay_basis", "delay_projection", "smooth_phasor", "smoothing_window", "unbiased_power"]
+__all__ = ["delay_basis", "delay_projection", "smooth_phasor"]
 
 
 @lru_cache(maxsize=16)
@@ -33,37 +33,6 @@ def delay_projection(numerology: Numerology, first_tap: int, taps: int) -> Tenso
     left = delay_basis(numerology, first_tap, taps)
     projection: Tensor = (left @ left.conj().T).T.contiguous().to(torch.complex64)
     return projection
-
-
-def unbiased_power(matched: Tensor) -> Tensor:
-    """Mean |H|² over carriers from M noisy looks at H, free of the noise's power.
-
-    Args:
-        matched: complex [..., M, carrier], M ≥ 2 looks H + n with independent noise.
-
-    Returns:
-        float [...]: mean over carriers of (|Σ_m r_m|² − Σ_m |r_m|²) / (M (M − 1)).
-    """
-    looks = matched.shape[-2]
-    coherent = matched.sum(-2).abs().square() - matched.abs().square().sum(-2)
-    return coherent.mean(-1) / (looks * (looks - 1))
-
-
-def smoothing_window(noise_to_signal: float, pilots: int, walk: float, *, least: int = 1, most: int = 65) -> int:
-    """Symbols (odd) to average a pilot phasor over: thermal phase noise against a random walk of the phase.
-
-    Averaging W symbols leaves σ²/(2 P W) of thermal phase variance and about walk · W/12 of wandering; the best W is
-    √(6 σ²/(P · walk)).
-
-    Args:
-        noise_to_signal: σ² at |x|² = |G|² = 1.
-        pilots: pilots a symbol, P.
-        walk: variance of the phase's step from symbol to symbol, rad².
-        least: lower bound of W.
-        most: upper bound of W.
-    """
-    best = most if walk <= 0 else math.sqrt(6 * noise_to_signal / (pilots * walk))
-    return int(min(max(best, least), most)) | 1
 
 
 def smooth_phasor(phasor: Tensor, window: int) -> Tensor:

@@ -99,7 +99,14 @@ def track(
 
 
 def window_for(noise: float, strength: float, pilots: int, walk: float) -> int:
-    """Symbols (odd) to average: thermal phase noise against the phase's random walk; `hil.phy.estimate.smoothing_window`."""
+    """Symbols (odd) to average pilots' phases over: thermal phase noise against the phase's random walk.
+
+    Averaging W symbols leaves σ²/(2 P W |G|²) of thermal phase variance and about walk · W/12 of wandering; the best W is
+    √(6 σ²/(P · walk · |G|²)).
+
+    Args:
+        noise: σ²; strength: |G|²; pilots: a symbol, P; walk: variance of the phase's step from symbol to symbol, rad².
+    """
     if walk <= 0:
         return MOST
     best = math.sqrt(6 * noise / max(strength, 1e-30) / (pilots * walk))
