@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hil.phy.tracking_plain import MOST, slot_rate, smooth, track, window_for
+from hil.phy.tracking_plain import MOST, held, slot_rate, smooth, track, window_for
 
 FORMS = ("plain", "numba")
 
@@ -80,11 +80,33 @@ def test_slot_rate_reaches_its_bound(form, count):
 
 def test_pilots_are_judged_without_their_own_part():
     looks = np.array([[1 + 1j, 2 - 1j], [3j, 1]], complex)
-    turn, without, share = smooth(looks, np.array([1.0, 2.0]), 1)
+    turn, without, share = smooth(looks, np.array([1.0, 2.0]), 1, 0.0)
     total = looks.sum(1)
     np.testing.assert_allclose(turn, total / abs(total))
     np.testing.assert_allclose(without[0], [(2 - 1j) / abs(2 - 1j), (1 + 1j) / abs(1 + 1j)])
     np.testing.assert_allclose(share, [[0.25, 1.0]] * 2)
+
+
+def test_a_held_phase_is_one_more_look_at_angle_zero():
+    looks = np.array([[1 + 1j, 2 - 1j], [3j, 1]], complex)
+    turn, without, share = smooth(looks, np.array([1.0, 2.0]), 1, 5.0)
+    total = looks.sum(1) + 5
+    np.testing.assert_allclose(turn, total / abs(total))
+    np.testing.assert_allclose(without[0], [(7 - 1j) / abs(7 - 1j), (6 + 1j) / abs(6 + 1j)])
+    np.testing.assert_allclose(share, [[0.5 / 7, 1 / 6]] * 2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_phase_is_held_unless_pilots_contradict_it(form):
+    """A sum of length 100 with σ²/2 = 0.5 has a phase variance of 0.005; with 0.005 of the prior, 5 σ are 0.5 rad."""
+    for angle, expected in ((0.0, 100.0), (0.49, 100.0), (-0.49, 100.0), (0.51, 0.0), (-0.51, 0.0), (3.0, 0.0)):
+        looks = np.full((5, 2), 10 * np.exp(1j * angle))
+        if form == "plain":
+            got = held(looks, 0.005, 0.5)
+        else:
+            kernels = pytest.importorskip("hil.phy.tracking_numba")
+            got = kernels.held(looks.real.T.copy(), looks.imag.T.copy(), 0.005, 0.5)
+        assert got == pytest.approx(expected), angle
 
 
 def test_window_balances_noise_and_walk():
