@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from hil.cli.display import Display, make_folder
-from hil.cli.options import HOME, parse_names, parse_snr
+from hil.cli.options import HOME, config_options, default_of, flags_of, parse_names, parse_snr
+from hil.config import parse_settings
+from hil.runs.config import ReplayConfig
 
 __all__ = ["replay"]
 
@@ -20,28 +22,26 @@ __all__ = ["replay"]
 @click.option("--schemes", callback=parse_names, metavar="NAMES", help="Only these.")
 @click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help="Only these targets.")
 @click.option("--dataset", metavar="SPEC", help="Where the data set lies now.")
-@click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the weights that were on the air.")
-@click.option("--other-weights", is_flag=True, help="Score with other weights than those on the air.")
-@click.option(
-    "--draws", type=click.IntRange(min=1), default=20, show_default=True, help="Noise draws of each task in a simulation."
-)
+@click.option("--models", metavar="DIR", help="Folder of the weights that were on the air.")
+@click.option("--other-weights", is_flag=True, default=None, help="Score with other weights than those on the air.")
+@click.option("--draws", type=int, help=default_of(ReplayConfig, "draws", "Noise draws of each task in a simulation."))
+@config_options
 @HOME
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Write results.json and report.html there.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON instead of the table.")
 def replay(
     capture: Path,
-    simulate: str | None,
-    schemes: tuple[str, ...],
-    snr_db: tuple[float, ...],
-    dataset: str | None,
-    models: Path | None,
-    other_weights: bool,
-    draws: int,
+    config: Path | None,
+    settings: tuple[str, ...],
     home: Path | None,
     out: Path | None,
     as_json: bool,
+    **flags: Any,
 ) -> None:
-    """Receive, decode and score CAPTURE (a file, or a run's folder) again; says whether the live run's bits were verified."""
+    """Receive, decode and score CAPTURE (a file, or a run's folder) again; says whether the live run's bits were verified.
+
+    Settings of the receiver (--set receiver.KEY=VALUE) receive it in another way than the live run did.
+    """
     import torch
 
     from hil.report.html import write_report
@@ -50,19 +50,8 @@ def replay(
 
     torch.set_num_threads(1)
     display = Display(quiet=as_json)
-    how: Any = simulate or "none"  # click has checked the choice
-    results = face.replay(
-        capture,
-        simulate=how,
-        schemes=schemes,
-        snr_db=snr_db,
-        dataset=dataset,
-        models=models,
-        other_weights=other_weights,
-        draws=draws,
-        home=home,
-        report=display,
-    )
+    changes = {**parse_settings(settings, ReplayConfig), **flags_of(flags, {})}
+    results = face.replay(capture, config=config, home=home, report=display, **changes)
     if out is not None:
         make_folder(out)
         write_results(results, out / "results.json")
@@ -83,6 +72,8 @@ def verdict(check: dict[str, Any]) -> str:
         return "verified: every received symbol has the bits of the live run (SHA-256 equal)"
     if state == "unfinished":
         return "verified in part: the run was cut short; its finished points have the bits of the live run"
+    if state == "other_receiver":
+        return "received with other settings than the live run's: new results, nothing to verify"
     text = f"largest difference of a received symbol {largest:.2g}, {check['changed_decisions']} decisions changed"
     if state == "tolerance":
         return f"verified within tolerance (other machine or versions): {text}"

@@ -107,6 +107,13 @@ class PointSpec(Config):
             occupied = occupied[:, self.cut()[0]]
         return FrameFormat(self.frame, occupied)
 
+    def with_receiver(self, settings: Mapping[str, Any]) -> PointSpec:
+        """The same point, received with other settings; without any, this one."""
+        if not settings:
+            return self
+        receptions = [one.model_dump() | {"receiver": one.receiver.model_dump() | dict(settings)} for one in self.receptions]
+        return validate(PointSpec, self.model_dump() | {"receptions": receptions}, f"point '{self.name}'")
+
     def task_index(self) -> Tensor:
         """Distinct task of each task sent, int64 [task]."""
         return torch.arange(self.tasks) % self.distinct_tasks

@@ -12,25 +12,43 @@ from hil.config import Config, validate
 from hil.points.kinds import Energy
 from hil.registry import DATASETS, SCHEMES
 
-__all__ = ["RunConfig", "SendConfig", "Simulate"]
+__all__ = ["ReplayConfig", "RunConfig", "SendConfig", "Simulate"]
 
 Simulate = Literal["none", "awgn", "channel"]
 SNRS_DB = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
 
 
-class _OnBench(Config):
+class _Receiving(Config):
+    """What everything that receives has in common.
+
+    Attributes:
+        receiver: settings of `hil.phy.reception.ReceiverConfig`, in the place of those that fit the bench.
+    """
+
+    receiver: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("receiver")
+    @classmethod
+    def _receiver_fits(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if not given:
+            return given
+        from hil.phy.reception import ReceiverConfig
+
+        validate(ReceiverConfig, given, "receiver")
+        return given
+
+
+class _OnBench(_Receiving):
     """What everything that sends has in common.
 
     Attributes:
         bench: name or path of the bench.
         frame: settings of `hil.phy.frame.FrameConfig`, in the place of those that are sized for the plan.
-        receiver: settings of `hil.phy.reception.ReceiverConfig`, in the place of those that fit the bench.
         air_seed: of the simulated air (noise, fading, oscillators); None: the bench file's.
     """
 
     bench: str = "builtin"
     frame: dict[str, Any] = Field(default_factory=dict)
-    receiver: dict[str, Any] = Field(default_factory=dict)
     air_seed: int | None = Field(None, ge=0)
 
     @field_validator("frame")
@@ -41,16 +59,6 @@ class _OnBench(Config):
         from hil.phy.frame import FrameConfig
 
         validate(FrameConfig, given, "frame")
-        return given
-
-    @field_validator("receiver")
-    @classmethod
-    def _receiver_fits(cls, given: dict[str, Any]) -> dict[str, Any]:
-        if not given:
-            return given
-        from hil.phy.reception import ReceiverConfig
-
-        validate(ReceiverConfig, given, "receiver")
         return given
 
 
@@ -131,3 +139,23 @@ class SendConfig(_OnBench):
 
     snr_db: float = Field(15.0, ge=-20, le=60)
     normalize: bool = False
+
+
+class ReplayConfig(_Receiving):
+    """What a capture is asked. Settings of the receiver, other than those that it was received with, stand for new results.
+
+    Attributes:
+        simulate: send the same symbols through ``awgn`` at the effective SNR, or the captured ``channel``, as well.
+        schemes: only these; snr_db: only these targets. Empty: all.
+        dataset: where the data set lies now; models: the folder of the weights that were on the air. None: as in the run.
+        other_weights: score with other weights than those on the air.
+        draws: noise draws of each distinct task in a simulation.
+    """
+
+    simulate: Simulate = "none"
+    schemes: tuple[str, ...] = ()
+    snr_db: tuple[float, ...] = ()
+    dataset: str | None = None
+    models: str | None = None
+    other_weights: bool = False
+    draws: int = Field(20, ge=1)

@@ -22,10 +22,10 @@ from hil.models.contract import Scheme
 from hil.radios.bench import BenchConfig, find_bench
 from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
-from hil.runs.config import RunConfig, SendConfig, Simulate
+from hil.runs.config import ReplayConfig, RunConfig, SendConfig
 from hil.runs.plan import check_plan
 from hil.runs.progress import Report, Silent
-from hil.runs.replay import Question, config_of, open_work
+from hil.runs.replay import config_of, open_work
 from hil.runs.replay import replay as replay_capture
 from hil.runs.run import run_on_air
 from hil.runs.score import score as score_capture
@@ -106,40 +106,31 @@ def run(
 def replay(
     capture: str | Path,
     *,
-    simulate: Simulate = "none",
-    schemes: Sequence[str] = (),
-    snr_db: Sequence[float] = (),
-    dataset: str | None = None,
-    models: str | Path | None = None,
-    other_weights: bool = False,
-    draws: int | None = None,
+    config: str | Path | None = None,
     home: Path | None = None,
     report: Report | None = None,
     objects: Mapping[str, Scheme] | None = None,
+    **settings: Any,
 ) -> ResultsDocument:
     """Receive, decode and score a capture again; `verification` says whether the live run's bits were met.
 
     Args:
         capture: a file, or the folder of a run.
-        simulate: also send the same symbols through ``awgn`` at the effective SNR, or the captured ``channel``.
-        schemes: only these; snr_db: only these targets.
-        dataset: where the data set lies now; models: the weights that were on the air.
-        other_weights: score with other weights than those on the air.
-        draws: noise draws of each task in a simulation.
+        config: a TOML file of `hil.runs.config.ReplayConfig`.
         home: the user's bench folder.
         report: told how far it is.
         objects: schemes at hand by the name that the capture has for them.
+        settings: of `hil.runs.config.ReplayConfig`: ``simulate``, ``schemes``, ``snr_db``, ``dataset``, ….
 
     Raises:
         HilError: what stopped it.
     """
+    asked = validate(ReplayConfig, _given(config, settings, None, "hil replay"), "hil replay")
+    asked = asked.model_copy(update={"schemes": tuple(SCHEMES.resolve(name) for name in asked.schemes)})
     with Capture.open(capture_of(capture)) as opened:
-        config = config_of(opened, _lying_elsewhere(dataset, models))
-        work = open_work(opened, config, home=home, other_weights=other_weights, objects=objects)
-        question = Question(
-            simulate=simulate, schemes=tuple(SCHEMES.resolve(name) for name in schemes), snr_db=tuple(snr_db), draws=draws
-        )
-        return replay_capture(opened, config, work, report or Silent(), question)
+        measured = config_of(opened, _lying_elsewhere(asked.dataset, asked.models))
+        work = open_work(opened, measured, home=home, other_weights=asked.other_weights, objects=objects)
+        return replay_capture(opened, measured, work, report or Silent(), asked)
 
 
 def score(

@@ -20,36 +20,16 @@ from hil.points.receive import Collection, Collector, combined_sha256
 from hil.points.spec import PointSpec
 from hil.results.document import ResultsDocument, Row
 from hil.runs.beside import Beside, beside_channel, beside_point
-from hil.runs.config import RunConfig, Simulate
+from hil.runs.config import ReplayConfig, RunConfig, Simulate
 from hil.runs.document import document
 from hil.runs.progress import Report
 from hil.runs.steps import Measured, point_key, score_point
 from hil.runs.work import Work, load_work, point_labels
 
-__all__ = ["Question", "collect_point", "open_work", "replay"]
+__all__ = ["collect_point", "open_work", "replay"]
 
 TOLERANCE = 1e-4
 """Largest difference of received symbols that other machines may show (SIGNALS.md, "Bit-identity")."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a capture is asked.
-
-    Attributes:
-        schemes: only these; snr_db: only these targets. Empty: all.
-        simulate: draw the same symbols through AWGN at the effective SNR, or through the captured channel, as well.
-        draws: noise draws of each distinct task in a simulation; None: the run's.
-    """
-
-    schemes: tuple[str, ...] = ()
-    snr_db: tuple[float, ...] = ()
-    simulate: Simulate = "none"
-    draws: int | None = None
-
-    def asks_for(self, spec: PointSpec) -> bool:
-        """Whether a point is meant."""
-        return (not self.schemes or spec.scheme in self.schemes) and (not self.snr_db or spec.snr_db_target in self.snr_db)
 
 
 def config_of(capture: Capture, changes: Mapping[str, Any]) -> RunConfig:
@@ -106,7 +86,7 @@ def open_work(
 
 
 def replay(
-    capture: Capture, config: RunConfig, work: Work, report: Report, question: Question | None = None
+    capture: Capture, config: RunConfig, work: Work, report: Report, question: ReplayConfig | None = None
 ) -> ResultsDocument:
     """Receive, decode and score every point of a capture again.
 
@@ -115,7 +95,7 @@ def replay(
         config: it was made with.
         work: its schemes, data set and goals.
         report: told how far it is.
-        question: what it is asked; None: all of it, no simulation.
+        question: what it is asked; None: all of it, received as it was, no simulation.
 
     Returns:
         results with `verification`: whether the bits were verified, or the tolerance.
@@ -123,10 +103,10 @@ def replay(
     Raises:
         ConfigError: nothing in the capture fits the question.
     """
-    asked = question or Question()
-    config = config.model_copy(update={"draws": asked.draws or config.draws})
+    asked = question or ReplayConfig()
+    config = config.model_copy(update={"draws": asked.draws})
     records, chosen = _choose(capture, asked)
-    again = _Again()
+    again = _Again(other_receiver=bool(asked.receiver))
     beside = Beside(basis="channel" if asked.simulate == "channel" else "effective")
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
@@ -161,7 +141,7 @@ def replay(
 
 
 def _choose(
-    capture: Capture, asked: Question
+    capture: Capture, asked: ReplayConfig
 ) -> tuple[list[tuple[PointRecord, PointSpec]], list[tuple[PointRecord, PointSpec]]]:
     """All points of a capture, and those meant.
 
@@ -175,7 +155,11 @@ def _choose(
     ]
     if not records:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
-    chosen = [(record, spec) for record, spec in records if asked.asks_for(spec)]
+    chosen = [
+        (record, spec.with_receiver(asked.receiver))
+        for record, spec in records
+        if (not asked.schemes or spec.scheme in asked.schemes) and (not asked.snr_db or spec.snr_db_target in asked.snr_db)
+    ]
     if not chosen:
         have = ", ".join(record.name for record, _ in records)
         raise ConfigError(f"{capture.path} has no point for that selection; its points: {have}")
@@ -242,6 +226,7 @@ def _simulate(point: Measured, config: RunConfig, how: Simulate, beside: Beside)
 class _Again:
     """What came out, point by point, and how it compares with the live run."""
 
+    other_receiver: bool = False
     rows: list[Row] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     sent: dict[str, Sent] = field(default_factory=dict)
@@ -252,7 +237,7 @@ class _Again:
         self.rows += point.rows.values()
         for one in point.collections.values():
             self._digest.update(one.symbols.contiguous().numpy().tobytes())
-        self.checks.append(_check(record, point))
+        self.checks.append(_check(record, point, other_receiver=self.other_receiver))
 
     @property
     def sha256(self) -> str:
@@ -269,10 +254,10 @@ class _Again:
         }
 
     def verdict(self, live: str | None) -> dict[str, Any]:
-        """`verified`: "bits" (same SHA-256 as live), "tolerance" (within 1e-4), "different", or "unfinished"."""
+        """`verified`: "bits" (SHA-256 as live), "tolerance" (within 1e-4), "different", "unfinished" or "other_receiver"."""
         states = {item["state"] for item in self.checks}
         changed = sum(item.get("changed_decisions", 0) for item in self.checks)
-        worst = next((state for state in ("different", "tolerance", "unfinished") if state in states), "bits")
+        worst = next((state for state in ("other_receiver", "different", "tolerance", "unfinished") if state in states), "bits")
         return {
             "verified": worst,
             "received_sha256_live": live,
@@ -284,7 +269,7 @@ class _Again:
         }
 
 
-def _check(record: PointRecord, point: Measured) -> dict[str, Any]:
+def _check(record: PointRecord, point: Measured, *, other_receiver: bool) -> dict[str, Any]:
     """How a point compares with what the live run stored of it."""
     live = record.received
     if record.received_sha256 is None or live is None:
@@ -300,4 +285,5 @@ def _check(record: PointRecord, point: Measured) -> dict[str, Any]:
             changed += int((torch.from_numpy(before) != tasks.values[name]).sum())
     same = combined_sha256(point.collections) == record.received_sha256
     state = "bits" if same else "tolerance" if difference <= TOLERANCE else "different"
+    state = "other_receiver" if other_receiver else state  # what comes out is meant to differ
     return {"point": record.name, "state": state, "largest_difference": difference, "changed_decisions": changed}

@@ -29,3 +29,16 @@ def test_replay_answers_other_questions(small_run, untrained, hil, tmp_path):
     ]
     assert rows[1]["snr_basis"] == "channel"
     assert (tmp_path / "again" / "report.html").is_file()
+
+
+def test_replay_receives_with_other_settings_from_a_file_and_a_flag(small_run, untrained, hil, tmp_path):
+    (tmp_path / "question.toml").write_text(f'models = "{untrained}"\nschemes = ["noma"]\n[receiver]\nmode = "sensitive"\n')
+    asked = ("--config", tmp_path / "question.toml", "--snr", "12", "--set", "receiver.taps_after=6", "--json")
+    other = hil("replay", small_run / "capture.h5", *asked)
+    assert other.returncode == 0, other.stderr
+    found = json.loads(other.stdout)
+    assert found["verification"]["verified"] == "other_receiver"
+    assert [row["snr_db_target"] for row in found["points"] if row["source"] == "air"] == [12.0]
+    assert found["verification"]["largest_difference"] > 0
+    wrong = hil("replay", small_run / "capture.h5", "--set", "receiver.colour=1")
+    assert wrong.returncode == 1 and "unknown key 'colour'" in wrong.stderr
