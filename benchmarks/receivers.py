@@ -19,9 +19,10 @@ from benchmarks.rows import Row, row
 from benchmarks.streams import CP, DATA_SYMBOLS, FFT, MP, Complex, cpu_time, noise
 from hil.channel.gaussian import complex_gaussian
 from hil.channel.simulator import ChannelConfig, Simulator
-from hil.phy.frame import FrameConfig, FrameFormat, frame_for_snr
+from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
+from hil.points.spec import frame_for
 
 __all__ = [
     "Truth", "bench_format", "detection", "evm_rows", "make_stream", "receiver", "rows", "score", "short_format", "superposed",
@@ -44,8 +45,8 @@ class Truth:
 
 def bench_format(symbols: int = DATA_SYMBOLS, preamble: int = 240, lowest_snr_db: float = 0.0) -> FrameFormat:
     """Frames of one transmitter's plan with so many payload symbols, all data carriers of which are one task's uses."""
-    base = frame_for_snr(lowest_snr_db, taps=ReceiverConfig().taps, base=FrameConfig(tasks_per_frame=1, interleave=False))
-    config = base.model_copy(update={"preamble_samples": preamble})
+    given = {"tasks_per_frame": 1, "interleave": False, "preamble_samples": preamble}
+    config = frame_for(ReceiverConfig(), lowest_snr_db, given=given)
     return FrameFormat(config, torch.ones(1, symbols * len(config.numerology.data_positions), dtype=torch.bool))
 
 

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from benchmarks.rows import Row, row
 from benchmarks.streams import cpu_time
 from hil.channel.gaussian import complex_gaussian
-from hil.phy.frame import FrameConfig, FrameFormat, frame_for_snr
+from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
+from hil.points.spec import frame_for, receiver_for
+from hil.radios.bench import find_bench
 
 __all__ = ["ACCESS", "Access", "plan_format", "rows", "windows"]
 
@@ -30,6 +32,8 @@ LEAD, TAIL = 400, 64
 FULL_SCALE = 2048
 TOGETHER = 16
 """Windows handed over together."""
+SHARED = receiver_for(find_bench("builtin"))
+"""Radios on a shared reference."""
 FREE = ReceiverConfig(max_cfo_hz=98e3, phase_walk_rad2=1e-4, aligned=False)
 """Oscillators of 20 ppm each at 2.45 GHz that nothing ties together."""
 Samples = NDArray[np.int16]
@@ -48,10 +52,8 @@ def occupied(access: Access, uses: int = 64) -> torch.Tensor:
 def plan_format(
     access: Access, lowest_snr_db: float, config: ReceiverConfig | None = None, *, tasks: int = 84, uses: int = 64
 ) -> FrameFormat:
-    """The frames of a plan, sized as `hil.onair` does it."""
-    taps = (config or ReceiverConfig()).taps
-    base = FrameConfig(tasks_per_frame=tasks)
-    return FrameFormat(frame_for_snr(lowest_snr_db, taps=taps, base=base), occupied(access, uses))
+    """The frames of a plan, sized as runs do it."""
+    return FrameFormat(frame_for(config or SHARED, lowest_snr_db, given={"tasks_per_frame": tasks}), occupied(access, uses))
 
 
 def payload(form: FrameFormat, frames: int, seed: int = 1) -> torch.Tensor:

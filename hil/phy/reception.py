@@ -276,4 +276,5 @@ class FrameReception:
     def snr(self) -> Tensor:
         """Linear SNR of each link (unbiased for the noise's few samples), float32 [tx]. SIGNALS.md, "SNR"."""
         looks = self._rows.carrier_error.shape[1]
-        return self.signal / max(self.noise, 1e-30) * ((looks - 1) / looks)
+        signal = self._rows.links[self._index, :, 3].astype(np.float32)
+        return torch.from_numpy(signal / np.float32(max(self.noise, 1e-30)) * np.float32((looks - 1) / looks))

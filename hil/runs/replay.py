@@ -16,7 +16,7 @@ from hil.config import validate
 from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
 from hil.goals.contract import headline
 from hil.models.contract import Scheme, Sent
-from hil.points.receive import Collection, Collector, combined_sha256
+from hil.points.receive import Burst, Collection, Collector, combined_sha256
 from hil.points.spec import PointSpec
 from hil.results.document import ResultsDocument, Row
 from hil.runs.beside import Beside, beside_channel, beside_point
@@ -194,13 +194,13 @@ def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tup
         collector = Collector(spec, sent.symbols, reception=index, fade=fade)
         ledger = capture.ledger(record.index, reception.name)
         damaged = set(ledger["burst"][ledger["status"] == FrameStatus.LATE].tolist())
+        whole = []
         for burst in capture.bursts(record.index, reception.name):
-            if burst.kind == FrameKind.FRAME:
-                number = int(burst.frame_numbers[0])
-                if burst.index in damaged:
-                    collector.miss(number, "late")
-                else:
-                    collector.add(burst.samples, number, burst.start, sent_at=burst.sent_at)
+            if burst.kind == FrameKind.FRAME and burst.index in damaged:
+                collector.miss(int(burst.frame_numbers[0]), "late")
+            elif burst.kind == FrameKind.FRAME:
+                whole.append(burst)
+        collector.add_all(Burst(one.samples, int(one.frame_numbers[0]), one.start, one.sent_at) for one in whole)
         found[reception.name] = collector.finish()
     return found, sent, fade
 

@@ -9,7 +9,7 @@ import torch
 
 from hil.errors import ShapeError
 from hil.models.contract import Plan
-from hil.points.receive import Collector, clipped, combined_sha256, to_complex
+from hil.points.receive import Burst, Collector, clipped, combined_sha256, to_complex
 from tests.unit.points.synthetic import Air, spec_of, turns, unit_symbols
 
 
@@ -269,6 +269,26 @@ def test_the_same_samples_give_the_same_bits_whatever_came_before():
     first, second = one.finish(), other.finish()
     assert first.sha256 == second.sha256
     assert torch.equal(first.channel, second.channel)
+
+
+def test_bursts_together_give_the_bits_and_rows_of_each():
+    spec = spec_of(turns(24, 2), tasks=24 * 20)
+    sent = unit_symbols(spec)
+    air = Air(spec)
+    bursts = [Burst(air.burst(index, sent), 100 + index, 50 * index, 50 * index + 7) for index in range(20)]
+    bursts[3] = bursts[3]._replace(samples=air.silence())
+    bursts[5] = bursts[5]._replace(samples=np.zeros((0, 2), np.int16))
+    bursts[9].samples[:2] = int(spec.receptions[0].full_scale) - 1
+    one, other = Collector(spec, sent), Collector(spec, sent)
+    rows = [one.add(*burst[:3], sent_at=burst.sent_at) for burst in bursts]
+    assert other.add_all(iter(bursts)) == rows
+    assert [row["status"] for row in rows].count("scored") == 18
+    assert rows[9]["clipped"] == 2
+    first, second = one.finish(), other.finish()
+    assert first.sha256 == second.sha256
+    for name in ("channel", "noise_var", "valid", "sent"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+    assert (first.frames, first.snr_db, first.snr_eff_db) == (second.frames, second.snr_db, second.snr_eff_db)
 
 
 @pytest.mark.parametrize(
