@@ -2,7 +2,8 @@
 
 A run of the demo plans for −6 dB; plans for 9 dB alone have shorter preambles and soundings. 84 tasks of 64 uses ride in a
 frame, and a burst's window is up to 400 samples longer ahead of the frame and 64 behind it. Live, a run receives window by
-window (`Receiver.receive`); a replay has them all and may take them together (`Receiver.receive_windows`), for the same bits.
+window; a replay has them all and takes some together, for the same bits. What is timed is the modem alone (`Receiver`, with
+symbols, channel and noise put in place), and all that a run does with a burst (`Collector`: EVM, clips and ledger row too).
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from benchmarks.rows import Row, row
 from benchmarks.streams import cpu_time
 from hil.channel.gaussian import complex_gaussian
-from hil.phy.frame import FrameConfig, FrameFormat
+from hil.phy.frame import FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
-from hil.points.spec import frame_for, receiver_for
+from hil.points.receive import Burst, Collector
+from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
 
 __all__ = ["ACCESS", "Access", "plan_format", "rows", "windows"]
@@ -34,7 +36,7 @@ TOGETHER = 16
 """Windows handed over together."""
 SHARED = receiver_for(find_bench("builtin"))
 """Radios on a shared reference."""
-FREE = ReceiverConfig(max_cfo_hz=98e3, phase_walk_rad2=1e-4, aligned=False)
+FREE = receiver_for(find_bench("independent"))
 """Oscillators of 20 ppm each at 2.45 GHz that nothing ties together."""
 Samples = NDArray[np.int16]
 
@@ -54,6 +56,17 @@ def plan_format(
 ) -> FrameFormat:
     """The frames of a plan, sized as runs do it."""
     return FrameFormat(frame_for(config or SHARED, lowest_snr_db, given={"tasks_per_frame": tasks}), occupied(access, uses))
+
+
+def plan_spec(access: Access, lowest_snr_db: float, frames: int) -> PointSpec:
+    """A point of so many of these frames, as its receiver knows it."""
+    form = plan_format(access, lowest_snr_db)
+    tasks = frames * form.tasks
+    return PointSpec(
+        scheme=access, power=(1.0,) * form.transmitters, snr_db_target=lowest_snr_db, tasks=tasks, distinct_tasks=tasks,
+        occupied=tuple(map(tuple, form.occupied.tolist())), first_frame=0, frame=form.config,
+        receptions=(Reception(full_scale=FULL_SCALE, receiver=SHARED),),
+    )  # fmt: skip
 
 
 def payload(form: FrameFormat, frames: int, seed: int = 1) -> torch.Tensor:
@@ -89,7 +102,7 @@ def windows(
     return out
 
 
-class _Point:
+class _Place:
     """Where a point's frames are put, as a collector does it."""
 
     def __init__(self, form: FrameFormat, frames: int) -> None:
@@ -113,7 +126,7 @@ def _speeds(
     form: FrameFormat, config: ReceiverConfig, heard: list[Samples], rounds: int, *, fast: bool | None = None
 ) -> list[float]:
     """MS/s of process CPU time from int16 windows to symbols in place: window by window, and some together."""
-    receiver, point = Receiver(form, config, fast=fast), _Point(form, len(heard))
+    receiver, point = Receiver(form, config, fast=fast), _Place(form, len(heard))
 
     def one_by_one() -> None:
         for index, window in enumerate(heard):
@@ -128,6 +141,22 @@ def _speeds(
 
     samples = sum(len(window) for window in heard)
     return [samples / cpu_time(run, rounds) / 1e6 for run in (one_by_one, together)]
+
+
+def _collected(spec: PointSpec, heard: list[Samples], rounds: int) -> list[float]:
+    """MS/s of process CPU time of all that a run does with bursts once they are heard: live, and in a replay."""
+    sent = payload(spec.format(), len(heard)).transpose(0, 1).flatten(1, 2)
+    samples = sum(len(window) for window in heard)
+
+    def live() -> None:
+        collector = Collector(spec, sent)
+        for number, window in enumerate(heard):
+            collector.add(window, number)
+
+    def again() -> None:
+        Collector(spec, sent).add_all(Burst(window, number) for number, window in enumerate(heard))
+
+    return [samples / cpu_time(run, rounds) / 1e6 for run in (live, again)]
 
 
 def _transmit(form: FrameFormat, rounds: int, *, together: bool) -> float:
@@ -164,10 +193,13 @@ def rows(quick: bool, peers: dict[str, Any]) -> list[Row]:
             heard = windows(form, count, lowest + 6)
             name = f"{access} frames of a plan from {lowest:g} dB"
             target = max(60.0 if access == "single" else 45.0, 1.5 * (peer or 0.0))
-            values = _speeds(form, ReceiverConfig(), heard, rounds)
+            values = _speeds(form, SHARED, heard, rounds)
             for how, value in zip(("window by window", f"{TOGETHER} windows together"), values, strict=True):
                 out.append(row(f"receive, {name}, {how}", value, "MS/s", target=target, peer=label, peer_value=peer))
-            plain = _speeds(form, ReceiverConfig(), heard[:16], 3, fast=False)[1]
+            values = _collected(plan_spec(access, lowest, count), heard, rounds)
+            for how, value in zip(("in a run", "in a replay"), values, strict=True):
+                out.append(row(f"collect, {name}, {how}", value, "MS/s", peer=label, peer_value=peer))
+            plain = _speeds(form, SHARED, heard[:16], 3, fast=False)[1]
             out.append(row(f"receive, {name}, {TOGETHER} windows together, without numba", plain, "MS/s", target=12.0))
             made = _transmit(form, rounds, together=True)
             out.append(row(f"transmit, {name}", made, "MS/s", target=sent, peer=label, peer_value=sent))

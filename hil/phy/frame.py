@@ -23,7 +23,7 @@ from hil.phy.numerology import Numerology
 from hil.phy.preamble import Preamble, design
 from hil.units import db_to_amplitude, db_to_power, power_to_db
 
-__all__ = ["FrameConfig", "FrameFormat", "Segment", "frame_for_snr", "sounding_cost_db", "sounding_symbols_for"]
+__all__ = ["FrameConfig", "FrameFormat", "Segment", "sounding_cost_db", "sounding_symbols_for"]
 
 
 class FrameConfig(Config):
@@ -56,28 +56,6 @@ class FrameConfig(Config):
         if isinstance(values, dict) and values.get("silent") is True:
             return {key: value for key, value in values.items() if key != "silent"}
         return values
-
-
-def frame_for_snr(lowest_snr_db: float, *, taps: int, base: FrameConfig | None = None) -> FrameConfig:
-    """Frames that still work at the lowest SNR of a plan: preamble, sounding and header sized for it.
-
-    Args:
-        lowest_snr_db: of any link (dB).
-        taps: of the receiver's channel model.
-        base: everything else; its numerology counts.
-
-    Raises:
-        ConfigError: no frame is long enough for that SNR.
-    """
-    base = base or FrameConfig()
-    # The matched-filter bound is −7 dB for 240 samples; 3 dB of margin keep misses below 1e-6.
-    preamble = 240 * max(1, math.ceil(db_to_power(-7.0 + 3.0 - lowest_snr_db) - 0.05))
-    sized = {
-        "preamble_samples": preamble,
-        "sounding_symbols": sounding_symbols_for(lowest_snr_db, taps=taps, active=base.numerology.active),
-        "header_repetitions": header.repetitions_for(lowest_snr_db),
-    }
-    return base.model_copy(update=sized)
 
 
 def sounding_symbols_for(snr_db: float, *, taps: int, active: int, cost_db: float = 0.15) -> int:

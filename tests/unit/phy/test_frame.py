@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from hil.errors import ConfigError, ShapeError
-from hil.phy.frame import FrameConfig, FrameFormat, frame_for_snr, sounding_cost_db
+from hil.phy.frame import FrameConfig, FrameFormat, sounding_cost_db, sounding_symbols_for
 from hil.phy.numerology import Numerology
 from hil.phy.preamble import design
 from hil.phy.receive import Receiver, ReceiverConfig
@@ -89,14 +89,10 @@ def test_configurations_of_captures_of_format_1_are_read():
         FrameConfig.model_validate(stored | {"silent": False})
 
 
-def test_frames_are_sized_for_the_lowest_snr():
-    low, high = (frame_for_snr(snr, taps=16) for snr in (-6.0, 9.0))
-    assert (low.preamble_samples, low.sounding_symbols, low.header_repetitions) == (480, 44, 2)
-    assert (high.preamble_samples, high.sounding_symbols, high.header_repetitions) == (240, 10, 1)
-    assert (
-        sounding_cost_db(-6.0, taps=16, active=52, symbols=44) <= 0.15 < sounding_cost_db(-6.0, taps=16, active=52, symbols=43)
-    )
-    wide = FrameConfig(numerology=Numerology(fft_size=256, cyclic_prefix=32, active_half=100, pilots=8))
-    assert frame_for_snr(-6.0, taps=16, base=wide).sounding_symbols == 12
+def test_sounding_costs_what_is_allowed():
+    for snr, active, due in ((-6.0, 52, 44), (9.0, 52, 10), (-6.0, 200, 12)):
+        assert sounding_symbols_for(snr, taps=16, active=active) == due
+        costs = [sounding_cost_db(snr, taps=16, active=active, symbols=count) for count in (due - 1, due)]
+        assert costs[1] <= 0.15 < costs[0]
     with pytest.raises(ConfigError, match="SNR"):
-        frame_for_snr(-40.0, taps=16)
+        sounding_symbols_for(-40.0, taps=16, active=52)

@@ -303,6 +303,38 @@ def test_windows_together_give_the_bits_of_each():
             assert bits(frames) == bits(receiver.receive(window))
 
 
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_frame_that_is_known_to_be_there_needs_no_search(raw):
+    form = FrameFormat(FrameConfig(tasks_per_frame=7), occupied("noma"))
+    receiver = Receiver(form, ReceiverConfig())
+    burst = on_air(form, gaussian(form, 3), 77, snr_db=15) / 4
+    scale = 2048 if raw else None
+    if raw:
+        burst = (torch.view_as_real(burst) * 2048).round().to(torch.int16).numpy()
+    (found,) = receiver.receive(burst, full_scale=scale)
+    known = receiver.at(burst, found.start, full_scale=scale)
+    for name in ("symbols", "channel", "noise_var", "response", "signal", "cfo_hz"):
+        assert torch.equal(getattr(known, name), getattr(found, name)), name
+    assert (known.number, known.start, known.noise, known.header_margin) == (77, 333, found.noise, found.header_margin)
+    assert math.isnan(known.metric)
+    last = len(burst) - form.samples
+    assert receiver.at(burst, last, full_scale=scale) is not None
+    assert receiver.at(burst, last + 1, full_scale=scale) is None
+    assert receiver.at(burst, -1, full_scale=scale) is None
+
+
+def test_the_power_of_a_frame_in_a_fade_has_no_bias():
+    """At −20 dB no frame is found; what the receiver says of its power where it is told the place is right on average."""
+    form = FrameFormat(FrameConfig(tasks_per_frame=1, sounding_symbols=6), occupied("single"))
+    receiver, signals = Receiver(form, ReceiverConfig()), []
+    for seed in range(200):
+        burst = 0.1 * on_air(form, gaussian(form, seed), seed, snr_db=-20, seed=seed)
+        assert len(receiver.receive(burst)) == 0
+        signals.append(float(receiver.at(burst, 333).signal[0]))
+    spread = math.sqrt(2 / (6 * 5 * 52 * len(signals)))  # of pairs of looks: their noise is 1
+    assert sum(signals) / len(signals) == pytest.approx(0.01, abs=4 * spread)
+
+
 def test_silence_ahead_of_a_frame_holds_the_noise_alone():
     form = FrameFormat(FrameConfig(tasks_per_frame=5), occupied("single"))
     receiver, looks = Receiver(form, ReceiverConfig()), []

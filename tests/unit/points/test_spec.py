@@ -42,10 +42,12 @@ def test_power_of_three_transmitters_of_unequal_shares():
 def test_the_receiver_fits_the_bench():
     shared = receiver_for(find_bench("builtin"))
     assert (shared.max_cfo_hz, shared.phase_walk_rad2, shared.aligned) == (0, 0, True)
+    assert shared.phase_noise_rad == pytest.approx(2**0.5 * 2**0.5 * math.radians(1), rel=0.01)  # two ends, two times
     bench = find_bench("independent")
     own = receiver_for(bench)
     assert own.max_cfo_hz == pytest.approx(40e-6 * bench.center_freq_hz)  # ±20 ppm at either end
     assert own.phase_walk_rad2 > 0
+    assert own.phase_noise_rad is None
     assert not own.aligned
     assert (own.sample_rate_hz, own.center_freq_hz) == (bench.sample_rate_hz, bench.center_freq_hz)
     asked = receiver_for(bench, {"max_cfo_hz": 500.0, "taps_after": 9})
