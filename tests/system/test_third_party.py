@@ -54,7 +54,7 @@ def ran(request, hil, site, tmp_path_factory):
 
 
 def error_rate(snr_db, columns=8, draws=200_000):
-    """Misses of the loudest of eight orthogonal signals of amplitude √8 in real noise of variance 1/(2 SNR), by drawing them."""
+    """Misses of the loudest of eight orthogonal signals, amplitude √8 in real noise of variance 1/(2 SNR), by drawing them."""
     draw = np.random.default_rng(1)
     noise = draw.normal(size=(draws, columns)) * math.sqrt(0.5 * 10 ** (-snr_db / 10))
     noise[:, 0] += math.sqrt(columns)

@@ -1,4 +1,4 @@
-"""A third party's data set in one file: a bright bar in one of eight columns. ``path/bars.py:load``, ``path/bars.py:load:COUNT``.
+"""A third party's data set in one file: a bright bar in one of eight columns. ``path/bars.py:load:COUNT``.
 
 The class of an image is the column of its bar. The argument is how many images are sent (64).
 """

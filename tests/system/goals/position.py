@@ -1,8 +1,8 @@
 """A third party's goal in one file: in which column is the bar? ``path/position.py:Position``.
 
 Features [task, view, column] vote for a column; of several views the votes are added. Its metrics: `hit`, the share of tasks
-whose column is right (or within the option `tolerance`), `distance`, how many columns it is off, and `worst_column`, the share of
-hits in the column that is met worst: no mean over tasks.
+whose column is right (or within the option `tolerance`), `distance`, how many columns it is off, and `worst_column`, the share
+of hits in the column that is met worst: no mean over tasks.
 """
 
 import torch
