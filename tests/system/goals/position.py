@@ -7,8 +7,9 @@ of hits in the column that is met worst: no mean over tasks.
 
 import torch
 
-from hil.errors import ConfigError
+from hil.errors import ConfigError, DatasetError, ModelError
 from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
+from hil.models.contract import Features
 
 COLUMNS = 8
 
@@ -41,6 +42,8 @@ class Judge:
 
     def score(self, output, index, lost):
         """A lost task is as far off as can be."""
+        if not isinstance(output, Features):
+            raise ModelError(f"position needs Features, the decoder gave {type(output).__name__}")
         truth = self.columns[index]
         off = (output.features.sum(1).argmax(1) - truth).abs()
         off = torch.where(lost, COLUMNS - 1, off)
@@ -76,9 +79,11 @@ class Position(Goal):
 
     def tasks(self, dataset, *, views, seed, limit):
         """Sets of images of one column, in seeded order."""
+        if limit is not None and limit < 1:
+            raise DatasetError(f"Argument 'limit' must be at least 1 or None, not {limit}.")
         columns = dataset.sent.label("class")
         order = torch.randperm(len(columns), generator=torch.Generator().manual_seed(seed))
-        sets = [own[columns[own] == column][: len(own) // views * views] for own in [order] for column in range(COLUMNS)]
+        sets = [order[columns[order] == column] for column in range(COLUMNS)]
         found = torch.cat([own[: len(own) // views * views].view(-1, views) for own in sets])
         found = found[torch.randperm(len(found), generator=torch.Generator().manual_seed(seed + 1))][:limit]
         split = "test" if dataset.test is not None else "query"
