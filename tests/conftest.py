@@ -27,11 +27,13 @@ def untrained(tmp_path_factory) -> Path:
     from hil.models.load import build_network
     from hil.models.recipe import load_recipe
     from hil.models.weights import write_weights
+    from hil.registry import SCHEMES
 
     folder = tmp_path_factory.mktemp("models")
-    for name in ("baseline-single", "baseline-pair", "jscc-single", "jscc-oma", "jscc-noma"):
+    recipes = [ROOT / "models" / f"{name}.toml" for name in SCHEMES.builtin]
+    for recipe in [load_recipe(path) for path in recipes if path.is_file()]:  # one without a recipe has nothing to train
+        name = recipe.name
         torch.manual_seed(7)
-        recipe = load_recipe(ROOT / "models" / f"{name}.toml")
         network = build_network(recipe).eval()
         path = folder / f"{name}.safetensors"
         write_weights(path, network.state_dict(), recipe, dataset="none", fingerprint="none")
@@ -40,10 +42,16 @@ def untrained(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def hil():
-    """Runs `hil` with arguments in a process of its own, as a user would; returns the finished process."""
+    """Runs `hil` with arguments in a process of its own, as a user would; returns the finished process.
 
-    def run(*arguments: object, cwd: Path | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    `site` is a folder of packages that are installed beside hil.
+    """
+
+    def run(
+        *arguments: object, cwd: Path | None = None, timeout: float = 240, site: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join(map(str, [ROOT, *([site] if site is not None else [])]))
+        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         command = [sys.executable, "-c", "from hil.cli.main import main; main()", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout, check=False)
 

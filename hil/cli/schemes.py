@@ -21,15 +21,14 @@ def schemes() -> None:
 @click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with models/, ….")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
-    """All schemes, and which of them have weights here."""
-    from hil.models.load import weights_file
+    """All schemes, and which of them can be used here: those with weights, and those of other packages."""
     from hil.places import folders
     from hil.registry import SCHEMES
 
     places = [models] if models is not None else [place for place in folders("models", home) if place.is_dir()]
-    rows = [_row(name, weights_file(name, places)) for name in SCHEMES.names()]
+    rows = [_row(name, places) for name in SCHEMES.names()]
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([{key: value for key, value in row.items() if key != "why"} for row in rows]))
         return
     from rich.console import Console
     from rich.table import Table
@@ -37,32 +36,37 @@ def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
     table = Table("scheme", "paper", "section", "access", "uses", "kind", "weights")
     for row in rows:
         uses = "/".join(str(count) for count in row["uses"] or [])
-        shown = row["weights"] or "none: hil train " + row["name"]
+        shown = row["weights"] or row["why"]
         table.add_row(row["name"], row["paper"], row["section"], row["access"], uses, row["kind"], shown)
     Console().print(table)
 
 
-def _row(name: str, weights: Path | None) -> dict[str, Any]:
+def _row(name: str, places: list[Path]) -> dict[str, Any]:
+    """What is known of a scheme; of one that can be loaded here, its plan too; `why` not, or from where."""
+    from hil.errors import HilError
+    from hil.models.load import load_scheme, weights_file
     from hil.registry import SCHEMES
 
-    card = getattr(SCHEMES.entry(name), "card", None)
-    row: dict[str, Any] = {
+    weights = weights_file(name, places)
+    builtin = SCHEMES.builtin.get(name)
+    card, plan, why = getattr(builtin, "card", None), None, f"none: hil train {name}"
+    if weights is not None or builtin is None:
+        try:
+            scheme = load_scheme(name, places)
+            card, plan, why = scheme.card, scheme.plan, "an installed package"
+        except HilError as err:
+            why = str(err)
+    metrics = weights.with_suffix(".metrics.json") if weights else None
+    return {
         "name": name,
         "paper": card.paper if card else "",
         "section": card.section if card else "",
         "outputs": card.outputs if card else None,
-        "access": None,
-        "uses": None,
+        "access": plan.access if plan else None,
+        "uses": [int(count) for count in plan.occupied.sum(1)] if plan else None,
         "kind": card.kind if card else None,
-        "trained": weights is not None,
+        "trained": plan is not None,
         "weights": str(weights) if weights else None,
-        "metrics": None,
+        "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics and metrics.is_file() else None,
+        "why": why,
     }
-    if weights is not None:
-        from hil.models.load import load_scheme
-
-        plan = load_scheme(name, weights.parent).plan
-        row |= {"access": plan.access, "uses": [int(count) for count in plan.occupied.sum(1)]}
-        metrics = weights.with_suffix(".metrics.json")
-        row["metrics"] = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
-    return row

@@ -217,7 +217,7 @@ def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dat
         image_size: height and width to resize to, in pixels; None keeps the data set's own.
 
     Raises:
-        DatasetError: the name is unknown or the data cannot be read.
+        DatasetError: the name is unknown, the data cannot be read, or they come in another size.
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise DatasetError(f"Argument 'image_size' must be two positive numbers (height, width), not {image_size!r}.")
@@ -229,4 +229,9 @@ def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dat
     dataset = load(argument, image_size)
     if not isinstance(dataset, Dataset):
         raise DatasetError(f"Data set '{name}' must return a hil.datasets.Dataset, not {type(dataset).__name__}.")
+    if image_size is not None and dataset.image_size != tuple(image_size):
+        raise DatasetError(
+            f"Data set '{name}' was asked for images of {tuple(image_size)} (height, width) and gave {dataset.image_size}; "
+            "let its function resize them, or choose a scheme of that size."
+        )
     return dataset

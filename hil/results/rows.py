@@ -114,6 +114,7 @@ def reference_row(goal: Goal, metrics: tuple[Metric, ...], name: str, found: flo
         "goal_version": goal.version,
         "source": "noiseless",
         "tasks": len(clusters),
+        **dict.fromkeys(goal.options.model_fields),  # nothing was chosen of it
         **_flat(metrics, values),
         "metrics": {key: value.model_dump() for key, value in values.items()},
     }

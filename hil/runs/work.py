@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hil.config import validate
 from hil.datasets.dataset import Dataset, load_dataset
-from hil.errors import ConfigError, ModelError
+from hil.errors import ConfigError, DatasetError, ModelError
 from hil.foreign import is_foreign, load_foreign
 from hil.goals.card import GoalEntry
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
@@ -33,11 +33,15 @@ Size = tuple[int, int] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Schemes by name, on one data set and one set of distinct tasks, and the goals that judge them."""
+    """Schemes by name, on one data set and one set of distinct tasks, and the goals that judge them.
+
+    `goal_specs` are the goals as they were asked for, in their order: what loads them again.
+    """
 
     dataset_spec: str
     tasks: Tasks
     goals: Mapping[str, Goal]
+    goal_specs: Sequence[str]
     options: Mapping[str, GoalOptions]
     contenders: Mapping[str, Contender]
     model_folders: Sequence[Path]
@@ -61,20 +65,25 @@ class Work:
     def resolved(self, config: RunConfig) -> RunConfig:
         """The configuration with full names and all options of this work."""
         options = {key: value.model_dump(mode="json") for key, value in self.options.items()}
-        return config.resolved(tuple(self.contenders), tuple(self.goals), options)
+        return config.resolved(tuple(self.contenders), self.goal_specs, options)
 
     def references(self, goal: Goal) -> Iterable[tuple[str, Contender]]:
-        """Schemes that send nothing and put out what a goal needs: noiseless references, where their weights are at hand."""
+        """Schemes that send nothing and put out what a goal needs: noiseless references, where their weights are at hand.
+
+        They are of the goals that are built in; another one says itself what it is to be compared with (`Judge.references`).
+        """
+        if goal.name not in GOALS.builtin:
+            return
         for name, entry in SCHEMES.builtin.items():
             card = cast(SchemeEntry, entry)
             if not card.reference or card.card.outputs != goal.needs or name in self.contenders:
                 continue
             try:
                 scheme = load_scheme(name, list(self.model_folders))
-            except ModelError:
-                continue  # a user's folder need not hold them
-            size = scheme.card.image_size
-            dataset = self.datasets.get(size) or load_dataset(self.dataset_spec, image_size=size)
+                size = scheme.card.image_size
+                dataset = self.datasets.get(size) or load_dataset(self.dataset_spec, image_size=size)
+            except (ModelError, DatasetError):
+                continue  # a user's folder need not hold them, and not every data set has images of any size
             if scheme.plan.transmitters <= self.tasks.views.shape[1]:
                 yield name, bind(name, scheme, dataset, self.tasks, {goal.name: goal}, self.options)
 
@@ -154,6 +163,7 @@ def load_work(
         dataset_spec=config.dataset,
         tasks=tasks,
         goals=goals,
+        goal_specs=config.goals or tuple(goals),  # all that were asked for are there
         options=options,
         contenders=contenders,
         model_folders=places,

@@ -81,9 +81,7 @@ def train(
         raise ConfigError("Argument 'recipe' must have a name, for it names the files made; set recipe.name.")
     where = _device(device)
     kept, held_out = split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
-    network, training = _untrained(recipe, kept.classes)
-    _initialise(training, recipe, dataset, out)
-    training.to(where)
+    network, training = _started(recipe, dataset, out, classes=kept.classes, device=where)
     run = _Run(
         recipe=recipe,
         training=training,
@@ -118,6 +116,16 @@ def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTra
     if recipe.t3 is None:
         tensors |= {f"classifiers.{key}": value for key, value in training.classifiers.state_dict().items()}
     return tensors
+
+
+def _started(
+    recipe: Recipe, dataset: TrainingData, out: Path, *, classes: int, device: torch.device
+) -> tuple[BranchNetwork, RetrievalTraining]:
+    """Network and training of a recipe on a device, with what the recipe starts from put in."""
+    network, training = _untrained(recipe, classes)
+    _initialise(training, recipe, dataset, out)
+    training.to(device)
+    return network, training
 
 
 def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTraining]:

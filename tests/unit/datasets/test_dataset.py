@@ -110,6 +110,22 @@ def test_a_spec_is_a_name_and_an_argument(spec, parts):
     assert tuple(split_spec(spec)) == parts
 
 
+def test_a_data_set_comes_in_the_size_that_was_asked_for(tmp_path):
+    text = """
+import torch
+from hil.datasets.dataset import Dataset, Split
+
+def load(argument, image_size):
+    split = Split(images=torch.zeros(2, 3, 4, 8, dtype=torch.uint8), names=("a", "b"))
+    return Dataset(name="fixed", train=split, test=split)
+"""
+    (tmp_path / "fixed.py").write_text(text)
+    spec = f"{tmp_path / 'fixed.py'}:load"
+    assert load_dataset(spec).image_size == load_dataset(spec, image_size=(4, 8)).image_size == (4, 8)
+    with pytest.raises(DatasetError, match=r"asked for images of \(16, 8\) \(height, width\) and gave \(4, 8\)"):
+        load_dataset(spec, image_size=(16, 8))
+
+
 def test_what_a_strangers_function_gives_must_be_a_data_set(tmp_path):
     (tmp_path / "mine.py").write_text("def load(argument, image_size):\n    return [argument, image_size]\n")
     with pytest.raises(DatasetError, match=r"must return a hil\.datasets\.Dataset, not list"):

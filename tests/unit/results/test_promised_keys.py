@@ -121,6 +121,8 @@ def test_a_constant_needs_no_scheme():
     )
     assert (row["goal"], row["tasks"], row["access"]) == ("shares", 40, None)
     assert row["metrics"]["right"]["n"] == 40
+    assert set(PROMISED) | {"way", "right", "right_ci"} <= set(row)
+    assert row["way"] is None
 
 
 def test_a_scheme_without_uses_has_no_options_and_no_uses():

@@ -14,7 +14,8 @@ from tests.unit.points.contenders import images
 from tests.unit.points.synthetic import spec_of, turns
 
 OWN_GOALS = """
-from hil.goals.contract import GoalOptions, Metric
+import torch
+from hil.goals.contract import GoalOptions, Metric, Tasks
 
 class Counting:
     name, version, needs, requires, options = "counting", 3, "images", (), GoalOptions
@@ -31,6 +32,11 @@ class Headless(Counting):
 
 class NoGoal:
     name = "nothing"
+
+class Choosing(Counting):
+    def tasks(self, dataset, *, views, seed, limit):
+        return Tasks(split="query", views=torch.arange(limit)[:, None], clusters=torch.arange(limit))
+    def judge(self, scheme, dataset, tasks, options): return None
 
 class Late(Counting):
     def __init__(self):
@@ -148,6 +154,22 @@ def test_objects_stand_for_their_names(untrained):
     assert resolved.schemes == ("mine", "jscc-noma")
     assert "retrieval" in resolved.goals
     assert resolved.options["retrieval"]["gallery"] == "reconstructed"
+
+
+def test_a_goal_is_stored_as_what_loads_it_again(goals):
+    """Its own name says nothing of the file that it came from; options go by its own name."""
+    pictures = Scheme("pictures", outputs="images")
+
+    def resolved(*asked):
+        given = config(schemes=("pictures",), goals=asked, dataset=DATASET)
+        work = load_work(given, objects={"pictures": pictures})
+        return work.resolved(given)
+
+    found = resolved(goals("Choosing"))
+    assert found.goals == (goals("Choosing"),)
+    assert list(found.options) == ["counting"]
+    assert [goal.name for goal in load_goals(found.goals).values()] == ["counting"]
+    assert resolved().goals == ("image",)
 
 
 def test_every_scheme_sees_the_same_tasks_at_its_own_size():
