@@ -43,6 +43,7 @@ def test_json_is_a_list_of_rows(capsys: pytest.CaptureFixture[str], monkeypatch:
     }
     monkeypatch.setattr(modem, "measure", lambda quick: peers)
     monkeypatch.setattr(modem, "liquid_speeds", lambda quick: {"receive_msps": 25.0})
+    monkeypatch.setattr(runframes, "rows", lambda quick, found: [])
     monkeypatch.setattr(receivers, "rows", lambda quick, found: [row("receive", 110.0, "MS/s", target=100)])
     monkeypatch.setattr(air, "rows", lambda quick, found: [row("air", np.float64(40.0), "MS/s", target=30)])
     assert command.main(["modem", "--json", "--quick"]) == 0
