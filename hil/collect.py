@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +29,8 @@ from hil.units import db_to_power, power_to_db
 __all__ = ["Collection", "Collector", "Energy", "PointSpec", "decibels", "to_complex"]
 
 Energy = Literal["per_use", "per_device", "per_task"]
+TOGETHER = 16
+"""Windows that are received together where all are at hand."""
 
 
 class PointSpec(Config):
@@ -146,9 +150,20 @@ class Collector:
             number: frame number that was sent in this burst (absolute, not modulo 65536).
             start: device sample index of the burst's first sample.
         """
+        return self._add(samples, number, start, self._receiver.receive(samples, full_scale=self.spec.full_scale))
+
+    def add_all(self, bursts: Iterable[tuple[NDArray[np.int16], int, int]]) -> list[dict[str, Any]]:
+        """What `add` does for many bursts (samples, number, start), to the bit and for less time each."""
+        rows, ahead = [], iter(bursts)
+        while some := list(islice(ahead, TOGETHER)):
+            received = self._receiver.receive_windows((burst[0] for burst in some), full_scale=self.spec.full_scale)
+            rows += [self._add(*burst, frames) for burst, frames in zip(some, received, strict=True)]
+        return rows
+
+    def _add(self, samples: NDArray[np.int16], number: int, start: int, frames: Sequence[FrameReception]) -> dict[str, Any]:
         row = self.miss(number)
         row["clipped"] = int((np.abs(samples.astype(np.int32)) >= self.spec.full_scale).any(axis=1).sum())
-        for frame in self._receiver.receive(to_complex(samples, self.spec.full_scale)) if len(samples) else ():
+        for frame in frames:
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
                 eff = self._place(frame, number)

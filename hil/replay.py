@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hil.captures import Capture, FrameKind, FrameStatus, PointRecord
 from hil.collect import Collection, Collector, PointSpec
@@ -185,13 +188,15 @@ def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tup
     collector = Collector(spec, symbols)
     ledger = capture.ledger(record.index)
     damaged = set(ledger["burst"][ledger["status"] == FrameStatus.LATE].tolist())
-    for burst in capture.bursts(record.index):
-        if burst.kind == FrameKind.FRAME:
-            number = int(burst.frame_numbers[0])
-            if burst.index in damaged:
-                collector.miss(number, "late")
-            else:
-                collector.add(burst.samples, number, burst.start)
+
+    def whole() -> Iterator[tuple[NDArray[np.int16], int, int]]:
+        for burst in capture.bursts(record.index):
+            if burst.kind == FrameKind.FRAME and burst.index in damaged:
+                collector.miss(int(burst.frame_numbers[0]), "late")
+            elif burst.kind == FrameKind.FRAME:
+                yield burst.samples, int(burst.frame_numbers[0]), burst.start
+
+    collector.add_all(whole())
     return collector.finish(), symbols
 
 
