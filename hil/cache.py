@@ -1,4 +1,4 @@
-"""What is kept between runs to save time. Nothing here is needed: no place for it, a full disk or a damaged file cost time only.
+"""What is kept between runs to save time. Nothing here is needed: no place, a full disk or a damaged file only cost time.
 
 The place is ``$HIL_CACHE``, else ``$XDG_CACHE_HOME/hil``, else ``~/.cache/hil``.
 """

@@ -23,33 +23,10 @@ __all__ = ["FORMATS", "SUFFIXES", "fitted", "image_size_of", "quiet_decoders", "
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF", "PCX", "QOI")
 """Of Pillow, those that hold pictures and start no other program (as EPS does); those that this Pillow lacks are left out."""
-SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-        ".jpf",
-        ".tga",
-        ".avif",
-        ".pcx",
-        ".qoi",
-    ]
-)
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".jp2", ".j2k", ".jpf", ".tga", ".avif", ".pcx", ".qoi",
+)  # fmt: skip
 """Of files that are taken for images, in lower case; what is in them decides how they are read."""
 MOST_PIXELS = 1 << 26
 """Of one image: more (67 million) would take 200 MB, and is no picture of a person."""
@@ -203,9 +180,7 @@ def _converted(image: Image.Image) -> Image.Image:
             raise _RefusedError(_TRANSPARENT)
         return layered.convert("RGB")
     if mode not in _PLAIN:
-        raise _RefusedError(
-            f"its pixels are of Pillow's type '{mode}', which has no agreed white; save it with 8 bits a channel"
-        )
+        raise _RefusedError(f"its pixels are of type '{mode}', which has no agreed white; save it with 8 bits a channel")
     return image.convert("RGB")
 
 

@@ -155,13 +155,14 @@ def _labels(path: Path) -> tuple[int, int]:
     match = NAME.fullmatch(path.stem)
     if match is None:
         raise DatasetError(
-            f"Cannot read person and camera from {shown(path)}: a name must be like 0002_c1s1_000451_03.jpg. Rename or remove it."
+            f"Cannot read person and camera from {shown(path)}: a name must be like 0002_c1s1_000451_03.jpg. "
+            "Rename or remove it."
         )
     return int(match["person"]), int(match["camera"])
 
 
 def _fitting(numbers: Sequence[Sequence[int]]) -> tuple[list[list[int]], bool]:
-    """Numbers of all splits as they are if they fit into 64 bits; else positive ones counted from 1; and whether that was so."""
+    """Numbers of all splits; where one does not fit into 64 bits, all positive ones counted from 1; and whether that was so."""
     known = sorted({number for part in numbers for number in part if number > 0})
     if not known or known[-1] <= LARGEST:
         return [list(part) for part in numbers], False

@@ -73,7 +73,7 @@ class LazyImages(ABC):
         """Whatever indexes a tensor; what comes after the first axis is taken from what was read."""
         first, *rest = index if isinstance(index, tuple) else (index,)
         places = torch.arange(len(self))[first]
-        found = self.read(places.flatten()).unflatten(0, places.shape or (1,))
+        found: Tensor = self.read(places.flatten()).unflatten(0, places.shape or (1,))
         return found[(0, *rest)] if places.ndim == 0 else found[(*[slice(None)] * places.ndim, *rest)]
 
     @abstractmethod
