@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from hil.cache import Store
+from hil.datasets.decode import MOST_PIXELS
 from hil.datasets.images import ImageArray, JoinedImages, LazyImages, batches, identity_of, picked
 from hil.errors import ConfigError, DatasetError
 from hil.foreign import split_foreign
@@ -276,6 +277,8 @@ def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dat
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise DatasetError(f"Argument 'image_size' must be two positive numbers (height, width), not {image_size!r}.")
+    if image_size is not None and image_size[0] * image_size[1] > MOST_PIXELS:
+        raise DatasetError(f"Argument 'image_size' must be of at most {MOST_PIXELS} pixels, not {image_size!r}.")
     name, argument = split_spec(spec)
     try:
         load = DATASETS.load(name)

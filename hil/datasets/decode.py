@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from hil.errors import DatasetError
 
-__all__ = ["FORMATS", "SUFFIXES", "fitted", "image_size_of", "quiet_decoders", "read_pixels", "shown"]
+__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "fitted", "image_size_of", "quiet_decoders", "read_pixels", "shown"]
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF", "PCX", "QOI")
 """Of Pillow, those that hold pictures and start no other program (as EPS does); those that this Pillow lacks are left out."""

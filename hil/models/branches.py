@@ -32,6 +32,9 @@ class BranchNetwork(nn.Module):
 
     Attributes:
         card: the registry's, with what the recipe says of size, training SNR and seed.
+
+    Raises:
+        ConfigError: the recipe's images are too small for its backbone.
     """
 
     plan: Plan
@@ -50,6 +53,12 @@ class BranchNetwork(nn.Module):
             training_seed=recipe.seed,
         )
         self.backbones = nn.ModuleList(build_backbone(recipe.backbone, recipe.features) for _ in range(plan.transmitters))
+        needed = getattr(self.backbones[0], "smallest", (1, 1))
+        if any(size < least for size, least in zip(recipe.image_size, needed, strict=True)):
+            raise ConfigError(
+                f"backbone '{recipe.backbone}' needs images of at least {' × '.join(map(str, needed))} pixels, height × width, "
+                f"not {' × '.join(map(str, recipe.image_size))}; set image_size"
+            )
 
     def extract(self, views: Tensor) -> Tensor:
         """Features of the views, each by its branch's backbone.

@@ -54,6 +54,22 @@ class Work:
         return {name: contender.dataset.fingerprint for name, contender in self.contenders.items()}
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the data set wants to be known."""
+        return tuple(dict.fromkeys(line for dataset in self.datasets.values() for line in dataset.remarks))
+
+    @property
+    def about_data(self) -> dict[str, Any]:
+        """The data set for results and captures: which one, how tasks of people are formed, and files that were left out."""
+        first = next(iter(self.contenders.values())).dataset
+        about: dict[str, Any] = {"spec": self.dataset_spec, "fingerprint": self.fingerprint}
+        if first.query is not None:
+            about["pairing"] = first.pairing
+        if first.left_out:
+            about["left_out"] = list(first.left_out)
+        return about
+
+    @property
     def weights(self) -> dict[str, str]:
         """SHA-256 of each scheme's weights file, or ""."""
         return {name: contender.sha256 for name, contender in self.contenders.items()}

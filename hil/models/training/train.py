@@ -24,12 +24,12 @@ from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
-from hil.models.training.examples import Examples, TrainingData, draw_pairs, split_identities
+from hil.models.training.examples import Examples, Pixels, TrainingData, draw_pairs, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, replace_file, write_weights
 from hil.provenance import provenance
 
-__all__ = ["Evaluate", "Metrics", "Progress", "train"]
+__all__ = ["Evaluate", "Metrics", "Progress", "examples_of", "train"]
 
 FEATURE_BATCH = 256
 Metrics = dict[str, Any]
@@ -80,7 +80,7 @@ def train(
     if not recipe.name:
         raise ConfigError("Argument 'recipe' must have a name, for it names the files made; set recipe.name.")
     where = _device(device)
-    kept, held_out = split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
+    kept, held_out = examples_of(recipe, dataset)
     network, training = _untrained(recipe, kept.classes)
     _initialise(training, recipe, dataset, out)
     training.to(where)
@@ -88,7 +88,8 @@ def train(
         recipe=recipe,
         training=training,
         examples=kept,
-        images=kept.images.to(where),
+        pixels=Pixels(kept, where),
+        device=where,
         same_camera=getattr(dataset, "pairing", "cross_camera") == "same_camera",
         path=out / f"{recipe.name}.checkpoint",
         key=run_key(recipe, dataset.fingerprint),
@@ -110,6 +111,15 @@ def train(
     replace_file(out / f"{recipe.name}.metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
     run.path.unlink(missing_ok=True)
     return metrics
+
+
+def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Examples]:
+    """What a recipe trains on, and what it holds out; the same for all recipes of one share.
+
+    Raises:
+        DatasetError: too little to train on.
+    """
+    return split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
 
 
 def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTraining) -> dict[str, Tensor]:
@@ -198,7 +208,8 @@ class _Run:
     recipe: Recipe
     training: RetrievalTraining
     examples: Examples
-    images: Tensor
+    pixels: Pixels
+    device: torch.device
     same_camera: bool
     path: Path
     key: str
@@ -269,9 +280,9 @@ class _Run:
             rate = _rate(stage, epoch + index / len(batches))
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
-            labels = self.examples.labels[batch[:, 0]].to(self.images.device)
+            labels = self.examples.labels[batch[:, 0]].to(self.device)
             if cache is None:
-                flat = augment_images(self.images[batch.flatten().to(self.images.device)], self.recipe.augment, generator)
+                flat = augment_images(self.pixels[batch.flatten()], self.recipe.augment, generator)
                 step = Batch(labels=labels, generator=generator, views=flat.view(*batch.shape, *flat.shape[1:]))
             else:
                 variant = torch.randint(cache.shape[0], batch.shape, generator=generator)
@@ -296,12 +307,13 @@ class _Run:
     def _features(self) -> Tensor:
         """Features of all training images by every branch, float32 [variant, image, view, p]; variants: as is, flipped."""
         network: BranchNetwork = self.training.network
-        variants = [self.images, self.images.flip(-1)] if self.recipe.augment.flip > 0 else [self.images]
         unchanged, unused = Augment(), torch.Generator()
         found = []
         with torch.no_grad():
-            for start in range(0, len(self.images), FEATURE_BATCH):
-                parts = [augment_images(each[start : start + FEATURE_BATCH], unchanged, unused) for each in variants]
+            for index in torch.arange(len(self.pixels)).split(FEATURE_BATCH):
+                images = self.pixels[index]
+                variants = [images, images.flip(-1)] if self.recipe.augment.flip > 0 else [images]
+                parts = [augment_images(each, unchanged, unused) for each in variants]
                 views = [part[:, None].expand(-1, network.plan.transmitters, -1, -1, -1) for part in parts]
                 found.append(torch.stack([network.extract(view) for view in views]))
         return torch.cat(found, dim=1)
