@@ -36,9 +36,8 @@ MOST_SETS = 20_000_000
 """Sets of views that are listed to draw tasks from."""
 
 _RULES = {
-    "cross_camera": "a person from {views} cameras",
-    "same_camera": "a person from one camera (all but one may be of the gallery)",
-    "none": "a person, and the data set's pairing is 'none'",
+    "cross_camera": "{views} query images of a person from {views} cameras",
+    "same_camera": "{views} query images of a person from one camera, of which all but one may be of the gallery,",
 }
 
 Ints = NDArray[np.int64]
@@ -163,14 +162,17 @@ def _check_limit(limit: int | None) -> None:
 
 def _no_task(dataset: Dataset, views: int, dropped: int) -> str:
     """Why there is no task of so many views, and what there is."""
-    rule = _RULES[dataset.pairing].format(views=views)
     others: tuple[Pairing, ...] = ("cross_camera", "same_camera")
     counts = {other: len(_drawn(replace(dataset, pairing=other), views, 0)) for other in others if other != dataset.pairing}
     ways = [f"pairing={other} gives {count} tasks" for other, count in counts.items() if count]
+    way = " and ".join(ways) or "each query image is a task for schemes of one transmitter, choose such --schemes"
+    if dataset.pairing == "none":
+        return f"Data set '{dataset.name}' has no task of {views} views, as its pairing is 'none'; {way}."
+    rule = _RULES[dataset.pairing].format(views=views)
     return (
-        f"Data set '{dataset.name}' has no task: a task needs {views} query images of {rule}, and a gallery image of that "
-        f"person from another camera ({len(dataset.split('query'))} query images, {dropped} sets without a positive); "
-        f"{' and '.join(ways) or 'schemes of one transmitter can be run, each query image is a task'}."
+        f"Data set '{dataset.name}' has no task: a task needs {rule} and a gallery image "
+        f"of that person from another camera ({len(dataset.split('query'))} query images, {dropped} sets without a positive); "
+        f"{way}."
     )
 
 
