@@ -42,7 +42,7 @@ _TURNED = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what makes the picture upright."""
-_SIDEWAYS = 5
+_SIDEWAYS = (5, 6, 7, 8)
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
 _SEEN_THROUGH = ("LA", "La", "PA", "RGBA", "RGBa")
 _PLAIN = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
@@ -75,7 +75,7 @@ def image_size_of(path: Path) -> tuple[int, int]:
         if image.format == "TIFF":
             image.load()  # Pillow turns these itself
         height, width = image.height, image.width
-        return (width, height) if _orientation(image) >= _SIDEWAYS else (height, width)
+        return (width, height) if _orientation(image) in _SIDEWAYS else (height, width)
 
 
 def read_pixels(path: Path, size: tuple[int, int], *, expected: object = None, state: Any = None) -> NDArray[np.uint8]:
