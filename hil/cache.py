@@ -107,13 +107,15 @@ class Store:
         """Remove what was not used for longest until the rest may stay, and what was never finished."""
         with os.scandir(folder) as entries:
             found = [(entry.path, entry.stat(follow_symlinks=False)) for entry in entries]
-        found.sort(key=lambda item: item[1].st_mtime_ns)
-        total = sum(stat.st_size for _, stat in found)
-        for path, stat in found:
-            unfinished = path.endswith(".part")
-            if (total > self.most_bytes and not unfinished) or (unfinished and time.time() - stat.st_mtime > FORGOTTEN_S):
+        whole = sorted((stat.st_mtime_ns, path, stat.st_size) for path, stat in found if not path.endswith(".part"))
+        total = sum(size for _, _, size in whole)
+        for _, path, size in whole:
+            if total > self.most_bytes:
                 Path(path).unlink(missing_ok=True)
-                total -= stat.st_size
+                total -= size
+        for path, stat in found:
+            if path.endswith(".part") and time.time() - stat.st_mtime > FORGOTTEN_S:
+                Path(path).unlink(missing_ok=True)
 
 
 def _digest(key: str, *parts: bytes | memoryview) -> bytes:

@@ -253,18 +253,21 @@ def bombs(rng, size):
 
 def damaged(rng, size):
     """Whole files cut off, or with one bit turned; right is the whole picture where the damage leaves it as it was."""
-    rgb = blocks(rng, size)
-    image = Image.fromarray(rgb)
+    image = Image.fromarray(blocks(rng, size))
+    few = image.quantize()
     kinds = (
-        (".png", "PNG", {}, 0), (".bmp", "BMP", {}, 0), (".jpg", "JPEG", {"quality": 100, "subsampling": 0}, 6),
-        (".tga", "TGA", {}, 0), (".tif", "TIFF", {}, 0), (".tif", "TIFF", {"compression": "tiff_lzw"}, 0),
-        (".gif", "GIF", {}, 255), (".ppm", "PPM", {}, 0), (".webp", "WEBP", {"lossless": True}, 0), (".jp2", "JPEG2000", {}, 255),
+        (image, ".png", "PNG", {}), (few, ".png", "PNG", {}), (image, ".bmp", "BMP", {}), (few, ".bmp", "BMP", {}),
+        (image, ".jpg", "JPEG", {"quality": 100, "subsampling": 0}), (image, ".tga", "TGA", {}), (image, ".tif", "TIFF", {}),
+        (image, ".tif", "TIFF", {"compression": "tiff_lzw"}), (few, ".gif", "GIF", {}), (image, ".ppm", "PPM", {}),
+        (image, ".webp", "WEBP", {"lossless": True}), (image, ".jp2", "JPEG2000", {}), (image, ".qoi", "QOI", {}),
+        (image, ".pcx", "PCX", {}), (image, ".avif", "AVIF", {"quality": 100, "subsampling": "4:4:4"}),
     )  # fmt: skip
-    for suffix, kind, more, within in kinds:
-        data = saved(image, kind, **more)
+    for picture, suffix, kind, more in kinds:
+        data, right = saved(picture, kind, **more), np.asarray(picture.convert("RGB"))
+        within = {"JPEG": 6, "AVIF": 10}.get(kind, 0)
         for share in (0.02, 0.3, *rng.random(3), 0.97):
             end = max(1, int(share * len(data)))
-            yield Odd(f"{kind} {more} cut at {end} of {len(data)}", suffix, data[:end], rgb, within)
+            yield Odd(f"{kind} {picture.mode} {more} cut at {end} of {len(data)}", suffix, data[:end], right, within)
     for picture in (image, image.convert("L"), image.quantize()):
         compressed, right = saved(picture, "PNG"), np.asarray(picture.convert("RGB"))
         for _ in range(12):
