@@ -81,7 +81,7 @@ class Pixels:
     """
 
     def __init__(self, examples: Examples, device: torch.device) -> None:
-        self._examples, self._device = examples, device
+        self._examples, self.device = examples, device
         self._held: Tensor | None = None
         if len(examples.places) * math.prod(examples.source.shape[1:]) <= HELD_BYTES:
             self._held = self._read(torch.arange(len(examples.places)))
@@ -91,10 +91,10 @@ class Pixels:
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """The images at int64 [n], uint8 [n, C, H, W]."""
-        return self._read(index) if self._held is None else self._held[index.to(self._device)]
+        return self._read(index) if self._held is None else self._held[index.to(self.device)]
 
     def _read(self, index: Tensor) -> Tensor:
-        return torch.as_tensor(self._examples.source[self._examples.places[index]]).to(self._device)
+        return torch.as_tensor(self._examples.source[self._examples.places[index]]).to(self.device)
 
 
 def split_identities(split: Any, share: float, generator: torch.Generator) -> tuple[Examples, Examples]:

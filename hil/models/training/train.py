@@ -89,7 +89,6 @@ def train(
         training=training,
         examples=kept,
         pixels=Pixels(kept, where),
-        device=where,
         same_camera=getattr(dataset, "pairing", "cross_camera") == "same_camera",
         path=out / f"{recipe.name}.checkpoint",
         key=run_key(recipe, dataset.fingerprint),
@@ -100,14 +99,12 @@ def train(
     tensors = _kept_tensors(recipe, network, training)
     checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint)
     metrics: Metrics = {
-        **_facts(recipe, network, dataset, checksum),
+        **_facts(recipe, network, dataset, checksum, where),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "loss": losses,
-        "device": str(where),
     }
-    if evaluate is not None:
-        metrics |= evaluate(load_scheme(str(file), []), held_out)
+    metrics |= {} if evaluate is None else evaluate(load_scheme(str(file), []), held_out)
     replace_file(out / f"{recipe.name}.metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
     run.path.unlink(missing_ok=True)
     return metrics
@@ -138,7 +135,7 @@ def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTr
         return network, RetrievalTraining(network, recipe, classes)
 
 
-def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checksum: str) -> Metrics:
+def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checksum: str, device: torch.device) -> Metrics:
     """What was trained on what."""
     return {
         "recipe": recipe.name,
@@ -150,6 +147,7 @@ def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checks
         "dataset": dataset.name,
         "dataset_fingerprint": dataset.fingerprint,
         "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
+        "device": str(device),
         "threads": torch.get_num_threads(),
         "provenance": provenance(),
     }
@@ -209,7 +207,6 @@ class _Run:
     training: RetrievalTraining
     examples: Examples
     pixels: Pixels
-    device: torch.device
     same_camera: bool
     path: Path
     key: str
@@ -280,7 +277,7 @@ class _Run:
             rate = _rate(stage, epoch + index / len(batches))
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
-            labels = self.examples.labels[batch[:, 0]].to(self.device)
+            labels = self.examples.labels[batch[:, 0]].to(self.pixels.device)
             if cache is None:
                 flat = augment_images(self.pixels[batch.flatten()], self.recipe.augment, generator)
                 step = Batch(labels=labels, generator=generator, views=flat.view(*batch.shape, *flat.shape[1:]))
