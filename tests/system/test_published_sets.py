@@ -109,6 +109,22 @@ def test_two_cameras_run_single_and_pairs(models, tmp_path):
     assert set(of(simulated, "simulation")) == set(SCHEMES)
 
 
+def test_a_set_that_does_not_fit_into_memory_gives_the_same_results(models, tmp_path, monkeypatch):
+    tree = two_cameras(tmp_path / "set", shots=2)
+    (tree / "query" / "Thumbs.db").write_text("x")
+    run = {"dataset": f"market1501:{tree}", "schemes": SCHEMES, "models": str(models), "out": tmp_path, **SMALL}
+    held = hil.run(name="held", **run)
+    assert held.dataset["left_out"] == ["query/Thumbs.db"]
+    monkeypatch.setattr("hil.datasets.folder.IN_MEMORY_BYTES", 0)
+    monkeypatch.setenv("HIL_CACHE", str(tmp_path / "cache"))
+    for start in ("first", "second"):
+        read = hil.run(name=start, **run)
+        assert read.received_sha256 == held.received_sha256
+        assert read.dataset == held.dataset
+        assert [row.metrics for row in read.points] == [row.metrics for row in held.points]
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"fingerprints", "gallery"}
+
+
 def test_two_cameras_have_no_tasks_across_them(models, tmp_path):
     tree = two_cameras(tmp_path / "set", shots=2)
     with pytest.raises(
