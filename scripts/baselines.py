@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hil.datasets.dataset import load_dataset
-from hil.datasets.tasks import make_tasks
+from hil.datasets.images import batches
 from hil.errors import HilError
-from hil.retrieval import bootstrap_interval, chance, rank
+from hil.goals.retrieval.ranking import chance, rank
+from hil.goals.retrieval.tasks import make_tasks
 
 
 def raw_pixels(images: Tensor) -> Tensor:
@@ -35,6 +37,15 @@ def joint_histogram(images: Tensor) -> Tensor:
     return counts / cells.shape[1]
 
 
+def bootstrap_interval(hits: Tensor, people: Tensor, draws: int = 2000) -> tuple[float, float]:
+    """95 % interval of a mean, people resampled; bool [task], int64 [task]."""
+    _, own, counts = people.unique(return_inverse=True, return_counts=True)
+    right = np.bincount(own.numpy(), hits.numpy())
+    drawn = np.random.default_rng(1).multinomial(len(right), np.full(len(right), 1 / len(right)), size=draws)
+    low, high = np.percentile(drawn @ right / (drawn @ counts.numpy()), [2.5, 97.5])
+    return float(low), float(high)
+
+
 def main() -> int:
     """Print one line a baseline."""
     torch.set_num_threads(1)
@@ -53,7 +64,10 @@ def main() -> int:
         ("histogram 3 × 8", channel_histograms),
         ("histogram 4 × 4 × 4", joint_histogram),
     ):
-        asked, stored = describe(dataset.query.images), describe(dataset.gallery.images)
+        asked, stored = (
+            torch.cat([describe(part) for part in batches(split.images)])
+            for split in (dataset.split(tasks.split), dataset.split("gallery"))
+        )
         for views in (1, 2):
             scores = rank(asked[tasks.views], torch.stack([stored, stored]), tasks, dataset.gallery, views=views)
             low, high = bootstrap_interval(scores.top1, tasks.identities)

@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": ("hil.cli.doctor:doctor", "What is usable here, and what to install for the rest."),
     "captures": ("hil.cli.captures:captures", "Check, describe and keep captures."),
     "schemes": ("hil.cli.schemes:schemes", "What can be put on the air."),
+    "datasets": ("hil.cli.datasets:datasets", "What images there are to send, and what tasks they serve."),
     "completion": ("hil.cli.completion:completion", "Tab completion for your shell."),
 }
 

@@ -51,7 +51,7 @@ def train(
     from hil.models.recipe import find_recipe, load_recipe
     from hil.models.training.train import train as run_training
     from hil.places import folders
-    from hil.runs.evaluate import evaluate
+    from hil.runs.evaluate import check_served, evaluate
 
     torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
     places = [out, *folders("models", home)]
@@ -65,6 +65,10 @@ def train(
         shared = {key: value for key, value in changes.items() if key.partition(".")[0] in SHARED_KEYS}
         queue.insert(0, load_recipe(find_recipe(wanted.init, [path.parent, *places]), shared))
     data = load_dataset(wanted.dataset, image_size=wanted.image_size)
+    for line in data.remarks:
+        click.echo(line)
+    for one in queue:
+        check_served(one, data)
     for one in queue:
         with _Display() as display:
             metrics = run_training(

@@ -9,7 +9,7 @@ boxes, or no labels. Identities follow Market-1501: 0 is a distractor (a person 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -18,6 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hil.cache import Store
+from hil.datasets.decode import MOST_PIXELS
+from hil.datasets.images import ImageArray, JoinedImages, LazyImages, batches, identity_of, picked
 from hil.errors import ConfigError, DatasetError
 from hil.foreign import split_foreign
 from hil.registry import DATASETS
@@ -27,7 +30,10 @@ __all__ = ["DISTRACTOR", "JUNK", "Dataset", "Pairing", "Split", "fingerprint", "
 DISTRACTOR = 0
 JUNK = -1
 
-Pairing = Literal["cross_camera", "same_camera"]
+Pairing = Literal["cross_camera", "same_camera", "none"]
+
+FINGERPRINTS = Store(name="fingerprints", most_bytes=1 << 20)
+"""Of files, which take long to read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,8 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: uint8 [image, C, H, W].
+        images: uint8 [image, C, H, W]: a tensor, or read when asked for (`hil.datasets.images`); ``images[index]`` is a
+            tensor in either case.
         names: one name an image, such as its file name.
         labels: name -> int64 [image]: ``identity`` (`DISTRACTOR` and `JUNK` may occur in a gallery), ``camera``, ``class``, ….
         boxes: for each image its objects, float32 [n, 5]: left, top, right, bottom in pixels, class; None: not labelled.
@@ -44,7 +51,7 @@ class Split:
         DatasetError: the lengths or types do not fit.
     """
 
-    images: Tensor
+    images: ImageArray
     names: tuple[str, ...]
     labels: Mapping[str, Tensor] = field(default_factory=dict)
     boxes: tuple[Tensor, ...] | None = None
@@ -71,7 +78,7 @@ class Split:
                 )
 
     @classmethod
-    def people(cls, *, images: Tensor, identities: Tensor, cameras: Tensor, names: Sequence[str]) -> Split:
+    def people(cls, *, images: ImageArray, identities: Tensor, cameras: Tensor, names: Sequence[str]) -> Split:
         """A split of a re-identification set: int64 [image] identities and cameras."""
         return cls(images=images, names=tuple(names), labels={"identity": identities, "camera": cameras})
 
@@ -102,7 +109,7 @@ class Split:
         """The images at `index`, int64 [n], in that order."""
         places = index.tolist()
         return Split(
-            images=self.images[index],
+            images=picked(self.images, index),
             names=tuple(self.names[place] for place in places),
             labels={name: values[index] for name, values in self.labels.items()},
             boxes=None if self.boxes is None else tuple(self.boxes[place] for place in places),
@@ -110,7 +117,7 @@ class Split:
 
     def float_images(self, index: Tensor | None = None) -> Tensor:
         """Images as networks take them: float32 [image, C, H, W] in 0…1, all or those at `index`."""
-        images = self.images if index is None else self.images[index]
+        images = self.images[slice(None) if index is None else index]
         return images.to(torch.float32) / 255.0
 
 
@@ -123,8 +130,11 @@ class Dataset:
         train: to train on.
         query, gallery: of a re-identification set; no person is both in `train` and in these two.
         test: of any other set.
-        pairing: which two query images of a person make a task: two cameras, or two images of one camera (CUHK03).
+        pairing: which images of a person make a task of several views: of as many cameras; of one camera (CUHK03), where the
+            gallery may give the further ones; or ``none``, each image is a task.
         classes: names of the values of the label ``class`` and of the boxes' classes.
+        remarks: lines that who asked for it should read.
+        left_out: names of files that lay there and were not read.
     """
 
     name: str
@@ -134,6 +144,8 @@ class Dataset:
     test: Split | None = None
     pairing: Pairing = "cross_camera"
     classes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.query is None and self.test is None:
@@ -154,11 +166,13 @@ class Dataset:
         return self.split("query" if self.test is None else "test")
 
     def split(self, name: str) -> Split:
-        """A split by name.
+        """A split by name; ``query+gallery`` is one after the other, with the labels that both have.
 
         Raises:
             DatasetError: there is none.
         """
+        if "+" in name:
+            return _joined([self.split(part) for part in name.split("+")])
         found = self.splits.get(name)
         if found is None:
             raise DatasetError(f"data set '{self.name}' has no split '{name}'; it has {', '.join(self.splits)}")
@@ -181,17 +195,59 @@ class Dataset:
 
 
 def fingerprint(*splits: Split) -> str:
-    """SHA-256 over shapes, pixels, labels and boxes, as hexadecimal; the same on every machine for the same data."""
+    """SHA-256 over shapes, pixels, labels and boxes, as hexadecimal; the same on every machine for the same data.
+
+    Images in files are read through once, a few at a time; the result is kept until one of the files changes.
+
+    Raises:
+        DatasetError: a file cannot be read.
+    """
+    key = "" if not any(isinstance(split.images, LazyImages) for split in splits) else _identity(splits)
+    known = FINGERPRINTS.read(key) if key else None
+    if known is not None:
+        return known.tobytes().decode("ascii")
     digest = hashlib.sha256()
     for split in splits:
         digest.update(repr(tuple(split.images.shape)).encode())
-        digest.update(np.ascontiguousarray(split.images.numpy()).data)
-        people = [name for name in ("identity", "camera") if name in split.labels]
-        for name in [*people, *sorted(set(split.labels) - set(people))]:
-            digest.update(split.labels[name].numpy().astype("<i8").tobytes())
-        for boxes in split.boxes or ():
-            digest.update(boxes.numpy().astype("<f4").tobytes())
+        for part in batches(split.images):
+            digest.update(np.ascontiguousarray(part.numpy()).data)
+        for labels in _labelled(split):
+            digest.update(labels)
+    if key:
+        FINGERPRINTS.write(key, digest.hexdigest().encode("ascii"))
     return digest.hexdigest()
+
+
+def _labelled(split: Split) -> Iterator[bytes]:
+    """Labels and boxes as bytes, in one order."""
+    people = [name for name in ("identity", "camera") if name in split.labels]
+    for name in [*people, *sorted(set(split.labels) - set(people))]:
+        yield split.labels[name].numpy().astype("<i8").tobytes()
+    for boxes in split.boxes or ():
+        yield boxes.numpy().astype("<f4").tobytes()
+
+
+def _identity(splits: Sequence[Split]) -> str:
+    """What a fingerprint hangs on, without reading files."""
+    digest = hashlib.sha256()
+    for split in splits:
+        digest.update(f"{tuple(split.images.shape)} {identity_of(split.images)} {sorted(split.labels)}".encode())
+        for labels in _labelled(split):
+            digest.update(labels)
+    return digest.hexdigest()
+
+
+def _joined(splits: Sequence[Split]) -> Split:
+    """Splits one after the other."""
+    first = splits[0]
+    common = [name for name in first.labels if all(name in split.labels for split in splits)]
+    boxed = all(split.boxes is not None for split in splits)
+    return Split(
+        images=JoinedImages([split.images for split in splits]),
+        names=tuple(name for split in splits for name in split.names),
+        labels={name: torch.cat([split.labels[name] for split in splits]) for name in common},
+        boxes=tuple(boxes for split in splits for boxes in split.boxes or ()) if boxed else None,
+    )
 
 
 class _Spec(NamedTuple):
@@ -221,6 +277,8 @@ def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dat
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise DatasetError(f"Argument 'image_size' must be two positive numbers (height, width), not {image_size!r}.")
+    if image_size is not None and image_size[0] * image_size[1] > MOST_PIXELS:
+        raise DatasetError(f"Argument 'image_size' must be of at most {MOST_PIXELS} pixels, not {image_size!r}.")
     name, argument = split_spec(spec)
     try:
         load = DATASETS.load(name)

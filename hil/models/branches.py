@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import replace
 from typing import Literal, cast
@@ -21,6 +22,8 @@ __all__ = ["GALLERIES", "BranchNetwork", "GalleryMode"]
 GalleryMode = Literal["reconstructed", "raw"]
 GALLERIES: tuple[GalleryMode, ...] = ("reconstructed", "raw")
 GALLERY_BATCH = 128
+SMALL_PIXELS, LARGE_AT_ONCE = 64 * 64, 32
+"""Of images with more pixels so many go through a backbone at once: 128 of 256×128 take 1 GB in a ResNet-50."""
 
 
 class BranchNetwork(nn.Module):
@@ -32,6 +35,9 @@ class BranchNetwork(nn.Module):
 
     Attributes:
         card: the registry's, with what the recipe says of size, training SNR and seed.
+
+    Raises:
+        ConfigError: the recipe's images are too small for its backbone.
     """
 
     plan: Plan
@@ -50,6 +56,12 @@ class BranchNetwork(nn.Module):
             training_seed=recipe.seed,
         )
         self.backbones = nn.ModuleList(build_backbone(recipe.backbone, recipe.features) for _ in range(plan.transmitters))
+        needed = getattr(self.backbones[0], "smallest", (1, 1))
+        if any(size < least for size, least in zip(recipe.image_size, needed, strict=True)):
+            raise ConfigError(
+                f"backbone '{recipe.backbone}' needs images of at least {' × '.join(map(str, needed))} pixels, height × width, "
+                f"not {' × '.join(map(str, recipe.image_size))}; set image_size"
+            )
 
     def extract(self, views: Tensor) -> Tensor:
         """Features of the views, each by its branch's backbone.
@@ -69,6 +81,12 @@ class BranchNetwork(nn.Module):
                 f"{self.card.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "
                 f"not {views.dtype} {list(views.shape)}; load the data set with image_size={self.recipe.image_size}."
             )
+        # Where gradients or statistics are taken, the batch is one.
+        whole = torch.is_grad_enabled() or self.backbones.training or math.prod(self.recipe.image_size) <= SMALL_PIXELS
+        parts = [views] if whole else views.split(LARGE_AT_ONCE)
+        return torch.cat([self._extracted(part) for part in parts])
+
+    def _extracted(self, views: Tensor) -> Tensor:
         return torch.stack([backbone(views[:, index]) for index, backbone in enumerate(self.backbones)], dim=1)
 
     def embed(self, images: Tensor, mode: str = "reconstructed") -> Tensor:

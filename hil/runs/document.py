@@ -51,7 +51,7 @@ def document(
             "comparisons": comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals),
             "summary": summary(points, agreement),
             "experiment": config.model_dump(mode="json"),
-            "dataset": {"spec": work.dataset_spec, "fingerprint": work.fingerprint},
+            "dataset": work.about_data,
             **more,
         }
     )

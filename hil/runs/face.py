@@ -83,7 +83,7 @@ def run(
     bench_config = None if asked.simulate == "awgn" else bench_of(asked, home)
     folder = run_folder(Path(out), name, overwrite=overwrite)
     receivers = [one.name for one in bench_config.receivers] if bench_config is not None else []
-    work = load_work(asked, home=home, objects=objects, receivers=receivers)
+    work = load_work(asked, home=home, objects=objects, receivers=receivers, say=said.say)
     resolved = work.resolved(asked)
     if bench_config is not None:
         check_plan(resolved, work.contenders, bench_config)

@@ -98,7 +98,7 @@ def _writer(
         "experiment": config.model_dump(mode="json"),
         "bench": bench.model_dump(mode="json"),
         "points": points,
-        "dataset": {"spec": config.dataset, "fingerprint": work.fingerprint, "fingerprints": work.fingerprints},
+        "dataset": {**work.about_data, "fingerprints": work.fingerprints},
     }
     return CaptureWriter.create(
         capture,
@@ -231,8 +231,8 @@ class _Run:
     def partial(self, **about: Any) -> ResultsDocument:
         """What was measured before the run ended early: no simulation, no references."""
         experiment = self.config.model_dump(mode="json")
-        dataset = {"spec": self.work.dataset_spec, "fingerprint": self.work.fingerprint}
-        return ResultsDocument(points=self.rows, experiment=experiment, dataset=dataset, **self._last(about))
+        data = self.work.about_data
+        return ResultsDocument(points=self.rows, experiment=experiment, dataset=data, **self._last(about))
 
     def _last(self, about: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -56,6 +56,17 @@ class Work:
     def fingerprints(self) -> dict[str, str]:
         """The same for every scheme: each sees the images at its own size."""
         return {name: contender.dataset.fingerprint for name, contender in self.contenders.items()}
+
+    @property
+    def about_data(self) -> dict[str, Any]:
+        """The data set for results and captures: which one, how tasks of people are formed, and files that were left out."""
+        first = next(iter(self.contenders.values())).dataset
+        about: dict[str, Any] = {"spec": self.dataset_spec, "fingerprint": self.fingerprint}
+        if first.query is not None:
+            about["pairing"] = first.pairing
+        if first.left_out:
+            about["left_out"] = list(first.left_out)
+        return about
 
     @property
     def weights(self) -> dict[str, str]:
@@ -117,6 +128,7 @@ def load_work(
     objects: Mapping[str, Scheme] | None = None,
     chooser: str | None = None,
     receivers: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
 ) -> Work:
     """Load everything that encoders, decoders and goals need.
 
@@ -126,6 +138,7 @@ def load_work(
         objects: schemes at hand, by the name that `config.schemes` gives them.
         chooser: name of the goal that chooses the tasks; None: the first of the run's.
         receivers: names of the bench's; empty: rows call them as the plans do.
+        say: told what the data set wants to be known.
 
     Raises:
         ConfigError: no scheme, one named twice, or no goal that fits.
@@ -140,10 +153,7 @@ def load_work(
         raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
     places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
     schemes = {name: at_hand.get(name) or load_scheme(name, places) for name in names}
-    datasets: dict[Size, Dataset] = {}
-    for scheme in schemes.values():
-        if scheme.card.image_size not in datasets:
-            datasets[scheme.card.image_size] = load_dataset(config.dataset, image_size=scheme.card.image_size)
+    datasets = _datasets(config.dataset, schemes, say)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
@@ -169,6 +179,17 @@ def load_work(
         model_folders=places,
         datasets=datasets,
     )
+
+
+def _datasets(spec: str, schemes: Mapping[str, Scheme], say: Callable[[str], None] | None) -> dict[Size, Dataset]:
+    """The data set at every scheme's size; its remarks are said once."""
+    found = {
+        size: load_dataset(spec, image_size=size) for size in dict.fromkeys(one.card.image_size for one in schemes.values())
+    }
+    for line in dict.fromkeys(line for dataset in found.values() for line in dataset.remarks):
+        if say is not None:
+            say(line)
+    return found
 
 
 def bind(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import air, liquid, modem, numpy_receiver, receivers, streams
+from benchmarks import air, liquid, modem, numpy_receiver, receivers, runframes, streams
 from benchmarks.rows import row, table
 
 KEYS = {"name", "value", "unit", "target", "better", "met", "peer", "peer_value", "ratio"}

@@ -1,12 +1,13 @@
 """The built-in data set: drawn people before six cameras."""
 
-from hil.registry import Entry
+from hil.datasets.card import DatasetEntry
 
 REGISTERED = (
-    Entry(
+    DatasetEntry(
         name="synthetic",
         target="hil.datasets.synthetic.reader:load",
         summary="drawn people before six cameras; synthetic:identities=N for a part of it",
+        spec="synthetic",
         default=True,
     ),
 )

@@ -7,14 +7,13 @@ colour, background, occlusion, blur and noise are the image's. See docs/data-car
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from hil.cache import cache_folder, written_whole
 from hil.datasets.dataset import DISTRACTOR, Dataset, Split, fingerprint
 from hil.datasets.folder import resized
 from hil.datasets.synthetic._figures import paint_figures
@@ -121,25 +120,26 @@ def _pick(split: Split, mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -
 
 def _join(first: Split, second: Split) -> Split:
     return Split.people(
-        images=torch.cat([first.images, second.images]),
+        images=torch.cat([first.images[:], second.images[:]]),
         identities=torch.cat([first.identities, second.identities]),
         cameras=torch.cat([first.cameras, second.cameras]),
         names=first.names + second.names,
     )
 
 
-def _cache_file(train: int, test: int) -> Path:
-    base = os.environ.get("HIL_CACHE")
-    if not base:
-        home = os.environ.get("XDG_CACHE_HOME")
-        base = str(Path(home) / "hil") if home else str(Path("~/.cache/hil").expanduser())
-    return Path(base) / f"synthetic-v{GENERATOR_VERSION}-{FINGERPRINT[:12]}-{train}-{test}.npz"
+def _cache_file(train: int, test: int) -> Path | None:
+    """Where the drawn splits are kept; None where there is no place."""
+    folder = cache_folder()
+    return None if folder is None else folder / f"synthetic-v{GENERATOR_VERSION}-{FINGERPRINT[:12]}-{train}-{test}.npz"
 
 
 def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
     """The splits from the cache; None when they are not there or not what was written."""
+    kept = _cache_file(train, test)
+    if kept is None:
+        return None
     try:
-        with _cache_file(train, test).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with kept.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             splits = tuple(
                 Split.people(
                     images=torch.from_numpy(stored[f"{name}_images"]),
@@ -158,19 +158,13 @@ def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
 def _to_cache(splits: tuple[Split, ...], train: int, test: int) -> None:
     """Keep the splits for the next time; a cache that cannot be written is no error."""
     target = _cache_file(train, test)
+    if target is None:
+        return
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {"fingerprint": np.array(fingerprint(*splits))}
     for name, split in zip(("train", "query", "gallery"), splits, strict=True):
-        arrays[f"{name}_images"] = split.images.numpy()
+        arrays[f"{name}_images"] = split.images[:].numpy()
         arrays[f"{name}_identities"] = split.identities.numpy()
         arrays[f"{name}_cameras"] = split.cameras.numpy()
         arrays[f"{name}_names"] = np.array(split.names)
-    with contextlib.suppress(OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)
-            Path(temporary).replace(target)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with contextlib.suppress(OSError), written_whole(target) as file:
+        np.savez(file, **arrays)

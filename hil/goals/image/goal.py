@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hil.datasets.dataset import Dataset
+from hil.datasets.images import batches
 from hil.errors import ModelError
 from hil.goals.answers import blanked, expected, sent_images
 from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
@@ -87,7 +88,7 @@ class ImageJudge:
         """``mean_image``: the mean of the images to train on, whatever was sent."""
         train = self._dataset.train
         total = torch.zeros(train.images.shape[1:], dtype=torch.float64)
-        for part in train.images.split(1024):
+        for part in batches(train.images):
             total += part.double().sum(0)
         mean = (total / max(1, len(train)) / 255).float()
         everyone = torch.arange(len(self._sent))

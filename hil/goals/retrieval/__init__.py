@@ -1,4 +1,4 @@
-"""Image retrieval: whose picture is it? Top-1 and mAP over a gallery."""
+"""Image retrieval: whose picture is it? Top-1, CMC and mAP over a gallery."""
 
 from hil.goals.card import GoalEntry
 
@@ -6,7 +6,7 @@ REGISTERED = (
     GoalEntry(
         name="retrieval",
         target="hil.goals.retrieval.goal:Retrieval",
-        summary="rank a gallery by features: top-1, mAP",
+        summary="rank a gallery by features: top-1, CMC, mAP",
         default=True,
         order=10,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -23,17 +23,34 @@ NOISELESS = 1e-9
 
 def embedded(scheme: Embeds, split: Split, mode: str) -> Tensor:
     """A scheme's own features of a gallery, float32 [view, image, p]; `mode` as in `Embeds.embed`."""
-    parts = []
-    with torch.inference_mode():
-        for index in torch.arange(len(split)).split(EMBEDDED_AT_ONCE):
-            parts.append(scheme.embed(split.float_images(index), mode))
-        return torch.cat(parts, dim=1).clone()
+    return _filled(len(split), lambda index: scheme.embed(split.float_images(index), mode))
+
+
+def _filled(images: int, features: Callable[[Tensor], Tensor]) -> Tensor:
+    """Features [view, image, p] of many images, made of a few at a time.
+
+    Args:
+        images: how many.
+        features: gives [view, n, p] of images at int64 [n].
+    """
+    found: Tensor | None = None
+    for index in torch.arange(images).split(EMBEDDED_AT_ONCE):
+        with torch.inference_mode():
+            part = features(index)
+        if not isinstance(part, Tensor) or part.ndim != 3:
+            raise ModelError(f"embed must give float32 [view, image, p], not {list(getattr(part, 'shape', [])) or type(part)}")
+        if found is None:
+            found = part.new_empty(part.shape[0], images, *part.shape[2:])
+        if part.shape != (found.shape[0], len(index), *found.shape[2:]):
+            raise ModelError(f"features of {len(index)} gallery images must be [view, image, p], not {list(part.shape)}")
+        found[:, index] = part
+    return torch.empty(0, 0, 0) if found is None else found
 
 
 def seen_by_network(network: TaskNetwork, split: Split, *, views: int) -> Tensor:
     """A task network's features of a gallery's images as they are, the same for each view; float32 [view, image, p]."""
-    parts = [network.features(split.float_images(index)) for index in torch.arange(len(split)).split(EMBEDDED_AT_ONCE)]
-    return torch.cat(parts).expand(views, -1, -1)
+    found = _filled(len(split), lambda index: network.features(split.float_images(index))[None])
+    return found.expand(views, -1, -1)
 
 
 def received_by_network(network: TaskNetwork, scheme: Scheme, split: Split) -> Tensor:
@@ -47,11 +64,12 @@ def received_by_network(network: TaskNetwork, scheme: Scheme, split: Split) -> T
     Raises:
         ModelError: the scheme gives no images.
     """
-    parts = []
-    for index in torch.arange(len(split)).split(EMBEDDED_AT_ONCE):
+
+    def features(index: Tensor) -> Tensor:
         shown = _reconstructed(scheme, split.float_images(index))
-        parts.append(network.features(shown.flatten(0, 1)).view(*shown.shape[:2], -1))
-    return torch.cat(parts).transpose(0, 1).contiguous()
+        return network.features(shown.flatten(0, 1)).view(*shown.shape[:2], -1).transpose(0, 1)
+
+    return _filled(len(split), features)
 
 
 def _reconstructed(scheme: Scheme, images: Tensor) -> Tensor:

@@ -14,12 +14,18 @@ from hil.goals.answers import blanked, expected
 from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
 from hil.goals.network import NetworkOptions, TaskNetwork, refusal
 from hil.goals.retrieval.gallery import embedded, received_by_network, seen_by_network
-from hil.goals.retrieval.ranking import chance, rank, top1_only
-from hil.goals.retrieval.tasks import TaskSet, make_tasks
+from hil.goals.retrieval.kept import kept_features
+from hil.goals.retrieval.ranking import Ranker, Scores, chance
+from hil.goals.retrieval.tasks import TaskSet, tasks_for
 from hil.models.card import OutputKind
 from hil.models.contract import Embeds, Features, Images, Output, Scheme
 
 __all__ = ["Retrieval", "RetrievalJudge", "RetrievalOptions"]
+
+CMC = (5, 10, 20)
+"""Places within which a right answer counts, beside the first."""
+TASKS_AT_ONCE = 128
+"""Tasks whose images are read in one call: bounds memory."""
 
 
 class RetrievalOptions(NetworkOptions):
@@ -51,48 +57,66 @@ class RetrievalJudge:
         self._dataset, self._tasks, self._split, self._views = dataset, tasks, dataset.split("gallery"), views
         self._network = options.network()
         if scheme.card.outputs != "images" or self._network is None:
-            self._gallery = embedded(cast(Embeds, scheme), self._split, options.gallery)
-        elif options.gallery == "raw":
-            self._gallery = seen_by_network(self._network, self._split, views=views)
-        else:
-            self._gallery = received_by_network(self._network, scheme, self._split)
-        if self._gallery.ndim != 3 or self._gallery.shape[0] < views or self._gallery.shape[1] != len(self._split):
-            raise ModelError(
-                f"embed must give float32 [view = {views}, image = {len(self._split)}, p], not {list(self._gallery.shape)}"
+            gallery = kept_features(
+                scheme, dataset, options.gallery, lambda: embedded(cast(Embeds, scheme), self._split, options.gallery)
             )
+        elif options.gallery == "raw":
+            gallery = seen_by_network(self._network, self._split, views=views)
+        else:
+            gallery = received_by_network(self._network, scheme, self._split)
+        if gallery.ndim != 3 or gallery.shape[0] < views or gallery.shape[1] != len(self._split):
+            raise ModelError(
+                f"embed must give float32 [view = {views}, image = {len(self._split)}, p], not {list(gallery.shape)}"
+            )
+        self._ranker = Ranker(gallery, tasks, self._split, views=views)
 
     def score(self, output: Output, index: Tensor, lost: Tensor) -> PerTask:
-        """Top-1 and average precision of each row; a lost task is a miss.
+        """Top-1, CMC and average precision of each row; a lost task is a miss.
 
         Raises:
             ModelError: the output holds neither features nor images that a network can judge.
         """
-        found = rank(self._features(output, lost), self._gallery, self._tasks.subset(index), self._split, views=self._views)
-        return PerTask(values={"top1": found.top1 & ~lost, "map": torch.where(lost, 0.0, found.ap)}, scored=~lost)
+        return _answered(self._ranker.scores(self._features(output, lost), index), lost)
 
     def headline(self, output: Output, index: Tensor) -> PerTask:
         """Top-1 of each row, without sorting."""
         features = self._features(output, torch.zeros(len(index), dtype=torch.bool))
-        top1 = top1_only(features, self._gallery, self._tasks, self._split, task_index=index, views=self._views)
+        top1 = self._ranker.top1(features, index)
         return PerTask(values={"top1": top1}, scored=torch.ones_like(top1))
 
     def references(self) -> Mapping[str, float | PerTask]:
         """``chance``: a random ranking; ``uncoded``: the task network on the images of query and gallery."""
         found: dict[str, float | PerTask] = {"chance": chance(self._tasks, self._split)}
         if self._network is not None:
-            views = self._tasks.views[:, : self._views]
-            images = self._dataset.split("query").float_images(views.flatten()).unflatten(0, tuple(views.shape))
             gallery = seen_by_network(self._network, self._split, views=self._views)
-            scores = rank(_network_features(self._network, images), gallery, self._tasks, self._split, views=self._views)
-            everyone = torch.ones_like(scores.top1)
-            found["uncoded"] = PerTask(values={"top1": scores.top1, "map": scores.ap}, scored=everyone)
+            ranker = Ranker(gallery, self._tasks, self._split, views=self._views)
+            everyone = torch.arange(len(self._tasks))
+            found["uncoded"] = _answered(ranker.scores(self._seen(self._network), everyone), torch.zeros(len(everyone)).bool())
         return found
+
+    def _seen(self, network: TaskNetwork) -> Tensor:
+        """The network's features of the tasks' images as they are, float32 [task, view, p]."""
+        sent, parts = self._dataset.split(self._tasks.split), []
+        for views in self._tasks.views[:, : self._views].split(TASKS_AT_ONCE):
+            parts.append(_network_features(network, sent.float_images(views.flatten()).unflatten(0, tuple(views.shape))))
+        return torch.cat(parts)
 
     def _features(self, output: Output, lost: Tensor) -> Tensor:
         """Features of each row, float32 [n, view, p]; 0 of lost ones."""
         if self._network is not None and isinstance(output, Images):
             return _network_features(self._network, blanked(output.images, lost))
         return blanked(expected(output, Features, "retrieval").features, lost)
+
+
+def _answered(found: Scores, lost: Tensor) -> PerTask:
+    """What the metrics are made of; a lost task, bool [task], is a miss."""
+    values = {
+        "top1": found.top1,
+        **{f"top{places}": found.first <= places for places in CMC},
+        "map": found.ap,
+        "map_trapezoid": found.ap_trapezoid,
+    }
+    return PerTask(values={name: value.masked_fill(lost, 0) for name, value in values.items()}, scored=~lost)
 
 
 def _network_features(network: TaskNetwork, images: Tensor) -> Tensor:
@@ -110,7 +134,9 @@ class Retrieval(Goal):
     options: type[GoalOptions] = RetrievalOptions
     metrics = (
         Metric(name="top1", unit="share", better="higher", worst=0.0, headline=True, title="top-1"),
+        *(Metric(name=f"top{places}", unit="share", better="higher", worst=0.0, title=f"CMC-{places}") for places in CMC),
         Metric(name="map", unit="share", better="higher", worst=0.0, title="mAP"),
+        Metric(name="map_trapezoid", unit="share", better="higher", worst=0.0, title="mAP (Market-1501's code)"),
     )
 
     def lacks(self, dataset: Dataset) -> str:
@@ -135,8 +161,11 @@ class Retrieval(Goal):
         return ""
 
     def tasks(self, dataset: Dataset, *, views: int, seed: int, limit: int | None) -> Tasks:
-        """Sets of `views` query images of one person; at least pairs, so that a single view answers the same tasks."""
-        return make_tasks(dataset, views=max(2, views), seed=seed, limit=limit).as_tasks()
+        """Sets of `views` images of one person; at least pairs, so that a single view answers the same tasks.
+
+        For one view each query image, where the data set has no pairs.
+        """
+        return tasks_for(dataset, views=views, seed=seed, limit=limit).as_tasks()
 
     def judge(self, scheme: Scheme, dataset: Dataset, tasks: Tasks, options: GoalOptions) -> RetrievalJudge:
         """Embed the gallery and be ready to rank it.
@@ -148,10 +177,7 @@ class Retrieval(Goal):
             raise ConfigError(f"retrieval needs RetrievalOptions, not {type(options).__name__}")
         if reason := self.refuses(scheme, options):
             raise ConfigError(f"scheme '{scheme.card.name}' cannot be judged: {reason}")
-        if tasks.split != "query":
-            raise ConfigError(f"retrieval needs tasks of the split 'query', not '{tasks.split}'")
-        chosen = TaskSet.of(dataset, tasks)
-        return RetrievalJudge(scheme, dataset, chosen, options, views=scheme.plan.transmitters)
+        return RetrievalJudge(scheme, dataset, TaskSet.of(dataset, tasks), options, views=scheme.plan.transmitters)
 
     def variants(self, options: GoalOptions) -> tuple[GoalOptions, ...]:
         """Both galleries."""

@@ -25,7 +25,10 @@ class SmallCnn(nn.Module):
         in_channels: image channels.
         stripes: horizontal stripes pooled apart.
     Shapes:
-        float32 [image, in_channels, H, W] in 0…1 -> float32 [image, features]; H ≥ 8·stripes, W ≥ 8.
+        float32 [image, in_channels, H, W] in 0…1 -> float32 [image, features]; meant for H ≥ 8·stripes, W ≥ 8.
+
+    Attributes:
+        smallest: height and width of images of which each stripe still has a pixel, after three halvings.
     """
 
     def __init__(self, *, features: int = 128, width: int = 24, in_channels: int = 3, stripes: int = 4) -> None:
@@ -42,6 +45,7 @@ class SmallCnn(nn.Module):
             ]
             last = now
         self.stripes = stripes
+        self.smallest = (8 * (stripes - 1) + 1, 1)
         self.trunk = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Linear(last * stripes, features, bias=False), nn.BatchNorm1d(features))
 

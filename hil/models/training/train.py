@@ -24,12 +24,12 @@ from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
-from hil.models.training.examples import Examples, TrainingData, draw_pairs, split_identities
+from hil.models.training.examples import Examples, Pixels, TrainingData, draw_pairs, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, replace_file, write_weights
 from hil.provenance import provenance
 
-__all__ = ["Evaluate", "Metrics", "Progress", "train"]
+__all__ = ["Evaluate", "Metrics", "Progress", "examples_of", "train"]
 
 FEATURE_BATCH = 256
 Metrics = dict[str, Any]
@@ -80,13 +80,13 @@ def train(
     if not recipe.name:
         raise ConfigError("Argument 'recipe' must have a name, for it names the files made; set recipe.name.")
     where = _device(device)
-    kept, held_out = split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
+    kept, held_out = examples_of(recipe, dataset)
     network, training = _started(recipe, dataset, out, classes=kept.classes, device=where)
     run = _Run(
         recipe=recipe,
         training=training,
         examples=kept,
-        images=kept.images.to(where),
+        pixels=Pixels(kept, where),
         same_camera=getattr(dataset, "pairing", "cross_camera") == "same_camera",
         path=out / f"{recipe.name}.checkpoint",
         key=run_key(recipe, dataset.fingerprint),
@@ -97,17 +97,24 @@ def train(
     tensors = _kept_tensors(recipe, network, training)
     checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint)
     metrics: Metrics = {
-        **_facts(recipe, network, dataset, checksum),
+        **_facts(recipe, network, dataset, checksum, where),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "loss": losses,
-        "device": str(where),
     }
-    if evaluate is not None:
-        metrics |= evaluate(load_scheme(str(file), []), held_out)
+    metrics |= {} if evaluate is None else evaluate(load_scheme(str(file), []), held_out)
     replace_file(out / f"{recipe.name}.metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
     run.path.unlink(missing_ok=True)
     return metrics
+
+
+def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Examples]:
+    """What a recipe trains on, and what it holds out; the same for all recipes of one share.
+
+    Raises:
+        DatasetError: too little to train on.
+    """
+    return split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
 
 
 def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTraining) -> dict[str, Tensor]:
@@ -136,7 +143,7 @@ def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTr
         return network, RetrievalTraining(network, recipe, classes)
 
 
-def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checksum: str) -> Metrics:
+def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checksum: str, device: torch.device) -> Metrics:
     """What was trained on what."""
     return {
         "recipe": recipe.name,
@@ -148,6 +155,7 @@ def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checks
         "dataset": dataset.name,
         "dataset_fingerprint": dataset.fingerprint,
         "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
+        "device": str(device),
         "threads": torch.get_num_threads(),
         "provenance": provenance(),
     }
@@ -206,7 +214,7 @@ class _Run:
     recipe: Recipe
     training: RetrievalTraining
     examples: Examples
-    images: Tensor
+    pixels: Pixels
     same_camera: bool
     path: Path
     key: str
@@ -277,9 +285,9 @@ class _Run:
             rate = _rate(stage, epoch + index / len(batches))
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
-            labels = self.examples.labels[batch[:, 0]].to(self.images.device)
+            labels = self.examples.labels[batch[:, 0]].to(self.pixels.device)
             if cache is None:
-                flat = augment_images(self.images[batch.flatten().to(self.images.device)], self.recipe.augment, generator)
+                flat = augment_images(self.pixels[batch.flatten()], self.recipe.augment, generator)
                 step = Batch(labels=labels, generator=generator, views=flat.view(*batch.shape, *flat.shape[1:]))
             else:
                 variant = torch.randint(cache.shape[0], batch.shape, generator=generator)
@@ -304,12 +312,13 @@ class _Run:
     def _features(self) -> Tensor:
         """Features of all training images by every branch, float32 [variant, image, view, p]; variants: as is, flipped."""
         network: BranchNetwork = self.training.network
-        variants = [self.images, self.images.flip(-1)] if self.recipe.augment.flip > 0 else [self.images]
         unchanged, unused = Augment(), torch.Generator()
         found = []
         with torch.no_grad():
-            for start in range(0, len(self.images), FEATURE_BATCH):
-                parts = [augment_images(each[start : start + FEATURE_BATCH], unchanged, unused) for each in variants]
+            for index in torch.arange(len(self.pixels)).split(FEATURE_BATCH):
+                images = self.pixels[index]
+                variants = [images, images.flip(-1)] if self.recipe.augment.flip > 0 else [images]
+                parts = [augment_images(each, unchanged, unused) for each in variants]
                 views = [part[:, None].expand(-1, network.plan.transmitters, -1, -1, -1) for part in parts]
                 found.append(torch.stack([network.extract(view) for view in views]))
         return torch.cat(found, dim=1)

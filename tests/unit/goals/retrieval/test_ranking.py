@@ -6,8 +6,8 @@ import torch
 
 from hil.datasets.dataset import Split
 from hil.errors import ShapeError
-from hil.goals.retrieval import ranking
-from hil.goals.retrieval.ranking import chance, rank, top1_only
+from hil.goals.retrieval import nearness, ranking
+from hil.goals.retrieval.ranking import Ranker, chance, rank, top1_only
 from hil.goals.retrieval.tasks import TaskSet, junk_mask
 
 
@@ -81,16 +81,21 @@ def test_top1_only_is_rank_for_repeated_tasks():
         assert torch.equal(fast, rank(noisy, stored, tasks.subset(index), gallery, views=views).top1)
 
 
-def test_a_task_is_scored_alike_alone_and_among_others():
+def test_a_task_is_scored_alike_alone_and_among_others(monkeypatch):
     features, stored, tasks, gallery = random_case(tasks=513)
-    norms = ranking._gallery_norms(stored, 2)
-    whole = ranking._distances(features[:256], stored, norms, 2)
-    for start, stop in ((0, 1), (3, 10), (200, 256)):
-        part = ranking._distances(features[start:stop], stored, norms, 2)[: stop - start]
-        assert torch.equal(part, whole[start:stop])
-    scores = rank(features, stored, tasks, gallery, views=2)
+    ranker, index = Ranker(stored, tasks, gallery, views=2), torch.arange(513)
+    whole, nearest = ranker.scores(features, index), ranker.nearest(features, index, 7)
     alone = rank(features[512:], stored, tasks.subset(torch.tensor([512])), gallery, views=2)
-    assert torch.equal(alone.ap, scores.ap[512:])
+    assert torch.equal(alone.ap, whole.ap[512:])
+    monkeypatch.setattr(ranking, "CHUNK_BYTES", 4 * 90 * 100)  # a hundred rows at a time
+    monkeypatch.setattr(nearness, "PAIRS_BYTES", 1000)
+    parts = ranker.scores(features, index)
+    for name in ("top1", "first", "ap", "ap_trapezoid"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name))
+    assert torch.equal(ranker.nearest(features, index, 7), nearest)
+    order = torch.randperm(513, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(ranker.scores(features[order], order).ap, whole.ap[order])
+    assert torch.equal(ranker.nearest(features[order], order, 7), nearest[order])
 
 
 def test_junk_by_hand():

@@ -1,0 +1,121 @@
+"""How near the images of a gallery are to features: fast where that tells them apart, exact where it does not.
+
+|f − g|² orders a gallery as −(f·g − |g|²/2) does, a matrix product. In float32 it loses what is left of large numbers that
+nearly cancel, and its last bits hang on the processor. So features are taken less the gallery's mean, the product's error is
+bounded, and images that lie closer together than the bound are compared by distances in float64. The order is therefore that
+of exact distances of the features as given, on every machine and however many rows there are.
+
+Source of the bound: Higham and Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019: √n·u holds where n·u is the
+worst case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Doubles", "Floats", "Ints", "Nearness"]
+
+UNIT = 2.0**-24
+"""Rounding unit of float32."""
+LARGEST, SMALLEST = 1e37, 2.0**-126
+"""Of float32 numbers: above it sums may overflow, below it they lose bits."""
+BLOCK_BYTES = 32 << 20
+"""Of gallery features that the mean is taken from at once."""
+PAIRS_BYTES = 32 << 20
+"""Of float64 features that exact distances are computed of at once."""
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Nearness:
+    """Nearness of gallery images, f·g − |g|²/2 summed over views; what is nearer has more.
+
+    Args:
+        gallery: finite float32 [view, image, p]; kept, not copied.
+        left_out: bool [image], images that are infinitely far.
+    """
+
+    def __init__(self, gallery: Tensor, left_out: Tensor) -> None:
+        self._gallery = gallery.numpy()
+        views, self._images, self._length = self._gallery.shape
+        self._width = views * self._length + 2
+        self._columns = min(self._images, max(1, BLOCK_BYTES // (4 * self._width)))
+        self._centre = self._gallery.mean(1, dtype=np.float64).astype(np.float32)
+        self._halves, self._largest = self._norms(left_out.numpy())
+
+    def _norms(self, left_out: NDArray[np.bool_]) -> tuple[Floats, float]:
+        """−|g|²/2 as the sum of two float32 [image, 2], and the largest |g|."""
+        halves = np.empty(self._images)
+        for start, centred in self._blocks():
+            halves[start : start + len(centred)] = _squares(centred[:, :-2]) / -2
+        with np.errstate(over="ignore", invalid="ignore"):
+            high = np.where(left_out, -np.inf, halves).astype(np.float32)
+            low = np.where(left_out, 0, halves - high).astype(np.float32)
+        return np.stack([high, low], axis=1), float(np.sqrt(-2 * halves.min(initial=0.0)))
+
+    def _blocks(self) -> Iterator[tuple[int, Floats]]:
+        """The gallery less its mean, some images [n, width] at a time in one place, with the first one's index."""
+        block = np.empty((self._columns, self._width), np.float32)
+        for start in range(0, self._images, max(1, self._columns)):
+            yield start, self._centred(self._gallery[:, start : start + self._columns], block)
+
+    def _centred(self, features: Floats, block: Floats) -> Floats:
+        """Features [view, n, p] less the mean, their views side by side, in the first rows of [*, width]; returns these.
+
+        The last two columns are left as they are.
+        """
+        rows = block[: features.shape[1]]
+        for view, own in enumerate(features):
+            np.subtract(own, self._centre[view], out=rows[:, view * self._length : (view + 1) * self._length])
+        return rows
+
+    def of(self, features: Floats, near: Floats) -> Doubles:
+        """Nearness of every image to every row, and what two images of a row must differ by to be told apart.
+
+        Args:
+            features: float32 [row, view, p].
+            near: float32 [row, image], where the nearness goes; memory that was used before is much faster.
+
+        Returns:
+            float64 [row], infinite where float32 does not do.
+        """
+        rows = np.ones((len(features), self._width), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._centred(features.transpose(1, 0, 2), rows)
+            for start, centred in self._blocks():
+                some = slice(start, start + len(centred))
+                centred[:, -2:] = self._halves[some]
+                np.matmul(rows, centred.T, out=near[:, some])
+            norms = np.sqrt(_squares(rows[:, :-2]))
+            scale = norms * self._largest + self._largest**2 / 2
+            apart = 2 * (np.sqrt(self._width) + 4) * UNIT * scale + self._width * SMALLEST
+        return np.where(scale < LARGEST, apart, np.inf)
+
+    def distances(self, features: Floats, row: Ints, image: Ints) -> Doubles:
+        """Exact squared distances of pairs, in float64.
+
+        Args:
+            features: float32 [row, view, p].
+            row, image: int64 [pair].
+        """
+        found = np.zeros(len(row))
+        step = max(1, PAIRS_BYTES // (16 * self._length))
+        for start in range(0, len(row), step):
+            some = slice(start, start + step)
+            for view, stored in enumerate(self._gallery):
+                difference = features[row[some], view].astype(np.float64)
+                difference -= stored[image[some]]
+                found[some] += np.einsum("ij,ij->i", difference, difference)
+        return found
+
+
+def _squares(rows: Floats) -> Doubles:
+    """|x|² of each row, in float64."""
+    squares: Doubles = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    return squares
