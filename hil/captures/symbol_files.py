@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import CaptureError, ShapeError
+from hil.files import replace_file
 
 __all__ = ["read_symbols", "write_received"]
 
@@ -48,16 +50,11 @@ def write_received(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mappin
     """Write what was received: one dataset an array, and `about` as JSON in the attribute ``about``. Whole or not at all.
 
     Raises:
-        CaptureError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(partial, "w") as file:
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array)
-            file.attrs["about"] = json.dumps(dict(about))
-        partial.replace(path)
-    except OSError as err:
-        partial.unlink(missing_ok=True)
-        raise CaptureError(f"cannot write {path}: {err}") from err
+    buffer = io.BytesIO()  # not the disk: HDF5 loses its way when that refuses
+    with h5py.File(buffer, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array)
+        file.attrs["about"] = json.dumps(dict(about))
+    replace_file(path, buffer.getvalue())

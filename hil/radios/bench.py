@@ -14,7 +14,7 @@ from hil.errors import ConfigError
 from hil.places import find
 from hil.radios.airconfig import AirConfig, FaultConfig, LinkConfig, SimRadioConfig, TapConfig, VirtualConfig
 from hil.radios.card import driver_card, is_simulated
-from hil.registry import did_you_mean
+from hil.spelling import did_you_mean
 
 __all__ = [
     "AirConfig", "BenchConfig", "FaultConfig", "LimitsConfig", "LinkConfig", "RadioConfig", "ReceiverConfig", "SimRadioConfig",

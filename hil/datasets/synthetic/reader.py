@@ -7,21 +7,21 @@ colour, background, occlusion, blur and noise are the image's. See docs/data-car
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from hil.caches import cache_folder
 from hil.datasets.dataset import DISTRACTOR, Dataset, Split, fingerprint
 from hil.datasets.folder import resized
 from hil.datasets.synthetic._figures import paint_figures
 from hil.datasets.synthetic._people import People, draw_people
 from hil.datasets.synthetic._scenes import CAMERAS, backdrop, draw_poses, expose
 from hil.datasets.synthetic._streams import Ints, Stream
-from hil.errors import DatasetError
+from hil.errors import DatasetError, OutputError
+from hil.files import replacing
 
 __all__ = ["FINGERPRINT", "GENERATOR_VERSION", "generate", "load"]
 
@@ -129,11 +129,15 @@ def _join(first: Split, second: Split) -> Split:
 
 
 def _cache_file(train: int, test: int) -> Path:
-    base = os.environ.get("HIL_CACHE")
-    if not base:
-        home = os.environ.get("XDG_CACHE_HOME")
-        base = str(Path(home) / "hil") if home else str(Path("~/.cache/hil").expanduser())
-    return Path(base) / f"synthetic-v{GENERATOR_VERSION}-{FINGERPRINT[:12]}-{train}-{test}.npz"
+    """Where the splits are kept.
+
+    Raises:
+        FileNotFoundError: there is no place for it.
+    """
+    folder = cache_folder()
+    if folder is None:
+        raise FileNotFoundError("no folder for caches")
+    return folder / f"synthetic-v{GENERATOR_VERSION}-{FINGERPRINT[:12]}-{train}-{test}.npz"
 
 
 def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
@@ -157,20 +161,11 @@ def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
 
 def _to_cache(splits: tuple[Split, ...], train: int, test: int) -> None:
     """Keep the splits for the next time; a cache that cannot be written is no error."""
-    target = _cache_file(train, test)
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {"fingerprint": np.array(fingerprint(*splits))}
     for name, split in zip(("train", "query", "gallery"), splits, strict=True):
         arrays[f"{name}_images"] = split.images.numpy()
         arrays[f"{name}_identities"] = split.identities.numpy()
         arrays[f"{name}_cameras"] = split.cameras.numpy()
         arrays[f"{name}_names"] = np.array(split.names)
-    with contextlib.suppress(OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)
-            Path(temporary).replace(target)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with contextlib.suppress(OSError, OutputError), replacing(_cache_file(train, test)) as new:
+        np.savez(new, **arrays)
