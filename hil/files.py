@@ -108,11 +108,11 @@ def claim(new: Path, path: Path) -> bool:
     return True
 
 
-def free_name(path: Path) -> Iterator[Path]:
-    """`path`, then the same with ``-2``, ``-3``, … before its suffix, for whoever looks for a name that is not taken."""
+def free_name(path: Path, suffix: str = "") -> Iterator[Path]:
+    """`path`, then the same with ``-2``, ``-3``, … before `suffix`, for whoever looks for a name that is not taken."""
     yield path
     for number in range(2, 10_000):
-        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
+        yield path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}")
     raise OutputError(f"{path} and 9,999 names like it are taken; move some away")
 
 

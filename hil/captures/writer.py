@@ -64,7 +64,8 @@ class CaptureWriter:
             overwrite: replace an existing file.
 
         Raises:
-            CaptureError: the file is there already, or cannot be made.
+            CaptureError: the file is there already.
+            OutputError: it cannot be made.
             DiskFullError: no room.
             ShapeError: something in the dictionaries is no plain data; no receiver or transmitter; a name given twice.
         """
@@ -84,7 +85,7 @@ class CaptureWriter:
                 writer._make_tables()
                 for name, text in written.items():
                     hdf5.write_text(file.h5, name, text)
-            file.publish()
+            file.publish(overwrite=overwrite)
         except BaseException:
             file.discard()
             raise

@@ -167,8 +167,9 @@ def test_a_name_is_claimed_where_there_are_no_links(tmp_path, monkeypatch):
 
 
 def test_free_names():
-    found = free_name(Path("runs/a.b/x.h5"))
+    found = free_name(Path("runs/a.b/x.h5"), ".h5")
     assert [str(next(found)) for _ in range(3)] == ["runs/a.b/x.h5", "runs/a.b/x-2.h5", "runs/a.b/x-3.h5"]
+    assert [path.name for path, _ in zip(free_name(Path("v1.2")), range(2), strict=False)] == ["v1.2", "v1.2-2"]
 
 
 @pytest.mark.parametrize("name", ["a", "demo-2", "Messung 3 (übung)", "x" * 200, "20260101-000000"])
