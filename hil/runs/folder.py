@@ -16,8 +16,9 @@ from hil.captures import Capture
 from hil.errors import ConfigError, HilError, OutputError
 from hil.files import check_name, free_name, make_folder, replacing, write_error
 from hil.interrupts import uninterrupted
+from hil.spelling import did_you_mean
 
-__all__ = ["OUTPUTS", "RunFolder", "capture_place", "check_free", "run_folder"]
+__all__ = ["OUTPUTS", "RunFolder", "capture_place", "check_free", "find_run", "fresh_folder", "run_folder"]
 
 OUTPUTS = ("capture.h5", "report.html", "run.toml", "results.json")
 """What a run leaves, in the order in which it takes the place of an earlier one."""
@@ -118,6 +119,51 @@ def capture_place(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     if place != path:
         with uninterrupted():
             place.replace(path)
+
+
+@contextmanager
+def fresh_folder(path: Path) -> Iterator[Path]:
+    """A new folder of that name, or of the next free one; taken away if an error leaves nothing in it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    with ExitStack() as stack:
+        stack.callback(_remove_empty, _missing(path.parent))
+        make_folder(path.parent)
+        try:
+            folder = next(one for one in free_name(path) if _made(one))
+        except OSError as err:
+            raise write_error(path, err) from err
+        stack.callback(_remove_empty, [folder])
+        yield folder
+
+
+def find_run(path: Path) -> Path:
+    """The run, or the file of one, that a path or a name under ``runs/`` means.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    under = Path("runs") / path
+    try:
+        for place in (path, under):
+            if place.exists():
+                return place
+        known = [item.name for item in Path("runs").iterdir()] if Path("runs").is_dir() else []
+    except (OSError, ValueError) as err:
+        raise ConfigError(f"no such run: {str(path)[:200]!r} ({getattr(err, 'strerror', None) or err})") from err
+    raise ConfigError(
+        f"no such run: {path}{did_you_mean(str(path), known)}; give a run's folder, its results.json or its capture.h5"
+    )
+
+
+def _made(folder: Path) -> bool:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def _take(stack: ExitStack, out: Path, name: str | None, settings: str, *, overwrite: bool) -> RunFolder:

@@ -107,7 +107,6 @@ def _writer(
         models=work.weights,
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
-        overwrite=True,
     )
 
 
