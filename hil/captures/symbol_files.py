@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.errors import CaptureError, ShapeError
+from hil.errors import CaptureError, HilError, ShapeError
 from hil.files import replace_file
 
 __all__ = ["expect_symbols", "read_symbols", "write_received"]
@@ -38,7 +38,9 @@ def read_symbols(path: Path) -> NDArray[np.complex128]:
             return expect_symbols(_read_npy(path), str(path))
         if path.suffix.lower() in (".h5", ".hdf5"):
             return expect_symbols(_read_h5(path), str(path))
-    except (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError) as err:
+    except HilError:
+        raise
+    except Exception as err:  # whatever numpy and HDF5 raise at other bytes
         raise CaptureError(f"cannot read {path}: {' '.join(str(err).split())[:200] or type(err).__name__}") from err
     raise CaptureError(f"{path}: symbols come as .npy, or as .h5 with a dataset 'symbols', not '{path.suffix}'")
 
@@ -58,7 +60,8 @@ def _read_h5(path: Path) -> NDArray[Any]:
                 raise CaptureError(f"{path}: 'symbols' is a link that leads nowhere; store the dataset itself")
             raise CaptureError(f"{path} has no dataset 'symbols'; it has {', '.join(file) or 'nothing'}")
         if not isinstance(found, h5py.Dataset):
-            raise CaptureError(f"{path}: 'symbols' is a group, not a dataset; it has {', '.join(found) or 'nothing'}")
+            inside = f"; it has {', '.join(found) or 'nothing'}" if isinstance(found, h5py.Group) else ""
+            raise CaptureError(f"{path}: 'symbols' is a {type(found).__name__.lower()}, not a dataset{inside}")
         if found.shape is None:
             raise ShapeError(f"{path}: 'symbols' is an empty (null) dataset; symbols must be complex [tx, task, use]")
         _check_shape(found.shape, found.dtype, str(path))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hil.cli.display import Display, make_folder
+from hil.cli.display import Display, check_out, write_pair
 from hil.cli.options import HOME, parse_names, parse_snr
 
 __all__ = ["replay"]
@@ -44,10 +44,9 @@ def replay(
     """Receive, decode and score CAPTURE (a file, or a run's folder) again; says whether the live run's bits were verified."""
     import torch
 
-    from hil.report.html import write_report
-    from hil.results.document import write_results
     from hil.runs import face
 
+    check_out(out)
     torch.set_num_threads(1)
     display = Display(quiet=as_json)
     how: Any = simulate or "none"  # click has checked the choice
@@ -64,9 +63,7 @@ def replay(
         report=display,
     )
     if out is not None:
-        make_folder(out)
-        write_results(results, out / "results.json")
-        write_report(results, face.capture_of(capture), out / "report.html")
+        write_pair(out, results, face.capture_of(capture))
     if as_json:
         click.echo(json.dumps(results.to_dict()))
         return

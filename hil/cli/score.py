@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hil.cli.display import Display, make_folder
+from hil.cli.display import Display, check_out, write_pair
 from hil.cli.options import HOME, parse_names
 from hil.config import merged, parse_settings
 from hil.errors import ConfigError
@@ -37,10 +37,9 @@ def score(
     """Judge what RUN (a capture, or a run's folder) received by other goals, or with other options, without the air."""
     import torch
 
-    from hil.report.html import write_report
-    from hil.results.document import write_results
     from hil.runs import face
 
+    check_out(out)
     torch.set_num_threads(1)
     display = Display(quiet=as_json)
     options = merged({}, parse_settings(settings), "hil score")
@@ -48,9 +47,7 @@ def score(
         raise ConfigError(f"--set needs GOAL.KEY=VALUE, such as GOAL.gallery=raw; '{wrong[0]}' names no goal's option")
     results = face.score(run, goals=goals, options=options, dataset=dataset, models=models, home=home, report=display)
     if out is not None:
-        make_folder(out)
-        write_results(results, out / "results.json")
-        write_report(results, face.capture_of(run), out / "report.html")
+        write_pair(out, results, face.capture_of(run))
     if as_json:
         click.echo(json.dumps(results.to_dict()))
         return

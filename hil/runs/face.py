@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
 from hil.runs.config import RunConfig, SendConfig, Simulate
 from hil.runs.folder import RunFolder, capture_place, check_free, find_run, fresh_folder, run_folder
-from hil.runs.plan import check_plan
+from hil.runs.plan import check_bench, check_plan
 from hil.runs.progress import Report, Silent
 from hil.runs.replay import Question, config_of, open_work
 from hil.runs.replay import replay as replay_capture
@@ -84,26 +85,28 @@ def run(
     check_free(Path(out), name, overwrite=overwrite)
     bench_config = None if asked.simulate == "awgn" else bench_of(asked, home)
     if bench_config is not None:
+        check_bench(asked, bench_config, transmit=transmit)
         asked = asked.model_copy(update={"air_seed": bench_config.seed})
     receivers = [one.name for one in bench_config.receivers] if bench_config is not None else []
     work = load_work(asked, home=home, objects=objects, receivers=receivers)
     resolved = work.resolved(asked)
     if bench_config is not None:
-        check_plan(resolved, work.contenders, bench_config)
+        check_plan(resolved, work.contenders, bench_config, Path(out))
     with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
+        save = partial(_save, folder, saved)
+        if bench_config is not None:
+            return run_on_air(
+                resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit
+            )
+        found = run_simulation(resolved, work, said, given=given)
+        save(found)
+        return found
 
-        def save(document: ResultsDocument) -> None:
-            write_results(document, folder.path / "results.json")
-            if saved is not None:
-                saved(document, folder)
 
-        if bench_config is None:
-            found = run_simulation(resolved, work, said, given=given)
-            save(found)
-            return found
-        return run_on_air(
-            resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit
-        )
+def _save(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:
+    write_results(document, folder.path / "results.json")
+    if saved is not None:
+        saved(document, folder)
 
 
 def replay(
@@ -232,6 +235,7 @@ def send(
     if target is not None:
         _check_target(target, overwrite=overwrite)
     on_bench = bench_of(asked, home)
+    check_bench(asked, on_bench, transmit=transmit)
     asked = asked.model_copy(update={"air_seed": on_bench.seed})
     with _capture(capture, target, overwrite=overwrite) as (place, final):
         arrays, about = send_symbols(

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hil.captures import Capture
 from hil.errors import ConfigError, HilError, OutputError
 from hil.files import check_name, free_name, make_folder, replacing, write_error
 from hil.interrupts import uninterrupted
@@ -252,6 +251,8 @@ def _note_samples(capture: Path, err: BaseException, before: str) -> None:
     """Note in an error which capture holds what was received; one that holds nothing is taken away."""
     if not capture.exists():
         return
+    from hil.captures import Capture  # commands that only look for a run need no HDF5
+
     try:
         with Capture.open(capture) as opened:
             empty = opened.committed["bursts"] == 0
