@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from typing import Any
@@ -77,7 +76,7 @@ def main() -> None:
     stop.listen()
     prepare_streams()
     try:
-        code = _run()
+        code = cli(prog_name="hil", standalone_mode=False) or 0
     except BaseException as err:
         code = _told(err, stop.number)
     stop.deaf()
@@ -87,23 +86,13 @@ def main() -> None:
     sys.exit(code)
 
 
-def _run() -> int:
-    """Run the command that the arguments ask for; its exit code."""
-    if "_HIL_COMPLETE" in os.environ:
-        cli(prog_name="hil")  # prints completions for the shell, and exits
-    try:
-        with cli.make_context("hil", sys.argv[1:]) as context:
-            cli.invoke(context)
-    except click.exceptions.Exit as err:
-        return err.exit_code
-    except click.ClickException as err:
-        err.show()
-        return err.exit_code
-    return 0
-
-
 def _told(err: BaseException, signal_number: int | None) -> int:
     """Say in one line why a command ended; its exit code."""
+    if isinstance(err, click.ClickException):
+        err.show()
+        return err.exit_code
+    if isinstance(err, click.Abort) and err.__cause__ is not None:  # what click makes of Ctrl-C
+        err = err.__cause__
     notes = getattr(err, "__notes__", [])
     if signal_number is not None or isinstance(err, KeyboardInterrupt | click.Abort):
         number = signal_number or signal.SIGINT

@@ -138,7 +138,9 @@ def replay(
             again.add(record, point)
             for row in point.rows.values():
                 report.point(row)
-            if point.first.frames["scored"]:
+            if again.ended and again.ended[-1]["point"] == record.index:
+                report.say(f"  {spec.name}: {again.ended[-1]['why']}")
+            elif point.first.frames["scored"]:
                 _simulate(point, config, asked.simulate, beside)
     if not again.rows:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
@@ -156,6 +158,7 @@ def replay(
         capture=capture.path.name,
         bench=capture.config.get("bench", {}).get("name"),
         provenance=capture.provenance,
+        ended_points=again.ended,
         status="complete" if capture.complete else "stopped",
     )
 
@@ -227,14 +230,25 @@ def _again_point(capture: Capture, record: PointRecord, spec: PointSpec, work: W
     if not any(bool(one.sent.any()) for one in collections.values()):
         return None
     more = {key: record.attrs.get(key) for key in ("tx_gain_db", "precoder_power_db", "precoder_limited")}
-    more |= {"point": record.index, "ended": (record.results or {}).get("ended")}
+    more |= {"point": record.index, "ended": (record.results or {}).get("ended") or _cut_short(spec, collections)}
     return score_point(work.contenders[spec.scheme], spec, sent, collections, more, fade=fade)
+
+
+def _cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | None:
+    """That a kill ended a point, with how much of it was sent; None if all of it was."""
+    first = next(iter(collections.values()))
+    if all(bool(one.sent.all()) for one in collections.values()):
+        return None
+    return (
+        f"cut short after {first.frames['sent']} of {spec.frames} frames ({int(first.sent.sum())} of {spec.tasks} tasks): "
+        "the run was stopped"
+    )
 
 
 def _simulate(point: Measured, config: RunConfig, how: Simulate, beside: Beside) -> None:
     if how == "channel":
         beside_channel(point, config, beside)
-    elif how == "awgn" and point.whole:
+    elif how == "awgn":
         beside_point(point, config, beside, lambda steps: None)
 
 
@@ -245,6 +259,7 @@ class _Again:
     rows: list[Row] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     sent: dict[str, Sent] = field(default_factory=dict)
+    ended: list[dict[str, Any]] = field(default_factory=list)
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, record: PointRecord, point: Measured) -> None:
@@ -253,6 +268,19 @@ class _Again:
         for one in point.collections.values():
             self._digest.update(one.symbols.contiguous().numpy().tobytes())
         self.checks.append(_check(record, point))
+        why = (next(iter(point.rows.values())).model_extra or {}).get("ended")
+        if why is not None:
+            spec = point.spec
+            self.ended.append(
+                {
+                    "point": record.index,
+                    "scheme": spec.scheme,
+                    "snr_db_target": spec.snr_db_target,
+                    "frames_sent": point.first.frames["sent"],
+                    "frames_planned": spec.frames,
+                    "why": why,
+                }
+            )
 
     @property
     def sha256(self) -> str:
