@@ -108,6 +108,17 @@ class CaptureWriter:
             h5[table].attrs[codes.__name__] = json_text({member.name.lower(): int(member) for member in codes}, table)
         self._tables = {name: h5[name] for name in (*(schema.COMMITTED.names or ()), "committed")}
 
+    def set_sources(self, sources: Mapping[str, SourceFile]) -> None:
+        """Store files of a third party's code anew: some are opened only when it is first called.
+
+        Raises:
+            DiskFullError: no room; the capture is as before.
+        """
+        text = json_text({name: asdict(file) for name, file in sources.items()}, "sources")
+        with self._file.committing():
+            del self._file.h5["sources"]
+            hdf5.write_text(self._file.h5, "sources", text)
+
     def add_point(
         self,
         name: str,

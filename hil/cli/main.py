@@ -105,8 +105,8 @@ def _told(err: BaseException, signal_number: int | None) -> int:
         return err.code or 0
     if isinstance(err, HilError):
         text = str(err)
-    elif isinstance(err, OSError) and err.strerror:
-        text = f"{err.strerror}: {err.filename or 'standard output'}"
+    elif isinstance(err, OSError):
+        text = f"{err.strerror}: {err.filename or 'standard output'}" if err.strerror else str(err)
     elif isinstance(err, MemoryError):
         text = f"not enough memory: {err}"
     else:

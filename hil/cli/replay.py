@@ -21,7 +21,7 @@ __all__ = ["replay"]
 @click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help="Only these targets.")
 @click.option("--dataset", metavar="SPEC", help="Where the data set lies now.")
 @click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the weights that were on the air.")
-@click.option("--other-weights", is_flag=True, help="Score with other weights than those on the air.")
+@click.option("--other-weights", is_flag=True, help="Score with other weights, code or files than those on the air.")
 @click.option(
     "--draws", type=click.IntRange(min=1), default=20, show_default=True, help="Noise draws of each task in a simulation."
 )

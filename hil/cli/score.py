@@ -21,6 +21,7 @@ __all__ = ["score"]
 @click.option("--set", "settings", multiple=True, metavar="GOAL.KEY=VALUE", help="An option of a goal.")
 @click.option("--dataset", metavar="SPEC", help="Where the data set lies now.")
 @click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the weights that were on the air.")
+@click.option("--other-weights", is_flag=True, help="Judge with other weights, code or files than those on the air.")
 @HOME
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Write results.json and report.html there.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON instead of the table.")
@@ -30,6 +31,7 @@ def score(
     settings: tuple[str, ...],
     dataset: str | None,
     models: Path | None,
+    other_weights: bool,
     home: Path | None,
     out: Path | None,
     as_json: bool,
@@ -45,7 +47,10 @@ def score(
     options = merged({}, parse_settings(settings), "hil score")
     if wrong := [key for key, own in options.items() if not isinstance(own, dict)]:
         raise ConfigError(f"--set needs GOAL.KEY=VALUE, such as GOAL.gallery=raw; '{wrong[0]}' names no goal's option")
-    results = face.score(run, goals=goals, options=options, dataset=dataset, models=models, home=home, report=display)
+    results = face.score(
+        run, goals=goals, options=options, dataset=dataset, models=models, other_weights=other_weights, home=home,
+        report=display,
+    )  # fmt: skip
     if out is not None:
         write_pair(out, results, face.capture_of(run))
     if as_json:

@@ -130,7 +130,7 @@ def replay(
         simulate: also send the same symbols through ``awgn`` at the effective SNR, or the captured ``channel``.
         schemes: only these; snr_db: only these targets.
         dataset: where the data set lies now; models: the weights that were on the air.
-        other_weights: score with other weights than those on the air.
+        other_weights: score with other weights, or other code and files of a third party, than those on the air.
         draws: noise draws of each task in a simulation.
         home: the user's bench folder.
         report: told how far it is.
@@ -155,6 +155,7 @@ def score(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     dataset: str | None = None,
     models: str | Path | None = None,
+    other_weights: bool = False,
     home: Path | None = None,
     report: Report | None = None,
     objects: Mapping[str, Scheme] | None = None,
@@ -166,6 +167,7 @@ def score(
         goals: names; empty: all that the schemes' outputs and the data set allow.
         options: of goals, by name.
         dataset: where the data set lies now; models: the weights that were on the air.
+        other_weights: judge with other weights, or other code and files of a third party, than those on the air.
         home: the user's bench folder.
         report: told how far it is.
         objects: schemes at hand by the name that the capture has for them.
@@ -177,7 +179,15 @@ def score(
     if options is not None:
         changes["options"] = {name: dict(own) for name, own in options.items()}
     with Capture.open(capture_of(capture)) as opened:
-        return score_capture(opened, report or Silent(), goals=goals, changes=changes, home=home, objects=objects)
+        return score_capture(
+            opened,
+            report or Silent(),
+            goals=goals,
+            changes=changes,
+            home=home,
+            objects=objects,
+            other_weights=other_weights,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

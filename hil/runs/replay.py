@@ -23,6 +23,7 @@ from hil.runs.beside import Beside, beside_channel, beside_point
 from hil.runs.config import RunConfig, Simulate
 from hil.runs.document import document
 from hil.runs.progress import Report
+from hil.runs.sources import Sources, check_sources
 from hil.runs.steps import Measured, point_key, score_point
 from hil.runs.work import Work, load_work, point_labels
 
@@ -84,9 +85,12 @@ def open_work(
         chooser: name of the goal that chose the tasks; None: the configuration's first.
 
     Raises:
-        ModelError: the weights at hand are not those that were on the air.
+        ModelError: the weights, or a third party's code and files, at hand are not those that were on the air.
         DatasetError: the data set at hand is not the one that was used.
     """
+    if not other_weights:
+        names = [name for name in config.schemes if name not in (objects or {})]
+        check_sources(capture.sources, Sources([*names, *config.goals], config.dataset, config.options))
     work = load_work(config, home=home, objects=objects, chooser=chooser, receivers=capture.receivers)
     for name, contender in work.contenders.items():
         wanted = capture.models.get(name)
@@ -95,6 +99,8 @@ def open_work(
                 f"the weights of '{name}' at hand ({contender.sha256[:12]}…) are not those on the air ({wanted[:12]}…); "
                 "give their folder with --models, or score with these by --other-weights"
             )
+    if not other_weights:
+        check_sources(capture.sources, work.sources)
     for name, fingerprint in capture.config.get("dataset", {}).get("fingerprints", {}).items():
         at_hand = work.fingerprints.get(name)
         if at_hand and fingerprint != at_hand:

@@ -25,6 +25,7 @@ from hil.points.contender import Contender
 from hil.points.spec import PointSpec
 from hil.registry import GOALS, SCHEMES
 from hil.runs.config import RunConfig
+from hil.runs.sources import Sources
 
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
 
@@ -33,7 +34,10 @@ Size = tuple[int, int] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Schemes by name, on one data set and one set of distinct tasks, and the goals that judge them."""
+    """Schemes by name, on one data set and one set of distinct tasks, and the goals that judge them.
+
+    `sources`: of those that are a third party's files.
+    """
 
     dataset_spec: str
     tasks: Tasks
@@ -41,6 +45,7 @@ class Work:
     options: Mapping[str, GoalOptions]
     contenders: Mapping[str, Contender]
     model_folders: Sequence[Path]
+    sources: Sources
     datasets: Mapping[Size, Dataset] = field(repr=False)
 
     @property
@@ -150,6 +155,7 @@ def load_work(
         dataset = datasets[scheme.card.image_size]
         checksum = _sha256(weights) if weights else ""
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
+    chosen = {name: own.model_dump() for name, own in options.items()}
     return Work(
         dataset_spec=config.dataset,
         tasks=tasks,
@@ -157,6 +163,7 @@ def load_work(
         options=options,
         contenders=contenders,
         model_folders=places,
+        sources=Sources([*(name for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
         datasets=datasets,
     )
 
