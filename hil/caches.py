@@ -7,7 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-__all__ = ["cache_folder", "compiled_code", "keep_compiled_code"]
+__all__ = ["cache_folder", "compiled_code", "keep_compiled_code", "takes_files"]
 
 
 def cache_folder() -> Path | None:
@@ -36,7 +36,7 @@ def compiled_code() -> Path | None:
     if cache := cache_folder():
         own += [cache.parent / "numba", cache / "numba"]
     for place in own:
-        if place and _takes_files(Path(place)):
+        if place and takes_files(Path(place)):
             return Path(place)
     try:
         private = Path(tempfile.gettempdir()) / f"hil-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
@@ -47,7 +47,7 @@ def compiled_code() -> Path | None:
     mine = stat.S_ISDIR(state.st_mode) and not state.st_mode & 0o077
     if hasattr(os, "getuid"):
         mine = mine and state.st_uid == os.getuid()
-    return private if mine and _takes_files(private) else None
+    return private if mine and takes_files(private) else None
 
 
 def keep_compiled_code() -> None:
@@ -60,7 +60,8 @@ def keep_compiled_code() -> None:
     numba.config.CACHE_DIR = str(place)
 
 
-def _takes_files(folder: Path) -> bool:
+def takes_files(folder: Path) -> bool:
+    """Whether files can be written to a folder, which is made if need be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -16,6 +16,8 @@ from hil.spelling import did_you_mean
 
 __all__ = ["cli", "main"]
 
+LONGEST = 2000
+"""Characters of an error's line."""
 COMMANDS = {
     "run": ("hil.cli.run:run", "Measure schemes over the air of a bench, or in simulation."),
     "replay": ("hil.cli.replay:replay", "Score a capture again, to the last bit, or ask it new questions."),
@@ -116,4 +118,5 @@ def _told(err: BaseException, signal_number: int | None) -> int:
 
 
 def _say(text: str) -> None:
-    click.echo(" ".join(text.split()), err=True)
+    line = " ".join(text.split())
+    click.echo(line if len(line) <= LONGEST else f"{line[:LONGEST]}…", err=True)

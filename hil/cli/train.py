@@ -66,6 +66,9 @@ def train(
         queue.insert(0, load_recipe(find_recipe(wanted.init, [path.parent, *places]), shared))
     data = load_dataset(wanted.dataset, image_size=wanted.image_size)
     for one in queue:
+        checkpoint = out / f"{one.name}.checkpoint"
+        if fresh and checkpoint.exists():
+            click.echo(f"starting over: {checkpoint} is replaced", err=True)
         with _Display() as display:
             metrics = run_training(
                 one,

@@ -295,9 +295,15 @@ def bench_of(config: RunConfig | SendConfig, home: Path | None = None) -> BenchC
 
 
 def _given(config: str | Path | None, settings: Mapping[str, Any], bench: str | None, source: str) -> dict[str, Any]:
-    """What is asked for: a file's settings, and those given one by one."""
+    """What is asked for: a file's settings, and those given one by one.
+
+    A seed that is given by itself is the air's, too: the seed of the air that a file was resolved to is then left out.
+    """
     flags = {key: value for key, value in {**settings, "bench": bench}.items() if value is not None}
-    return merged(read_toml(Path(config)) if config is not None else {}, flags, source)
+    file = read_toml(Path(config)) if config is not None else {}
+    if "seed" in flags and "air_seed" not in flags:
+        file.pop("air_seed", None)
+    return merged(file, flags, source)
 
 
 def _named(schemes: Sequence[str | Scheme]) -> tuple[tuple[str, ...], dict[str, Scheme]]:

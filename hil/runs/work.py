@@ -26,6 +26,7 @@ from hil.points.spec import PointSpec
 from hil.registry import GOALS, SCHEMES
 from hil.runs.config import RunConfig
 from hil.runs.sources import Sources
+from hil.spelling import did_you_mean
 
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
 
@@ -143,7 +144,8 @@ def load_work(
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
-        raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run; its goals: {', '.join(goals)}")
+        hint = did_you_mean(unknown[0], goals)
+        raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run{hint}; its goals: {', '.join(goals)}")
     views = max(scheme.plan.transmitters for scheme in schemes.values())
     choosing = next(iter(goals.values())) if chooser is None else next(iter(load_goals([chooser]).values()))
     first = datasets[next(iter(schemes.values())).card.image_size]

@@ -98,7 +98,12 @@ def train(
         key=run_key(recipe, dataset.fingerprint),
         progress=progress or (lambda _: None),
     )
-    seconds, losses = run.all_stages(resume=resume)
+    try:
+        seconds, losses = run.all_stages(resume=resume)
+    except (KeyboardInterrupt, SystemExit) as err:
+        if run.path.exists():
+            err.add_note(f"what was trained is kept in {run.path}; the same command goes on from there")
+        raise
     facts: Metrics = {
         "identities": {"training": kept.classes, "held_out": held_out.classes},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
