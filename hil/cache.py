@@ -8,17 +8,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
+import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Store", "cache_folder", "written_whole"]
+from hil.errors import OutputError
+from hil.files import replacing
+
+__all__ = ["Store", "cache_folder"]
 
 DIGEST = 32
 """Bytes of a SHA-256, which every entry starts with."""
@@ -37,24 +38,6 @@ def cache_folder() -> Path | None:
         return Path.home() / ".cache" / "hil"
     except RuntimeError:  # a user without a home
         return None
-
-
-@contextlib.contextmanager
-def written_whole(target: Path) -> Iterator[BinaryIO]:
-    """A file to write to that becomes `target` at the end, or nothing at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +75,8 @@ class Store:
         path = self._path(key)
         if path is None or DIGEST + sum(memoryview(part).nbytes for part in parts) > self.most_bytes:
             return
-        with contextlib.suppress(OSError):
-            with written_whole(path) as file:
+        with contextlib.suppress(OSError, OutputError):
+            with replacing(path) as new, new.open("wb") as file:
                 file.write(_digest(key, *parts))
                 for part in parts:
                     file.write(part)
@@ -115,7 +98,7 @@ class Store:
                 total -= size
         for path, stat in found:
             if path.endswith(".part") and time.time() - stat.st_mtime > FORGOTTEN_S:
-                Path(path).unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _digest(key: str, *parts: bytes | memoryview) -> bytes:

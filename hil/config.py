@@ -6,16 +6,24 @@ module holds what they share. A value comes from the model's default, a file, or
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hil.errors import ConfigError
+from hil.spelling import did_you_mean
 
-__all__ = ["Config", "flattened", "load_toml", "merged", "parse_settings", "read_toml", "resolve", "to_toml", "validate"]
+__all__ = [
+    "Config", "flattened", "load_toml", "merged", "parse_settings", "problems", "read_toml", "resolve", "to_toml", "validate",
+]  # fmt: skip
+
+SHOWN = 40
+"""Characters of a value that a message shows."""
+_SECRET = re.compile(r"passw|secret|token|credential|private|api_?key", re.IGNORECASE)
 
 
 class Config(BaseModel):
@@ -31,38 +39,82 @@ def validate(model: type[C], data: Mapping[str, Any], source: str) -> C:
     """Build `model` from `data`, reporting every problem at once.
 
     Raises:
-        ConfigError: naming `source`, and for each problem the key's path, what is wrong and the value.
+        ConfigError: naming `source`, and for each problem the key's path, what is wrong and, if short and no secret, the value.
     """
     try:
         return model.model_validate(dict(data))
     except ValidationError as err:
-        problems = [_problem(model, item) for item in err.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(problems)) from err
+        raise ConfigError(f"{source}: {problems(model, err)}") from err
 
 
-def _problem(model: type[Config], item: Any) -> str:
-    path = ".".join(str(part) for part in item["loc"]) or "(top level)"
+def problems(model: type[BaseModel], err: ValidationError) -> str:
+    """What pydantic found, in one line, without the input as a whole: it may be large, or nobody's to read."""
+    return "; ".join(_problem(model, item) for item in err.errors(include_url=False))
+
+
+def _problem(model: type[BaseModel], item: Any) -> str:
+    *parents, last = item["loc"] or ("(top level)",)
+    # pydantic puts the names of validators among the keys
+    path = ".".join(str(part) for part in item["loc"] if "[" not in str(part)) or "(top level)"
     if item["type"] == "extra_forbidden":
-        known = f" (known here: {', '.join(sorted(model.model_fields))})" if len(item["loc"]) == 1 else ""
-        return f"unknown key '{path}'{known}"
-    given = "" if item["type"] == "missing" else f", not {item['input']!r:.80}"
-    return f"{path}: {item['msg']}{given}"
+        known = sorted({name for one in _models_at(model, parents) for name in one.model_fields})
+        return f"unknown key '{path}' (known here: {', '.join(known)}){did_you_mean(str(last), known)}"
+    message = item["msg"].removeprefix("Value error, ")
+    given = "" if item["type"] == "missing" else _shown(str(last), item["input"])
+    return f"{path}: {message}{f', not {given}' if given else ''}"
+
+
+def _models_at(model: type[BaseModel], path: Sequence[int | str]) -> list[type[BaseModel]]:
+    """The models that may stand at a path: indices, keys of a table and pydantic's names of alternatives lead to the same."""
+    found = [model]
+    for part in path:
+        fields = [one.model_fields[str(part)] for one in found if part in one.model_fields]
+        found = [inner for one in fields for inner in _models_in(one.annotation)] if fields else found
+    return found
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def _shown(key: str, value: Any) -> str:
+    """A value as a message may show it: short scalars alone, and nothing that looks like a secret; "" for what is not shown."""
+    if not isinstance(value, str | int | float) or _SECRET.search(key):
+        return ""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**SHOWN else f"{str(value)[:6]}…"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as plain data.
+    """A TOML file as plain data: UTF-8, with or without a byte order mark.
 
     Raises:
-        ConfigError: the file is missing or is no TOML.
+        ConfigError: the file is missing, is no UTF-8 or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data = path.read_bytes()
+        return tomllib.loads(data.decode("utf-8-sig"))
     except FileNotFoundError as err:
         raise ConfigError(f"no such file: {path}") from err
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigError(f"cannot read {path}: {err}") from err
-    except tomllib.TOMLDecodeError as err:
-        raise ConfigError(f"{path} is not valid TOML: {err}") from err
+    except OSError as err:
+        raise ConfigError(f"cannot read {path}: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"cannot read {path}: {_encoding(data, err.start)}; save it as UTF-8") from err
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as err:
+        twice = " (a key or table is given twice)" if "overwrite" in str(err) or "twice" in str(err) else ""
+        wide = "; it is UTF-16 or the like, save it as UTF-8" if b"\0" in data[:400] else ""
+        raise ConfigError(f"{path} is not valid TOML: {str(err)[:200]}{twice}{wide}") from err
+
+
+def _encoding(data: bytes, place: int) -> str:
+    """What a file is that is no UTF-8 from byte `place` on, as far as can be told."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "it is UTF-16"
+    line = data[:place].count(b"\n") + 1
+    return f"line {line} is not UTF-8 (byte 0x{data[place]:02x}; perhaps it is Latin-1)"
 
 
 def load_toml(model: type[C], path: Path, overrides: Mapping[str, Any] | None = None) -> C:
@@ -139,11 +191,12 @@ def parse_settings(settings: tuple[str, ...], model: type[Config] | None = None)
         key = key.strip()
         if not separator or not key:
             raise ConfigError(f"--set needs KEY=VALUE, such as seed=5, not '{setting}'")
-        if model is not None and key.partition(".")[0] not in model.model_fields:
-            raise ConfigError(f"--set: unknown key '{key}' (known here: {', '.join(sorted(model.model_fields))})")
+        first, known = key.partition(".")[0], sorted(model.model_fields) if model is not None else []
+        if model is not None and first not in known:
+            raise ConfigError(f"--set: unknown key '{key}' (known here: {', '.join(known)}){did_you_mean(first, known)}")
         try:
-            found[key] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+            found[key] = tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
+        except (tomllib.TOMLDecodeError, ValueError, RecursionError):
             found[key] = text
     return found
 

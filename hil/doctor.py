@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hil.cache import cache_folder
+from hil.compiled import compiled_code
 from hil.errors import HilError
+from hil.files import takes_files
 from hil.places import folders
 from hil.radios.bench import load_bench
 from hil.radios.card import DriverEntry, driver_card
@@ -23,7 +26,7 @@ __all__ = ["Check", "diagnose", "driver_checks", "find_devices", "list_benches",
 def diagnose(home: Path | None = None) -> list[Check]:
     """Every check, in the order in which things depend on each other."""
     drivers = [check for checks in driver_checks().values() for check in checks]
-    return [_interpreter(), _torch(), *drivers, _usb_access(), _devices(), *_weights(home), _silence()]
+    return [_interpreter(), _torch(), _caches(), *drivers, _usb_access(), _devices(), *_weights(home), _silence()]
 
 
 def _interpreter() -> Check:
@@ -42,6 +45,16 @@ def _torch() -> Check:
     cuda = torch.cuda.is_available()
     device = torch.cuda.get_device_name(0) if cuda else f"CPU, {torch.get_num_threads()} threads"
     return Check(name="torch", ok=True, detail=f"torch {torch.__version__} on {device}")
+
+
+def _caches() -> Check:
+    """What is made again in every run where it cannot be kept: it works without, and takes longer."""
+    data, code = cache_folder(), compiled_code()
+    kept = data is not None and takes_files(data)
+    places = f"data sets in {data}" if kept else f"data sets nowhere ({data or 'no home'} cannot be written to)"
+    places += f"; compiled kernels in {code}" if code is not None else "; compiled kernels nowhere"
+    fix = "" if kept and code is not None else "set HIL_CACHE to a folder that can be written to: it saves half a minute a run"
+    return Check(name="caches", ok=None, detail=places, fix=fix)
 
 
 def driver_checks() -> dict[str, list[Check]]:

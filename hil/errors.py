@@ -4,6 +4,7 @@ The tree::
 
     HilError                     one clear line on the command line, exit code 1
     ├── ConfigError              a bench, experiment or recipe file, or an option
+    ├── OutputError              a result cannot be written where it was asked for
     ├── ShapeError               an array of the wrong shape, type or range
     ├── DatasetError             a data set that cannot be read
     ├── ModelError               a scheme or its weights
@@ -34,6 +35,10 @@ class HilError(Exception):
 
 class ConfigError(HilError):
     """A bench, experiment or recipe file, or a command-line option, is wrong."""
+
+
+class OutputError(HilError):
+    """A result cannot be written where it was asked for, or what lies there would be lost."""
 
 
 class ShapeError(HilError):

@@ -12,15 +12,18 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from hil.errors import ConfigError
+from hil.opened import ForeignFiles, watch
 
-__all__ = ["is_foreign", "load_foreign", "split_foreign"]
+__all__ = ["files_of", "is_foreign", "load_foreign", "split_foreign"]
 
 _SPEC = re.compile(r"(?P<path>.*\.py):(?P<attribute>[A-Za-z_]\w*)(?::(?P<argument>.*))?", re.DOTALL)
 
@@ -35,6 +38,16 @@ def split_foreign(spec: str) -> tuple[str, str] | None:
     """``path.py:Attribute:ARGUMENT`` as (``path.py:Attribute``, ``ARGUMENT``); None for anything else."""
     found = _SPEC.fullmatch(spec)
     return (f"{found['path']}:{found['attribute']}", found["argument"] or "") if found is not None else None
+
+
+_FILES: dict[Path, ForeignFiles] = {}
+"""Of every foreign file that was loaded: modules are per process, and so is what they opened."""
+
+
+def files_of(path: str | Path) -> ForeignFiles:
+    """The code that came with a foreign file, and what it has opened until now; of one that is not loaded, nothing."""
+    found = Path(path).expanduser().resolve()
+    return _FILES.setdefault(found, ForeignFiles(path=found))
 
 
 def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
@@ -57,7 +70,9 @@ def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
     if module_spec is None or module_spec.loader is None:
         raise ConfigError(f"cannot load {path} as a Python module")
     module = importlib.util.module_from_spec(module_spec)
-    with _folder_on_path(path.parent):
+    files = _FILES[path] = ForeignFiles(path=path)  # what it opened before it was edited is of another time
+    watch(files, [path])
+    with _folder_on_path(path.parent, files):
         sys.modules[private] = module
         try:
             module_spec.loader.exec_module(module)
@@ -76,8 +91,11 @@ def _classes(module: ModuleType) -> list[str]:
 
 
 @contextmanager
-def _folder_on_path(folder: Path) -> Iterator[None]:
-    """The folder first on `sys.path`; modules it hides are set aside before, and those it brought are removed after."""
+def _folder_on_path(folder: Path, files: ForeignFiles) -> Iterator[None]:
+    """The folder first on `sys.path`; modules it hides are set aside before, and those it brought are removed after.
+
+    What their code opens is noted in `files`, also while they are imported.
+    """
     owned = {item.stem for item in folder.glob("*.py")} | {item.name for item in folder.iterdir() if item.is_dir()}
 
     def take_out() -> dict[str, ModuleType]:
@@ -86,6 +104,9 @@ def _folder_on_path(folder: Path) -> Iterator[None]:
 
     owned -= sys.stdlib_module_names | {"hil", "torch", "numpy"}
     aside = take_out()
+    finder = _Finder(folder, files)
+    usual = sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else len(sys.meta_path)
+    sys.meta_path.insert(usual, finder)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     try:
@@ -93,5 +114,21 @@ def _folder_on_path(folder: Path) -> Iterator[None]:
     finally:
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
+        sys.meta_path.remove(finder)
         take_out()
         sys.modules.update(aside)
+
+
+class _Finder(MetaPathFinder):
+    """Finds modules as Python does, and notes those of a folder before they run."""
+
+    def __init__(self, folder: Path, files: ForeignFiles) -> None:
+        self._folder, self._files = folder, files
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """The module's spec, by the usual way."""
+        found = PathFinder.find_spec(name, path, target)
+        origin = Path(found.origin) if found is not None and found.has_location and found.origin else None
+        if origin is not None and origin.is_relative_to(self._folder):
+            watch(self._files, [origin])
+        return found

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from hil.errors import ConfigError
+from hil.spelling import did_you_mean
 
 __all__ = ["find", "folders"]
 
@@ -46,4 +47,6 @@ def find(kind: str, name: str | Path, suffix: str = "", home: Path | None = None
         if place.exists() and (place.is_dir() if not suffix else place.is_file()):
             return place
     looked = ", ".join(dict.fromkeys(str(place) for place in places))
-    raise ConfigError(f"no {kind} entry named '{name}'; looked for {looked}. Give a path, or set --home or HIL_HOME")
+    known = [item.stem for folder in folders(kind, home) if folder.is_dir() for item in folder.glob(f"*{suffix}")]
+    hint = did_you_mean(Path(name).stem, known)
+    raise ConfigError(f"no {kind} entry named '{name}'{hint}; looked for {looked}. Give a path, or set --home or HIL_HOME")

@@ -7,7 +7,6 @@ points, and a single file is named ``path.py:Attribute``. Nothing heavy is impor
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ from typing import Any
 
 from hil.errors import ConfigError, DriverMissingError
 from hil.foreign import is_foreign, load_foreign
+from hil.spelling import did_you_mean
 
-__all__ = ["DATASETS", "DRIVERS", "GOALS", "SCHEMES", "Entry", "Registry", "did_you_mean"]
+__all__ = ["DATASETS", "DRIVERS", "GOALS", "SCHEMES", "Entry", "Registry"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +41,6 @@ class Entry:
     install: str = ""
     alias: str = ""
     default: bool = False
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """``; did you mean 'x'?`` for the closest known name, else nothing."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ import h5py
 
 from hil.captures.journal import USERBLOCK, JournaledFile
 from hil.errors import CaptureError, DiskFullError
+from hil.files import claim, make_folder, write_error
+from hil.interrupts import uninterrupted
 
 __all__ = ["CommittedFile"]
 
@@ -28,24 +31,31 @@ class CommittedFile:
         holds: what is committed, in words, for messages.
 
     Raises:
-        CaptureError: the file cannot be made.
+        OutputError: the file cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.holds = "nothing"
         self._closed = False
-        self._hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._hidden = path.with_name(f".hil-{os.getpid()}-{secrets.token_hex(4)}.part")
+        make_folder(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = JournaledFile(self._hidden, create=True)
         except OSError as err:
-            raise CaptureError(f"cannot make the capture {path}: {err.strerror}") from err
+            raise write_error(path, err) from err
         self.h5: Any = h5py.File(self._file, "w", userblock_size=USERBLOCK)
 
-    def publish(self) -> None:
-        """Give the file its name, in the place of one that had it."""
-        self._hidden.replace(self.path)
+    def publish(self, *, overwrite: bool) -> None:
+        """Give the file its name; `overwrite`: in the place of one that has it.
+
+        Raises:
+            CaptureError: the name is taken.
+        """
+        if overwrite:
+            self._hidden.replace(self.path)
+        elif not claim(self._hidden, self.path):
+            raise CaptureError(f"{self.path} exists already; choose another name, or ask to overwrite it")
 
     def discard(self) -> None:
         """Close, and take a file away that was not published."""
@@ -67,19 +77,20 @@ class CommittedFile:
             raise CaptureError(f"{self.path} is closed; nothing more can be written to it")
         if self._file.failure is not None:
             raise self._error(self._file.failure) from self._file.failure
-        try:
-            yield
-            self.h5.flush()
-            self._file.commit()
-            if sync:
-                self._file.sync()
-        except BaseException as err:
-            # Half a change is in HDF5's memory: from now on nothing of it may reach the disk.
-            if self._file.failure is None:
-                self._file.failure = err if isinstance(err, OSError) else OSError(errno.EIO, f"stopped by {err!r}")
-            if isinstance(err, OSError | RuntimeError | ValueError | KeyError):  # what h5py raises for a failed write
-                raise self._error(self._file.failure) from err
-            raise
+        with uninterrupted():  # HDF5 makes something else of an exception in its callbacks
+            try:
+                yield
+                self.h5.flush()
+                self._file.commit()
+                if sync:
+                    self._file.sync()
+            except BaseException as err:
+                # Half a change is in HDF5's memory: from now on nothing of it may reach the disk.
+                if self._file.failure is None:
+                    self._file.failure = err if isinstance(err, OSError) else OSError(errno.EIO, f"stopped by {err!r}")
+                if isinstance(err, OSError | RuntimeError | ValueError | KeyError):  # what h5py raises for a failed write
+                    raise self._error(self._file.failure) from err
+                raise
 
     def close(self) -> None:
         """Close the file.
@@ -100,15 +111,16 @@ class CommittedFile:
             return
         self._closed = True
         keep = keep and self._file.failure is None
-        try:
-            if self.h5:
-                self.h5.close()
-            if keep:
-                self._file.commit()
-        except (OSError, RuntimeError) as err:
-            self._file.failure = self._file.failure or OSError(*err.args)
-        finally:
-            self._file.close()
+        with uninterrupted():
+            try:
+                if self.h5:
+                    self.h5.close()
+                if keep:
+                    self._file.commit()
+            except (OSError, RuntimeError) as err:
+                self._file.failure = self._file.failure or OSError(*err.args)
+            finally:
+                self._file.close()
 
     def _error(self, err: OSError) -> CaptureError:
         if err.errno in _NO_ROOM:

@@ -13,6 +13,7 @@ from typing import Any
 from hil.captures.journal import settle
 from hil.captures.verify import verify
 from hil.errors import CaptureError, CaptureFormatError
+from hil.files import check_name, claim, make_folder, replace_file
 
 __all__ = ["MANIFEST", "keep", "manifest_problem", "read_manifest"]
 
@@ -33,6 +34,7 @@ def keep(run: str | Path, folder: str | Path, *, name: str | None = None, note: 
 
     Raises:
         CaptureError: the name is taken, or the file cannot be moved.
+        OutputError: no name of a file, or the folder cannot be written to.
         CaptureFormatError: no capture there, or a damaged one.
     """
     run, folder = Path(run), Path(folder)
@@ -40,13 +42,16 @@ def keep(run: str | Path, folder: str | Path, *, name: str | None = None, note: 
     report = verify(source)
     if not report.ok:
         raise CaptureFormatError(f"{source} is not kept: {report.problems[0]}")
+    if name is not None:
+        check_name(name, "--name")
     target = folder / f"{name or (run.resolve().name if run.is_dir() else run.stem)}.h5"
+    taken = CaptureError(f"{target} exists already; choose another name (--name)")
     if target.exists():
-        raise CaptureError(f"{target} exists already; choose another name (--name)")
+        raise taken
     manifest = read_manifest(folder)
-    hidden = target.with_name(f".{target.name}.{os.getpid()}.part")
+    make_folder(folder)
+    hidden = target.with_name(f".{target.stem[:100]}.{os.getpid()}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, hidden)
         settle(hidden)
         manifest[target.name] = {
@@ -59,7 +64,8 @@ def keep(run: str | Path, folder: str | Path, *, name: str | None = None, note: 
             "from": str(source),
             "note": note,
         }
-        hidden.replace(target)
+        if not claim(hidden, target):
+            raise taken
         _write_manifest(folder, manifest)
         source.unlink()
     except OSError as err:
@@ -101,6 +107,4 @@ def _file_sha256(path: Path) -> str:
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    hidden = folder / f".{MANIFEST}.{os.getpid()}.part"
-    hidden.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    hidden.replace(folder / MANIFEST)
+    replace_file(folder / MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from hil.errors import CaptureError, ShapeError
 
-__all__ = ["SourceFile"]
+__all__ = ["LONGEST_TEXT", "SourceFile"]
+
+LONGEST_TEXT = 1 << 18
+"""Bytes of a file whose text is kept; of a longer one the checksum must do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +36,20 @@ class SourceFile:
 
     @classmethod
     def read(cls, path: str | Path, *, text: bool) -> SourceFile:
-        """Take a file's checksum and, if asked for, its text (if it is UTF-8: else the checksum alone).
+        """Take a file's checksum and, if asked for, its text, if it is UTF-8 and no longer than `LONGEST_TEXT`.
 
         Raises:
             CaptureError: the file cannot be read.
         """
         try:
-            data = Path(path).read_bytes()
+            with Path(path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                file.seek(0)
+                data = file.read(LONGEST_TEXT + 1) if text else b""
         except OSError as err:
             raise CaptureError(f"cannot read {path}: {err.strerror}; the capture must note what it depends on") from err
         try:
-            kept = data.decode("utf-8") if text else None
+            kept = data.decode("utf-8") if text and len(data) <= LONGEST_TEXT else None
         except UnicodeDecodeError:
             kept = None
-        return cls(sha256=hashlib.sha256(data).hexdigest(), text=kept)
+        return cls(sha256=digest, text=kept)

@@ -64,7 +64,8 @@ class CaptureWriter:
             overwrite: replace an existing file.
 
         Raises:
-            CaptureError: the file is there already, or cannot be made.
+            CaptureError: the file is there already.
+            OutputError: it cannot be made.
             DiskFullError: no room.
             ShapeError: something in the dictionaries is no plain data; no receiver or transmitter; a name given twice.
         """
@@ -84,7 +85,7 @@ class CaptureWriter:
                 writer._make_tables()
                 for name, text in written.items():
                     hdf5.write_text(file.h5, name, text)
-            file.publish()
+            file.publish(overwrite=overwrite)
         except BaseException:
             file.discard()
             raise
@@ -106,6 +107,17 @@ class CaptureWriter:
         for table, codes in (("ledger", schema.FrameStatus), ("bursts", schema.FrameKind)):
             h5[table].attrs[codes.__name__] = json_text({member.name.lower(): int(member) for member in codes}, table)
         self._tables = {name: h5[name] for name in (*(schema.COMMITTED.names or ()), "committed")}
+
+    def set_sources(self, sources: Mapping[str, SourceFile]) -> None:
+        """Store files of a third party's code anew: some are opened only when it is first called.
+
+        Raises:
+            DiskFullError: no room; the capture is as before.
+        """
+        text = json_text({name: asdict(file) for name, file in sources.items()}, "sources")
+        with self._file.committing():
+            del self._file.h5["sources"]
+            hdf5.write_text(self._file.h5, "sources", text)
 
     def add_point(
         self,

@@ -7,6 +7,7 @@ import importlib.util
 from functools import lru_cache
 from typing import Any
 
+from hil.compiled import keep_compiled_code
 from hil.errors import DriverMissingError
 
 __all__ = ["available", "kernels"]
@@ -34,6 +35,7 @@ def kernels(fast: bool | None = None) -> Any:
             raise DriverMissingError("Argument 'fast' is True, but numba is not installed; pip install 'hil[fast]'")
         return None
     try:
+        keep_compiled_code()
         return importlib.import_module("hil.channel.kernels")
     except (ImportError, RuntimeError) as err:  # numba refuses this numpy, or finds no folder to keep compiled code in
         if fast:

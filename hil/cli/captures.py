@@ -93,10 +93,9 @@ def keep(run: Path, name: str | None, note: str, home: Path | None) -> None:
     """
     from hil import captures as package
     from hil.places import folders
+    from hil.runs.folder import find_run
 
-    if not run.exists() and (Path("runs") / run).exists():
-        run = Path("runs") / run
-    kept = package.keep(run, folders("captures", home)[0], name=name, note=note)
+    kept = package.keep(find_run(run), folders("captures", home)[0], name=name, note=note)
     click.echo(f"{kept} (listed in {kept.parent / 'manifest.json'})")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
-from hil.errors import ConfigError
+from hil.errors import OutputError
+from hil.files import replacing
 
 if TYPE_CHECKING:
+    from hil.radios.check import Check
     from hil.results.document import MetricValue, ResultsDocument, Row
 
-__all__ = ["Display", "make_folder"]
+__all__ = ["Display", "check_out", "show_checks", "write_pair"]
 
 
 class Display:
@@ -80,13 +83,37 @@ def _value(metric: MetricValue) -> str:
     return f"{scale * metric.value:5.1f}{unit}{interval}"
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder for results.
+def show_checks(checks: Iterable[Check]) -> None:
+    """A diagnosis on standard output, a line for each thing looked at, and the fix for each red one."""
+    console = Console(highlight=False, soft_wrap=True)
+    for check in checks:
+        style, mark = {True: ("green", "ok "), False: ("red", "RED"), None: ("dim", " · ")}[check.ok]
+        console.print(Text.assemble((mark, style), " ", (check.name, "bold"), f": {check.detail}"))
+        if check.fix:
+            console.print(Text(f"      fix: {check.fix}"))
+
+
+def check_out(out: Path | None) -> None:
+    """Refuse, before the work, a folder whose results would be lost, or which is none.
 
     Raises:
-        ConfigError: it cannot be made.
+        OutputError: it holds a run, or is a file.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise ConfigError(f"cannot make the folder {folder}: {err.strerror}; choose another with --out") from err
+    if out is not None and (out / "capture.h5").exists():
+        raise OutputError(f"{out} holds a run, and its own results.json would be lost; choose another --out")
+    if out is not None and out.exists() and not out.is_dir():
+        raise OutputError(f"--out must be a folder, and {out} is none")
+
+
+def write_pair(out: Path, results: ResultsDocument, capture: Path) -> None:
+    """Write ``results.json`` and ``report.html`` of a replay into a folder, both or none.
+
+    Raises:
+        OutputError: it cannot be written to.
+    """
+    from hil.report.html import write_report
+    from hil.results.document import write_results
+
+    with replacing(out / "results.json") as first, replacing(out / "report.html") as second:
+        write_results(results, first)
+        write_report(results, capture, second, run=out)

@@ -17,18 +17,11 @@ def doctor(as_json: bool, home: Path | None) -> None:
 
     Exit code 0 also with red lines: not every machine needs every radio.
     """
-    from rich.console import Console
-    from rich.text import Text
-
+    from hil.cli.display import show_checks
     from hil.doctor import diagnose, to_json
 
     checks = diagnose(home)
     if as_json:
         click.echo(to_json(checks))
         return
-    console = Console(highlight=False, soft_wrap=True)
-    for check in checks:
-        style, mark = {True: ("green", "ok "), False: ("red", "RED"), None: ("dim", " · ")}[check.ok]
-        console.print(Text.assemble((mark, style), " ", (check.name, "bold"), f": {check.detail}"))
-        if check.fix:
-            console.print(Text(f"      fix: {check.fix}"))
+    show_checks(checks)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
 import click
 
 from hil._version import __version__
+from hil.cli.terminal import Stop, finish_streams, prepare_streams
 from hil.errors import HilError
-from hil.radios.silence import silence_on_signals
+from hil.spelling import did_you_mean
 
 __all__ = ["cli", "main"]
 
+LONGEST = 2000
+"""Characters of an error's line."""
 COMMANDS = {
     "run": ("hil.cli.run:run", "Measure schemes over the air of a bench, or in simulation."),
     "replay": ("hil.cli.replay:replay", "Score a capture again, to the last bit, or ask it new questions."),
@@ -51,7 +55,8 @@ class _Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command '{args[0]}'; there are: {', '.join(COMMANDS)}", ctx)
+            known = ", ".join(COMMANDS)
+            raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}; there are: {known}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -66,16 +71,53 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: a `HilError` becomes one clear line and exit code 1; a bug keeps its traceback.
+    """Entry point: a `HilError`, or what the system refuses, becomes one clear line and exit code 1; a bug keeps its traceback.
 
-    SIGTERM and SIGHUP unwind like Ctrl-C, so that transmitters are silenced on the way out.
+    A signal unwinds the command, so that transmitters are silenced and what was measured is kept; exit code 128 + its number.
     """
-    silence_on_signals()
+    stop = Stop()
+    stop.listen()
+    prepare_streams()
     try:
-        cli(prog_name="hil")
-    except HilError as err:
-        text = " ".join(str(err).split())
-        click.echo(f"hil: error: {text}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        sys.exit(141)
+        code = cli(prog_name="hil", standalone_mode=False) or 0
+    except BaseException as err:
+        code = _told(err, stop.number)
+    stop.deaf()
+    broken = finish_streams()
+    if broken is not None and code == 0:
+        code = _told(broken, None)
+    sys.exit(code)
+
+
+def _told(err: BaseException, signal_number: int | None) -> int:
+    """Say in one line why a command ended; its exit code."""
+    if isinstance(err, click.ClickException):
+        err.show()
+        return err.exit_code
+    if isinstance(err, click.Abort) and err.__cause__ is not None:  # what click makes of Ctrl-C
+        err = err.__cause__
+    notes = getattr(err, "__notes__", [])
+    if signal_number is not None or isinstance(err, KeyboardInterrupt | click.Abort):
+        number = signal_number or signal.SIGINT
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        _say("; ".join([f"hil: stopped by {name}", *notes]))
+        return 128 + number
+    if isinstance(err, BrokenPipeError):
+        return 128 + 13  # as a program that SIGPIPE ends
+    if isinstance(err, SystemExit) and (err.code is None or isinstance(err.code, int)):
+        return err.code or 0
+    if isinstance(err, HilError):
+        text = str(err)
+    elif isinstance(err, OSError):
+        text = f"{err.strerror}: {err.filename or 'standard output'}" if err.strerror else str(err)
+    elif isinstance(err, MemoryError):
+        text = f"not enough memory: {err}"
+    else:
+        raise err
+    _say("; ".join([f"hil: error: {text}", *notes]))
+    return 1
+
+
+def _say(text: str) -> None:
+    line = " ".join(text.split())
+    click.echo(line if len(line) <= LONGEST else f"{line[:LONGEST]}…", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from hil.config import Config
+from hil.runs.config import MOST_SNRS
 
 __all__ = ["HOME", "JSON", "config_options", "default_of", "flags_of", "parse_names", "parse_snr"]
 
@@ -50,22 +52,31 @@ def flags_of(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
 
 def parse_snr(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...]:
     """``-6:15:3`` (first:last:step), or numbers with commas, to a tuple of dB."""
-    if not value:
+    if value is None:
         return ()
+    shown = value if len(value) <= 40 else value[:40] + "…"
     try:
-        if ":" in value:
-            parts = [float(part) for part in value.split(":")]
-            first, last, step = parts if len(parts) == 3 else (*parts, 1.0)
-            if step <= 0 or last < first:
-                raise ValueError
-            return tuple(first + index * step for index in range(int((last - first) / step + 1e-9) + 1))
-        return tuple(float(part) for part in value.split(","))
-    except (ValueError, OverflowError) as err:
-        raise click.BadParameter(
-            f"'{value}' is neither FIRST:LAST:STEP nor numbers with commas, such as -6:15:3 or 0,5"
-        ) from err
+        numbers = [float(part) for part in value.split(":" if ":" in value else ",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(map(math.isfinite, numbers)) or (":" in value and len(numbers) not in (2, 3)):
+        raise click.BadParameter(f"{shown!r} is neither FIRST:LAST:STEP nor numbers with commas, such as -6:15:3 or 0,5")
+    if ":" not in value:
+        return tuple(numbers)
+    first, last, step = numbers if len(numbers) == 3 else (*numbers, 1.0)
+    if last < first or step <= 0:
+        raise click.BadParameter(f"{shown!r}: in FIRST:LAST:STEP, FIRST is at most LAST, and STEP above 0, such as -6:15:3")
+    steps = (last - first) / step
+    if steps >= MOST_SNRS:
+        raise click.BadParameter(f"{shown!r} are more than {MOST_SNRS} SNRs; take a larger STEP")
+    return tuple(round(first + index * step, 9) for index in range(int(steps + 1e-9) + 1))
 
 
 def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Names with commas to a tuple."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
+    if value is None:
+        return ()
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not names:
+        raise click.BadParameter(f"{value[:40]!r} must be names with commas; leave the option out for the default")
+    return names

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from hil.cli.display import show_checks
+from hil.cli.options import parse_snr
+
 __all__ = ["radios"]
 
 HOME = click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with radios/, models/, ….")
@@ -69,6 +72,30 @@ def probe(name: str, bench: str, home: Path | None, as_json: bool) -> None:
         for key in values.to_dict():
             value = getattr(values, key)
             click.echo(f"  {key}: {value}")
+
+
+@radios.command("check")
+@click.argument("bench", default="builtin")
+@click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help="Are these in reach: FIRST:LAST:STEP or a list.")
+@click.option("--transmit", is_flag=True, help="Look at it as if real transmitters were allowed to send.")
+@HOME
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def check(ctx: click.Context, bench: str, snr_db: tuple[float, ...], transmit: bool, home: Path | None, as_json: bool) -> None:
+    """Look at BENCH without opening a radio: drivers, limits for transmitters, SNRs in reach; exit code 1 if something is red.
+
+    `hil run` and `hil send` look at the same first.
+    """
+    from hil.radios.bench import find_bench
+    from hil.runs.plan import look_at
+
+    checks = look_at(find_bench(bench, home), snr_db=snr_db, transmit=transmit)
+    if as_json:
+        click.echo(json.dumps([one.to_dict() for one in checks]))
+    else:
+        show_checks(checks)
+    if any(one.ok is False for one in checks):
+        ctx.exit(1)
 
 
 @radios.command("test")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hil.cli.display import Display, make_folder
+from hil.cli.display import Display, check_out, write_pair
 from hil.cli.options import HOME, config_options, default_of, flags_of, parse_names, parse_snr
 from hil.config import parse_settings
 from hil.runs.config import ReplayConfig
@@ -23,7 +23,7 @@ __all__ = ["replay"]
 @click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help="Only these targets.")
 @click.option("--dataset", metavar="SPEC", help="Where the data set lies now.")
 @click.option("--models", metavar="DIR", help="Folder of the weights that were on the air.")
-@click.option("--other-weights", is_flag=True, default=None, help="Score with other weights than those on the air.")
+@click.option("--other-weights", is_flag=True, default=None, help="Score with other weights or code than those on the air.")
 @click.option("--draws", type=int, help=default_of(ReplayConfig, "draws", "Noise draws of each task in a simulation."))
 @config_options
 @HOME
@@ -44,18 +44,15 @@ def replay(
     """
     import torch
 
-    from hil.report.html import write_report
-    from hil.results.document import write_results
     from hil.runs import face
 
+    check_out(out)
     torch.set_num_threads(1)
     display = Display(quiet=as_json)
     changes = {**parse_settings(settings, ReplayConfig), **flags_of(flags, {})}
     results = face.replay(capture, config=config, home=home, report=display, **changes)
     if out is not None:
-        make_folder(out)
-        write_results(results, out / "results.json")
-        write_report(results, face.capture_of(capture), out / "report.html")
+        write_pair(out, results, face.capture_of(capture))
     if as_json:
         click.echo(json.dumps(results.to_dict()))
         return

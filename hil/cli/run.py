@@ -15,6 +15,7 @@ from hil.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from hil.results.document import ResultsDocument
+    from hil.runs.folder import RunFolder
 
 __all__ = ["run"]
 
@@ -41,7 +42,7 @@ def _help(key: str, text: str) -> str:
 @click.option("--gallery", metavar="MODE", help="Gallery features, for goals that have a gallery: reconstructed or raw.")
 @click.option("--interleave/--no-interleave", default=None, help="Spread tasks over carriers.  [default: interleave]")
 @click.option("--seed", type=int, help=_help("seed", "Of tasks, fades and simulations."))
-@click.option("--air-seed", type=int, help="Of a simulated air.  [default: the bench file's]")
+@click.option("--air-seed", type=int, help="Of a simulated air.  [default: follows from --seed; the bench file's for seed 1]")
 @click.option("--draws", type=int, help=_help("draws", "Noise draws of the simulations."))
 @click.option("--simulate", type=click.Choice(["awgn"]), help="No radio at all: the mathematical channel.")
 @config_options
@@ -49,7 +50,7 @@ def _help(key: str, text: str) -> str:
 @click.option("--transmit", is_flag=True, help="Allow real transmitters to send, within the bench file's limits.")
 @click.option("--name", help="Name of the run's folder.  [default: date and time]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
-@click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
+@click.option("--overwrite", is_flag=True, help="Replace a run of the same name, once this one is complete.")
 @HOME
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
 def run(
@@ -82,28 +83,25 @@ def run(
     if save_config is not None:
         _save(config, changes, save_config)
         return
-    written: dict[str, Path] = {}
+    places: list[RunFolder] = []
 
-    def saved(document: ResultsDocument, folder: Path, capture: Path | None) -> None:
+    def saved(document: ResultsDocument, folder: RunFolder) -> None:
         from hil.report.html import write_report
 
-        write_report(document, capture, folder / "report.html")
-        written["report"] = folder / "report.html"
+        write_report(
+            document, folder.capture if folder.capture.exists() else None, folder.path / "report.html", run=folder.final
+        )
+        places.append(folder)
 
-    try:
-        results = face.run(
-            config=config, out=out, name=name, overwrite=overwrite, transmit=transmit, home=home, report=display,
-            saved=saved, **changes,
-        )  # fmt: skip
-    except BaseException:
-        if "report" in written:
-            click.echo(f"stopped; what was measured is kept: {written['report'].parent}", err=True)
-        raise
+    results = face.run(
+        config=config, out=out, name=name, overwrite=overwrite, transmit=transmit, home=home, report=display, saved=saved,
+        **changes,
+    )  # fmt: skip
     if as_json:
         click.echo(json.dumps(results.to_dict()))
         return
     display.results(results)
-    click.echo(f"report: {written['report']}")
+    click.echo(f"report: {places[-1].final / 'report.html'}")
 
 
 def _gallery(config: Path | None, changes: dict[str, Any], mode: str) -> dict[str, Any]:
@@ -117,11 +115,8 @@ def _gallery(config: Path | None, changes: dict[str, Any], mode: str) -> dict[st
 
 def _save(config: Path | None, changes: dict[str, Any], target: Path) -> None:
     from hil.config import resolve, to_toml
-    from hil.errors import ConfigError
+    from hil.files import replace_file
 
     asked, _ = resolve(RunConfig, file=config, settings={}, flags=changes, source="hil run")
-    try:
-        target.write_text(to_toml(asked), encoding="utf-8")
-    except OSError as err:
-        raise ConfigError(f"cannot write {target}: {err.strerror}") from err
+    replace_file(target, to_toml(asked).encode())
     click.echo(str(target))

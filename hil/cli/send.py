@@ -24,9 +24,10 @@ __all__ = ["send"]
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: SYMBOLS-received.h5]")
 @click.option("--normalize", is_flag=True, default=None, help="Scale each transmitter to mean |x|² = 1 first.")
 @click.option("--interleave/--no-interleave", default=None, help="Spread each task over carriers.  [default: interleave]")
-@click.option("--air-seed", type=int, help="Of a simulated air.  [default: the bench file's]")
+@click.option("--seed", type=int, help=default_of(SendConfig, "seed", "Of a simulated air."))
+@click.option("--air-seed", type=int, help="The same by itself.  [default: follows from --seed; the bench file's for seed 1]")
 @config_options
-@click.option("--overwrite", is_flag=True, help="Replace files of the same name.")
+@click.option("--overwrite", is_flag=True, help="Replace files of the same name, once there are new ones.")
 @click.option("--transmit", is_flag=True, help="Allow real transmitters to send, within the bench file's limits.")
 @HOME
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
@@ -53,16 +54,15 @@ def send(
 
     torch.set_num_threads(1)
     target = out or symbols.with_name(f"{symbols.stem}-received.h5")
-    capture = target.with_name(f"{target.stem}-capture.h5")
-    there = [str(path) for path in (target, capture) if path.exists()]
-    if there and not overwrite:
-        raise ConfigError(f"{' and '.join(there)} exist already; choose another --out, or give --overwrite")
+    for path in (target, target.with_name(f"{target.stem}-capture.h5")) if target.name else ():
+        if path.exists() and symbols.exists() and path.samefile(symbols):
+            raise ConfigError(f"{path} is the file of the symbols, which would be overwritten; choose another --out")
     changes = {**parse_settings(settings, SendConfig), **flags_of(flags, {"interleave": "frame.interleave"})}
     about = face.send(
         read_symbols(symbols),
         config=config,
         out=target,
-        capture=capture,
+        overwrite=overwrite,
         transmit=transmit,
         home=home,
         report=Display(quiet=as_json),

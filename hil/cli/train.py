@@ -70,6 +70,9 @@ def train(
     for one in queue:
         check_served(one, data)
     for one in queue:
+        checkpoint = out / f"{one.name}.checkpoint"
+        if fresh and checkpoint.exists():
+            click.echo(f"starting over: {checkpoint} is replaced", err=True)
         with _Display() as display:
             metrics = run_training(
                 one,

@@ -8,7 +8,7 @@ from typing import cast, get_args
 
 from hil.datasets.dataset import Pairing
 from hil.errors import DatasetError
-from hil.registry import did_you_mean
+from hil.spelling import did_you_mean
 
 __all__ = ["FolderOptions", "is_folder", "parse_options"]
 

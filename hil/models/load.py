@@ -13,6 +13,7 @@ from hil.models.contract import Scheme
 from hil.models.recipe import Recipe
 from hil.models.weights import fill_network, read_weights
 from hil.registry import SCHEMES
+from hil.spelling import did_you_mean
 
 __all__ = ["build_network", "load_scheme", "weights_file"]
 
@@ -79,10 +80,12 @@ def _not_found(name: str, folders: Sequence[Path]) -> str:
     looked = ", ".join(str(folder) for folder in folders) or "no folder"
     if Path(name).suffix == ".safetensors":
         return f"no such weights file: {name} (looked here and in {looked})"
-    trained = {file.stem for folder in folders for file in folder.glob("*.safetensors")}
+    trained = {file.stem for folder in folders for file in folder.glob("[!.]*.safetensors")}
     recipes = {file.stem for folder in folders for file in folder.glob("*.toml")}
     if name in recipes or name in SCHEMES.builtin:
         target = folders[0] if folders else Path("models")
         return f"scheme '{name}' has no weights in {looked}; train them with: hil train {name} --out {target}"
     known = sorted(trained | recipes | set(SCHEMES.names()))
-    return f"unknown scheme '{name}'; known: {', '.join(known)} (looked in {looked}); or give path.py:Class"
+    return (
+        f"unknown scheme '{name}'{did_you_mean(name, known)}; known: {', '.join(known)} (looked in {looked}); or path.py:Class"
+    )

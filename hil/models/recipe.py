@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from hil.config import Config, load_toml, validate
 from hil.errors import ConfigError
 from hil.registry import DATASETS
+from hil.spelling import did_you_mean
 
 __all__ = ["Augment", "Recipe", "SnrRange", "Stage", "find_recipe", "load_recipe", "recipe_from_dict"]
 
@@ -180,4 +181,7 @@ def find_recipe(name_or_path: str, folders: list[Path]) -> Path:
             return candidate
     known = sorted({item.stem for folder in folders for item in folder.glob("*.toml")})
     looked = ", ".join(str(folder) for folder in folders)
-    raise ConfigError(f"no recipe '{name_or_path}': no such file, and none of that name in {looked}; known: {', '.join(known)}")
+    hint = did_you_mean(path.stem, known)
+    raise ConfigError(
+        f"no recipe '{name_or_path}'{hint}; no such file, and none of that name in {looked}; known: {', '.join(known)}"
+    )

@@ -6,12 +6,11 @@ import hashlib
 import importlib
 import importlib.util
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hil.compiled import keep_compiled_code
 from hil.errors import DriverMissingError
 
 __all__ = ["Kernels", "kernels", "source_digest"]
@@ -39,31 +38,23 @@ def kernels(fast: bool | None = None) -> Kernels:
         fast: True asks for numba, False for plain ones, None takes numba if it is there.
 
     Raises:
-        DriverMissingError: numba was asked for and is not installed.
+        DriverMissingError: numba was asked for and is not installed, or does not work.
     """
     there = importlib.util.find_spec("numba") is not None
     if fast and not there:
         raise DriverMissingError("the compiled kernels need numba; install it with: pip install 'hil[fast]'")
-    if not (there if fast is None else fast):
-        return Kernels(*(importlib.import_module(f"hil.phy.{name}_plain") for name in Kernels._fields))
-    with _cache_of_this_source():
-        return Kernels(*(importlib.import_module(f"hil.phy.{name}_numba") for name in Kernels._fields))
+    if there and fast is not False:
+        try:
+            keep_compiled_code(source_digest())
+            return _modules("numba")
+        except (ImportError, RuntimeError) as err:  # numba refuses this numpy, or finds no folder to keep compiled code in
+            if fast:
+                raise DriverMissingError(f"the compiled kernels need numba, which does not work here: {err}") from err
+    return _modules("plain")
 
 
-@contextmanager
-def _cache_of_this_source() -> Iterator[None]:
-    """Compiled code of modules imported here is kept in a folder that is named by the source it was made from.
-
-    Numba compares only the file that a kernel stands in with what it has in its cache; a kernel that calls one of another
-    file would go on doing what that file said before.
-    """
-    config: Any = importlib.import_module("numba.core.config")
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(Path(before or Path(__file__).parent / "__pycache__") / f"numba-{source_digest()[:16]}")
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
+def _modules(kind: str) -> Kernels:
+    return Kernels(*(importlib.import_module(f"hil.phy.{name}_{kind}") for name in Kernels._fields))
 
 
 def source_digest() -> str:

@@ -16,7 +16,7 @@ from hil.calibration.precode import Precoder, align
 from hil.captures import CapturePlan, CaptureWriter, plan_capture
 from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
-from hil.phy.frame import FrameConfig
+from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 from hil.points.fragments import cut
@@ -27,7 +27,7 @@ from hil.radios.burst import BurstReception
 from hil.radios.session import Bench
 from hil.units import db_to_power, power_to_db
 
-__all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "AirRun", "OnAir", "capture_needs", "sounding_frames"]
+__all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "AirRun", "OnAir", "capture_needs", "longest_burst", "sounding_frames"]
 
 LEAD_SAMPLES = 400
 """The frame starts at most so far into a burst's window (the session draws where); the receiver is not told."""
@@ -56,9 +56,7 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
         window = LEAD_SAMPLES + TAIL_SAMPLES
         samples += point.frames * (form.samples + window)
         if point.superposed:
-            slot = ALIGNMENT_SOUNDING * form.numerology.symbol_samples
-            samples += form.sounding_start + form.header_symbols * form.numerology.symbol_samples
-            samples += form.transmitters * slot + window
+            samples += _alignment_samples(form) + window
         frames += point.frames + 1
         uses = len(point.occupied[0])
         symbols += form.transmitters * point.tasks * uses
@@ -75,6 +73,18 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
         received=received,
         other_bytes=sum(point.tasks * 24 for point in points),
     )
+
+
+def longest_burst(point: PointSpec) -> int:
+    """Samples of the longest burst that a point sends."""
+    form = point.format()
+    return max(form.samples, _alignment_samples(form) if point.superposed else 0)
+
+
+def _alignment_samples(form: FrameFormat) -> int:
+    """Samples of a frame by which superposed transmitters are aligned."""
+    symbols = form.header_symbols + form.transmitters * ALIGNMENT_SOUNDING
+    return form.sounding_start + symbols * form.numerology.symbol_samples
 
 
 @dataclass(frozen=True, kw_only=True)

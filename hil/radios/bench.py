@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from hil.config import Config, load_toml
+from hil.config import Config, load_toml, problems
 from hil.errors import ConfigError
 from hil.places import find
 from hil.radios.airconfig import AirConfig, FaultConfig, LinkConfig, SimRadioConfig, TapConfig, VirtualConfig
 from hil.radios.card import driver_card, is_simulated
-from hil.registry import did_you_mean
+from hil.spelling import did_you_mean
 
 __all__ = [
     "AirConfig", "BenchConfig", "FaultConfig", "LimitsConfig", "LinkConfig", "RadioConfig", "ReceiverConfig", "SimRadioConfig",
@@ -46,7 +46,10 @@ class RadioConfig(Config):
         if is_simulated(self.driver):
             if self.virtual is not None:
                 raise ValueError("a simulated radio needs no 'virtual' table: its options stand in the radio's own")
-            self._sim = SimRadioConfig.model_validate(self.options)
+            try:
+                self._sim = SimRadioConfig.model_validate(self.options)
+            except ValidationError as err:
+                raise ValueError(problems(SimRadioConfig, err)) from err
         return self
 
     @property

@@ -10,7 +10,7 @@ from hil.errors import TransmitRefusedError
 from hil.radios.bench import BenchConfig
 from hil.radios.contract import RadioInfo, RadioSettings
 
-__all__ = ["HEADROOM_DB", "Permit", "check_transmit"]
+__all__ = ["HEADROOM_DB", "Permit", "check_burst", "check_consent", "check_transmit", "check_transmitter"]
 
 HEADROOM_DB = 10.0
 """What must lie between the strongest possible input and what the receiver survives."""
@@ -31,14 +31,21 @@ def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool, settings:
     Raises:
         TransmitRefusedError: naming what is missing or exceeded, and where to set it.
     """
-    if info.virtual:
-        return
+    if not info.virtual:
+        check_transmitter(bench, info.name, consent, settings)
+
+
+def check_transmitter(bench: BenchConfig, name: str, consent: bool, settings: RadioSettings | None = None) -> None:
+    """The same for a radio that has an antenna, by its name: it need not be open.
+
+    Raises:
+        TransmitRefusedError: see `check_transmit`.
+    """
     limits = bench.limits
-    if not consent:
-        raise TransmitRefusedError(f"radio '{info.name}' would transmit: give --transmit to allow it")
+    check_consent(name, consent)
     if not limits.freq_ranges_hz:
         raise TransmitRefusedError(
-            f"bench '{bench.name}' must set freq_ranges_hz under [limits] before radio '{info.name}' may transmit"
+            f"bench '{bench.name}' must set freq_ranges_hz under [limits] before radio '{name}' may transmit"
         )
     center_hz, rate_hz, offset_hz = bench.center_freq_hz, bench.sample_rate_hz, 0.0
     if settings is not None:
@@ -49,11 +56,35 @@ def check_transmit(bench: BenchConfig, info: RadioInfo, consent: bool, settings:
             f"bench '{bench.name}': the band {low:.6g} … {high:.6g} Hz is outside limits.freq_ranges_hz "
             f"{[list(pair) for pair in limits.freq_ranges_hz]}"
         )
-    own = [tx for tx, end in enumerate(bench.transmitters) if end.radio == info.name]
+    own = [tx for tx, end in enumerate(bench.transmitters) if end.radio == name]
     if not own:
-        raise TransmitRefusedError(f"bench '{bench.name}': radio '{info.name}' has no entry in 'transmitters'")
+        raise TransmitRefusedError(f"bench '{bench.name}': radio '{name}' has no entry in 'transmitters'")
     for tx in own:
         _check_levels(bench, tx)
+
+
+def check_consent(name: str, consent: bool) -> None:
+    """Refuse a real transmitter without the operator's word.
+
+    Raises:
+        TransmitRefusedError: `consent` is missing.
+    """
+    if not consent:
+        raise TransmitRefusedError(f"radio '{name}' would transmit: give --transmit to allow it")
+
+
+def check_burst(bench: BenchConfig, seconds: float) -> None:
+    """Refuse a burst that is longer than the bench allows any radio, virtual ones too.
+
+    Raises:
+        TransmitRefusedError: it is.
+    """
+    longest = bench.limits.max_burst_s
+    if longest is not None and seconds > longest:
+        raise TransmitRefusedError(
+            f"bench '{bench.name}': a burst of {seconds:.3g} s is longer than limits.max_burst_s = {longest:g}; "
+            "send fewer tasks in a frame (frame.tasks_per_frame)"
+        )
 
 
 def _check_levels(bench: BenchConfig, tx: int) -> None:

@@ -13,7 +13,7 @@ from hil.errors import RadioError
 from hil.radios.bench import BenchConfig, ReceiverConfig
 from hil.radios.burst import Heard
 from hil.radios.contract import Radio, RadioSettings, Reception
-from hil.registry import did_you_mean
+from hil.spelling import did_you_mean
 
 __all__ = ["Rack"]
 

@@ -14,7 +14,7 @@ from hil.errors import RadioError, ShapeError, TransmitRefusedError
 from hil.radios.bench import BenchConfig
 from hil.radios.burst import BurstReception, Heard
 from hil.radios.contract import Radio, RadioSettings, Range
-from hil.radios.limits import check_transmit
+from hil.radios.limits import check_burst, check_transmit
 from hil.radios.rack import Rack
 from hil.radios.silence import close_at_exit, silence_on_signals
 from hil.radios.streams import StreamExchange, streamable
@@ -262,12 +262,7 @@ class Bench:
     def _check_limits(self, blocks: dict[str, NDArray[np.complex64]], n: int) -> None:
         for name in blocks:
             check_transmit(self.config, self.radios[name].info, self._consent, self._rack.applied[name])
-        longest = self.config.limits.max_burst_s
-        if longest is not None and n / self.sample_rate_hz > longest:
-            raise TransmitRefusedError(
-                f"bench '{self.config.name}': a burst of {n / self.sample_rate_hz:.3g} s is longer than "
-                f"limits.max_burst_s = {longest:g}"
-            )
+        check_burst(self.config, n / self.sample_rate_hz)
 
     def _streamed(
         self, blocks: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator

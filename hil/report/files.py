@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hil.errors import ConfigError
+from hil.files import replacing
 from hil.report import captured, figures, gaps
 from hil.report.evidence import Evidence, read_evidence
 from hil.report.panel import FURTHER, Panel
@@ -43,7 +44,8 @@ def write_figures(
         the files, by plot and format.
 
     Raises:
-        ConfigError: an unknown format, a row without metric, or a folder that cannot be written to.
+        ConfigError: an unknown format, or a row without metric.
+        OutputError: a folder that cannot be written to.
         CaptureError: a capture that cannot be read.
     """
     unknown = [name for name in formats if name not in FORMATS]
@@ -59,11 +61,8 @@ def write_figures(
             for suffix in formats:
                 path = folder / f"{prefix}{stem}.{suffix}"
                 metadata = {"Date": None} if suffix == "svg" else {"CreationDate": None} if suffix == "pdf" else None
-                try:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    drawn.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, facecolor="white")
-                except OSError as err:
-                    raise ConfigError(f"cannot write {path}: {err.strerror}") from err
+                with replacing(path) as new:
+                    drawn.savefig(new, dpi=DOTS_PER_INCH, metadata=metadata, facecolor="white")
                 written.append(path)
     return written
 

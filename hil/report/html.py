@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hil.errors import CaptureError, ConfigError
+from hil.errors import CaptureError
+from hil.files import replace_file
 from hil.report import figures, provenance
 from hil.report.evidence import Evidence, read_evidence
 from hil.report.findings import notices, run_lines
@@ -39,7 +39,8 @@ def write_report(results: ResultsDocument, capture: Path | None, path: Path, *, 
         run: the run's folder, for the command that makes it again; that of `path` if None.
 
     Raises:
-        ConfigError: a row has no metric, or the page cannot be written there.
+        ConfigError: a row has no metric.
+        OutputError: the page cannot be written there.
     """
     view = View(results)
     evidence, problem = None, ""
@@ -50,13 +51,7 @@ def write_report(results: ResultsDocument, capture: Path | None, path: Path, *, 
             problem = str(err)
     with figure_style():
         content = _page(view, evidence, problem, run or path.parent)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
-    except OSError as err:
-        partial.unlink(missing_ok=True)
-        raise ConfigError(f"cannot write the report {path}: {err.strerror}") from err
+    replace_file(path, content.encode("utf-8", "replace"))
 
 
 def _page(view: View, evidence: Evidence | None, problem: str, run: Path) -> str:

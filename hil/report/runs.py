@@ -8,6 +8,7 @@ from typing import Any
 
 from hil.errors import CaptureError, ConfigError
 from hil.results.document import SCHEMA, ResultsDocument, parse_results, read_results
+from hil.runs.folder import find_run
 
 __all__ = ["load_run", "with_published"]
 
@@ -25,10 +26,7 @@ def load_run(run: Path) -> tuple[ResultsDocument, Path | None, Path]:
         ConfigError: nothing is there, or the results cannot be read.
         CaptureError: a capture that cannot be read.
     """
-    if not run.exists() and not run.is_absolute() and (Path("runs") / run).exists():
-        run = Path("runs") / run
-    if not run.exists():
-        raise ConfigError(f"no such run: {run}; give a run's folder, its {RESULTS} or its {CAPTURE}")
+    run = find_run(run)
     if run.is_dir():
         results, capture = run / RESULTS, run / CAPTURE
         if results.is_file():

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hil.errors import ConfigError
+from hil.files import replace_file
 from hil.goals.card import Unit
 from hil.results.upgrade import SCHEMA, upgrade
 
@@ -209,16 +210,10 @@ def write_results(document: ResultsDocument, path: Path) -> None:
     """Write `results.json`, whole or not at all.
 
     Raises:
-        ConfigError: it cannot be written.
+        OutputError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
     text = json.dumps(document.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as err:
-        partial.unlink(missing_ok=True)
-        raise ConfigError(f"cannot write {path}: {err.strerror}") from err
+    replace_file(path, text.encode("utf-8", "backslashreplace"))  # bytes of a path that are no UTF-8: JSON's own escapes
 
 
 def rounded(value: Any) -> Any:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from hil.config import Config, validate
 from hil.points.kinds import Energy
 from hil.registry import DATASETS, SCHEMES
 
-__all__ = ["ReplayConfig", "RunConfig", "SendConfig", "Simulate"]
+__all__ = ["MOST_SNRS", "ReplayConfig", "RunConfig", "SendConfig", "Simulate"]
 
 Simulate = Literal["none", "awgn", "channel"]
 SNRS_DB = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
+
+MOST_SNRS = 1000
+MOST_SEED = 2**63 - 1
 
 
 class _Receiving(Config):
@@ -44,12 +49,32 @@ class _OnBench(_Receiving):
     Attributes:
         bench: name or path of the bench.
         frame: settings of `hil.phy.frame.FrameConfig`, in the place of those that are sized for the plan.
-        air_seed: of the simulated air (noise, fading, oscillators); None: the bench file's.
+        seed: of all that is drawn.
+        air_seed: of the simulated air (noise, fading, oscillators); None: follows from `seed`, which is 1 for the bench file's.
     """
 
     bench: str = "builtin"
     frame: dict[str, Any] = Field(default_factory=dict)
-    air_seed: int | None = Field(None, ge=0)
+    seed: int = Field(1, ge=0, le=MOST_SEED)
+    air_seed: int | None = Field(None, ge=0, le=MOST_SEED)
+
+    def air_seed_on(self, bench_seed: int) -> int:
+        """Seed of the air of a bench whose file has `bench_seed`: another for every seed, and the file's for seed 1."""
+        if self.air_seed is not None:
+            return self.air_seed
+        if self.seed == 1:
+            return bench_seed
+        digest = hashlib.sha256(f"air {bench_seed} {self.seed}".encode()).digest()
+        return int.from_bytes(digest[:6], "big")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_text(cls, data: Any) -> Any:
+        try:
+            json.dumps(data, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as err:
+            raise ValueError("a name or path has bytes that are no UTF-8, which no file can record; rename it") from err
+        return data
 
     @field_validator("frame")
     @classmethod
@@ -78,7 +103,7 @@ class RunConfig(_OnBench):
         energy: how transmit power is counted.
         fading: ``emulated``: each task is multiplied by a drawn CN(0, 1) at its transmitter. Links of the bench that fade need
             nothing here.
-        seed: of task choice, fades, frames and simulation.
+        seed: of task choice, fades, frames, simulation and, without `air_seed`, the air.
         draws: noise draws of a simulation.
     """
 
@@ -94,14 +119,26 @@ class RunConfig(_OnBench):
     max_frame_uses: int = Field(8064, ge=48)
     energy: Energy = "per_use"
     fading: Literal["none", "emulated"] = "none"
-    seed: int = Field(1, ge=0)
     draws: int = Field(20, ge=1)
+
+    @field_validator("snr_db", mode="before")
+    @classmethod
+    def _not_too_many(cls, values: Any) -> Any:
+        if isinstance(values, Sized) and not isinstance(values, str | dict) and len(values) > MOST_SNRS:
+            raise ValueError(f"at most {MOST_SNRS} SNRs make a run, not {len(values):,}")
+        return values
 
     @field_validator("snr_db")
     @classmethod
     def _in_range(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not -20 <= value <= 60 for value in values):
-            raise ValueError("each SNR must lie in −20…60 dB")
+        if wrong := [value for value in values if not -20 <= value <= 60]:
+            raise ValueError(f"each SNR must lie in −20…60 dB, not {wrong[0]:g}")
+        values = tuple(value + 0.0 for value in values)  # −0 is 0
+        names = [f"{value:+g}" for value in values]  # as points are named
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(
+                f"each SNR must stand there once, and {twice[0]} dB is repeated; for more tasks at it, raise 'tasks'"
+            )
         return values
 
     @property

@@ -17,6 +17,11 @@ from hil.runs.work import Work
 __all__ = ["document"]
 
 
+def _cut_short(row: Row) -> bool:
+    """Whether a row is of a point of which not all frames were sent; it is shown, and compared with nothing."""
+    return (row.model_extra or {}).get("ended") is not None
+
+
 def document(
     config: RunConfig,
     work: Work,
@@ -49,7 +54,7 @@ def document(
             "points": points,
             "agreement": agreement,
             "comparisons": comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals),
-            "summary": summary(points, agreement),
+            "summary": summary([row for row in points if not _cut_short(row)], agreement),
             "experiment": config.model_dump(mode="json"),
             "dataset": work.about_data,
             **more,

@@ -6,24 +6,28 @@ Each takes keyword settings of its configuration, of a ``run.toml``, or both, an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.captures import Capture
-from hil.captures.symbol_files import write_received
+from hil.captures.symbol_files import expect_symbols, write_received
 from hil.config import merged, read_toml, to_toml, validate
-from hil.errors import ConfigError, ShapeError
+from hil.errors import CaptureError, OutputError
+from hil.files import check_writable
 from hil.models.contract import Scheme
 from hil.radios.bench import BenchConfig, find_bench
 from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
 from hil.runs.config import ReplayConfig, RunConfig, SendConfig
-from hil.runs.plan import check_plan
+from hil.runs.folder import RunFolder, capture_place, check_free, find_run, fresh_folder, run_folder
+from hil.runs.plan import check_bench, check_plan
 from hil.runs.progress import Report, Silent
 from hil.runs.replay import config_of, open_work
 from hil.runs.replay import replay as replay_capture
@@ -33,12 +37,10 @@ from hil.runs.send import normalised, send_symbols
 from hil.runs.simulate import run_simulation
 from hil.runs.work import load_work
 
-__all__ = ["OUTPUTS", "SendResult", "bench_of", "capture_of", "replay", "run", "run_folder", "score", "send"]
+__all__ = ["SendResult", "bench_of", "capture_of", "replay", "run", "score", "send"]
 
-OUTPUTS = ("capture.h5", "results.json", "report.html", "run.toml")
-
-Saved = Callable[[ResultsDocument, Path, "Path | None"], None]
-"""Told of results that were written: the document, the run's folder, its capture."""
+Saved = Callable[[ResultsDocument, RunFolder], None]
+"""Told of results that were written: the document, and the run's folder."""
 
 
 def run(
@@ -63,7 +65,7 @@ def run(
         schemes: names, weights files, ``path.py:Class``, or schemes at hand.
         out: folder of runs.
         name: of this run's folder; None: date and time.
-        overwrite: replace a run of the same name.
+        overwrite: replace a run of the same name, once this one is complete.
         transmit: allow real transmitters to send, within the bench file's limits.
         home: the user's bench folder.
         report: told how far it is; None: nobody.
@@ -74,33 +76,37 @@ def run(
         the results; `results.json`, `run.toml` and, of a run over the air, `capture.h5` lie in the run's folder.
 
     Raises:
-        HilError: what stopped it.
+        HilError: what stopped it; a note says where what was measured is kept.
     """
     said = report or Silent()
     names, objects = _named(schemes)
     given = _given(config, {**settings, "schemes": names or None}, bench, "hil run")
     asked = validate(RunConfig, given, "hil run")
+    check_free(Path(out), name, overwrite=overwrite)
     bench_config = None if asked.simulate == "awgn" else bench_of(asked, home)
-    folder = run_folder(Path(out), name, overwrite=overwrite)
+    if bench_config is not None:
+        check_bench(asked, bench_config, transmit=transmit)
+        asked = asked.model_copy(update={"air_seed": bench_config.seed})
     receivers = [one.name for one in bench_config.receivers] if bench_config is not None else []
     work = load_work(asked, home=home, objects=objects, receivers=receivers, say=said.say)
     resolved = work.resolved(asked)
     if bench_config is not None:
-        check_plan(resolved, work.contenders, bench_config)
-    _make(folder)
-    (folder / "run.toml").write_text(_commented(given) + to_toml(resolved), encoding="utf-8")
-    capture = None if bench_config is None else folder / "capture.h5"
-
-    def save(document: ResultsDocument) -> None:
-        write_results(document, folder / "results.json")
-        if saved is not None:
-            saved(document, folder, capture)
-
-    if bench_config is None or capture is None:
+        check_plan(resolved, work.contenders, bench_config, Path(out))
+    with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
+        save = partial(_save, folder, saved)
+        if bench_config is not None:
+            return run_on_air(
+                resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit
+            )
         found = run_simulation(resolved, work, said, given=given)
         save(found)
         return found
-    return run_on_air(resolved, bench_config, work, capture=capture, report=said, save=save, given=given, transmit=transmit)
+
+
+def _save(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:
+    write_results(document, folder.path / "results.json")
+    if saved is not None:
+        saved(document, folder)
 
 
 def replay(
@@ -140,6 +146,7 @@ def score(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     dataset: str | None = None,
     models: str | Path | None = None,
+    other_weights: bool = False,
     home: Path | None = None,
     report: Report | None = None,
     objects: Mapping[str, Scheme] | None = None,
@@ -151,6 +158,7 @@ def score(
         goals: names; empty: all that the schemes' outputs and the data set allow.
         options: of goals, by name.
         dataset: where the data set lies now; models: the weights that were on the air.
+        other_weights: judge with other weights, or other code and files of a third party, than those on the air.
         home: the user's bench folder.
         report: told how far it is.
         objects: schemes at hand by the name that the capture has for them.
@@ -162,7 +170,15 @@ def score(
     if options is not None:
         changes["options"] = {name: dict(own) for name, own in options.items()}
     with Capture.open(capture_of(capture)) as opened:
-        return score_capture(opened, report or Silent(), goals=goals, changes=changes, home=home, objects=objects)
+        return score_capture(
+            opened,
+            report or Silent(),
+            goals=goals,
+            changes=changes,
+            home=home,
+            objects=objects,
+            other_weights=other_weights,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +207,7 @@ def send(
     config: str | Path | None = None,
     out: str | Path | None = None,
     capture: str | Path | None = None,
+    overwrite: bool = False,
     transmit: bool = False,
     home: Path | None = None,
     report: Report | None = None,
@@ -204,6 +221,7 @@ def send(
         config: a TOML file of `hil.runs.config.SendConfig`.
         out: ``.h5`` to write; None: no file.
         capture: file that keeps every sample; None: beside `out`, else in ``runs/``.
+        overwrite: replace files of the same names, once there are new ones.
         transmit: allow real transmitters to send, within the bench file's limits.
         home: the user's bench folder.
         report: told how far it is.
@@ -213,61 +231,70 @@ def send(
         HilError: what stopped it.
     """
     asked = validate(SendConfig, _given(config, settings, bench, "hil send"), "hil send")
-    array = np.asarray(symbols)
-    if array.ndim != 3 or not np.iscomplexobj(array) or not array.size or not np.isfinite(array).all():
-        raise ShapeError(f"symbols must be finite, complex [tx, task, use], not {array.dtype} {list(array.shape)}")
-    values, scale = normalised(array.astype(np.complex64), force=asked.normalize)
+    values, scale = normalised(expect_symbols(symbols, "hil.send"), force=asked.normalize)
     target = Path(out) if out is not None else None
-    if capture is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        capture = target.with_name(f"{target.stem}-capture.h5") if target else Path("runs") / f"send-{stamp}" / "capture.h5"
-    arrays, about = send_symbols(
-        values,
-        asked,
-        bench_of(asked, home),
-        capture=Path(capture),
-        report=report or Silent(),
-        transmit=transmit,
-        scale=scale,
-    )
     if target is not None:
-        write_received(target, arrays, about)
+        _check_target(target, overwrite=overwrite)
+    on_bench = bench_of(asked, home)
+    check_bench(asked, on_bench, transmit=transmit)
+    asked = asked.model_copy(update={"air_seed": on_bench.seed})
+    with _capture(capture, target, overwrite=overwrite) as (place, final):
+        arrays, about = send_symbols(
+            values, asked, on_bench, capture=place, report=report or Silent(), transmit=transmit, scale=scale
+        )
+        about["capture"] = str(final)
+        if target is not None:
+            write_received(target, arrays, about)
     own = {name: arrays[name] for name in ("symbols", "valid", "noise_var", "channel")}
     return SendResult(**own, arrays=arrays, about=about)
 
 
-def bench_of(config: RunConfig | SendConfig, home: Path | None = None) -> BenchConfig:
-    """The bench of a configuration, with its seed of the air."""
-    found = find_bench(config.bench, home)
-    return found if config.air_seed is None else found.model_copy(update={"seed": config.air_seed})
-
-
-def run_folder(out: Path, name: str | None, *, overwrite: bool = False) -> Path:
-    """Where a run is to lie; an earlier run there is never lost without `overwrite`. Nothing is made yet.
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse, before anything is sent, a file that what is received cannot be written to.
 
     Raises:
-        ConfigError: a run is there already.
+        OutputError: no HDF5 by its name, a folder, or there already.
     """
-    folder = out / (name or time.strftime("%Y%m%d-%H%M%S"))
-    there = [item for item in OUTPUTS if (folder / item).exists()]
-    if there and not overwrite:
-        raise ConfigError(f"{folder} holds a run already ({', '.join(there)}); choose another --name, or give --overwrite")
-    return folder
+    if target.is_dir():
+        raise OutputError(f"--out {target} is a folder; name a file in it, such as {target / 'received.h5'}")
+    if target.suffix.lower() not in (".h5", ".hdf5"):
+        raise OutputError(f"--out must name an .h5 file, not {target.name!r}")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists already; choose another --out, or give --overwrite")
+    check_writable(target.parent)
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in OUTPUTS:
-            (folder / name).unlink(missing_ok=True)
-    except OSError as err:
-        raise ConfigError(f"cannot make the folder {folder}: {err.strerror}; choose another with --out") from err
+@contextmanager
+def _capture(capture: str | Path | None, target: Path | None, *, overwrite: bool) -> Iterator[tuple[Path, Path]]:
+    """Where the capture of `send` is written, and where it is to lie."""
+    if capture is None and target is None:
+        with (
+            fresh_folder(Path("runs") / time.strftime("send-%Y%m%d-%H%M%S")) as folder,
+            capture_place(folder / "capture.h5") as place,
+        ):
+            yield place, place
+        return
+    final = Path(capture) if capture is not None else cast(Path, target).with_name(f"{cast(Path, target).stem}-capture.h5")
+    with capture_place(final, overwrite=overwrite) as place:
+        yield place, final
+
+
+def bench_of(config: RunConfig | SendConfig, home: Path | None = None) -> BenchConfig:
+    """The bench of a configuration, with the seed that its air has by this configuration."""
+    found = find_bench(config.bench, home)
+    return found.model_copy(update={"seed": config.air_seed_on(found.seed)})
 
 
 def _given(config: str | Path | None, settings: Mapping[str, Any], bench: str | None, source: str) -> dict[str, Any]:
-    """What is asked for: a file's settings, and those given one by one."""
+    """What is asked for: a file's settings, and those given one by one.
+
+    A seed that is given by itself is the air's, too: the seed of the air that a file was resolved to is then left out.
+    """
     flags = {key: value for key, value in {**settings, "bench": bench}.items() if value is not None}
-    return merged(read_toml(Path(config)) if config is not None else {}, flags, source)
+    file = read_toml(Path(config)) if config is not None else {}
+    if "seed" in flags and "air_seed" not in flags:
+        file.pop("air_seed", None)
+    return merged(file, flags, source)
 
 
 def _named(schemes: Sequence[str | Scheme]) -> tuple[tuple[str, ...], dict[str, Scheme]]:
@@ -284,9 +311,16 @@ def _lying_elsewhere(dataset: str | None, models: str | Path | None) -> dict[str
 
 
 def capture_of(path: str | Path) -> Path:
-    """The capture meant by a file or a run's folder."""
-    given = Path(path)
-    return given / "capture.h5" if given.is_dir() else given
+    """The capture meant by a file, a run's folder, or the name of one under ``runs/``.
+
+    Raises:
+        CaptureError: there is none.
+    """
+    given = find_run(Path(path))
+    found = given / "capture.h5" if given.is_dir() else given
+    if not found.exists():
+        raise CaptureError(f"{given} holds no capture.h5; a run without radios (--simulate) has none")
+    return found
 
 
 def _commented(given: Mapping[str, Any]) -> str:

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from hil.captures import check_disk
+from hil.config import validate
 from hil.errors import ConfigError
 from hil.models.contract import Plan, Sent
-from hil.phy.frame import sounding_cost_db
+from hil.phy.frame import FrameConfig, sounding_cost_db
 from hil.phy.receive import ReceiverConfig
 from hil.points.contender import Contender
 from hil.points.fragments import fragments_needed
 from hil.points.kinds import Fading
-from hil.points.on_air import ALIGNMENT_TRIES, sounding_frames
+from hil.points.on_air import ALIGNMENT_TRIES, capture_needs, longest_burst, sounding_frames
 from hil.points.simulate import seed_of
-from hil.points.spec import PointSpec, Reception, frame_for, receiver_for, transmit_power
+from hil.points.spec import EMULATED_BACK_OFF_DB, PointSpec, Reception, frame_for, receiver_for, transmit_power
 from hil.radios.bench import BenchConfig
-from hil.runs.config import RunConfig
+from hil.radios.check import Check
+from hil.radios.limits import check_burst
+from hil.radios.preflight import inspect, preflight
+from hil.runs.config import RunConfig, SendConfig
 from hil.units import power_to_db
 
 __all__ = [
+    "check_bench",
     "check_plan",
     "check_scorable",
     "drawn_fade",
     "fading_of",
+    "look_at",
     "plan_points",
     "receivers_of",
     "repeated",
@@ -90,14 +98,37 @@ def check_scorable(bench: BenchConfig, contenders: Mapping[str, Contender], fadi
             )
 
 
-def check_plan(config: RunConfig, contenders: Mapping[str, Contender], bench: BenchConfig) -> None:
-    """Refuse, before any radio is opened, what cannot be planned or scored.
+def check_bench(config: RunConfig | SendConfig, bench: BenchConfig, *, transmit: bool) -> None:
+    """Refuse, before anything is loaded, what the bench file alone forbids or cannot give (`hil.radios.preflight`)."""
+    frame = validate(FrameConfig, config.frame, "frame")
+    back_off = EMULATED_BACK_OFF_DB if getattr(config, "fading", "none") == "emulated" else 0.0
+    targets = config.snr_db if isinstance(config, RunConfig) else (config.snr_db,)
+    preflight(bench, consent=transmit, snr_db=targets, carrier_dbfs=_carrier_dbfs(frame) - back_off)
+
+
+def look_at(bench: BenchConfig, *, snr_db: Sequence[float], transmit: bool) -> list[Check]:
+    """What a run with frames as they are by default would find, one entry for everything that was looked at."""
+    return inspect(bench, consent=transmit, snr_db=snr_db, carrier_dbfs=_carrier_dbfs(FrameConfig()))
+
+
+def _carrier_dbfs(frame: FrameConfig) -> float:
+    """Mean power of a payload symbol on an active carrier, relative to full scale."""
+    return frame.digital_rms_dbfs + power_to_db(frame.numerology.fft_size / frame.numerology.active)
+
+
+def check_plan(config: RunConfig, contenders: Mapping[str, Contender], bench: BenchConfig, where: Path) -> None:
+    """Refuse, before any radio is opened, what cannot be planned or scored, sent, or kept at `where`.
 
     Raises:
         ConfigError: see `check_scorable`; or frames that cannot be made.
+        TransmitRefusedError: a frame is longer than the bench allows.
+        DiskFullError: no room for the capture.
     """
     check_scorable(bench, contenders, fading_of(config, bench))
-    plan_points(config, contenders, bench, {one.name: 1.0 for one in bench.receivers})
+    points = plan_points(config, contenders, bench, {one.name: 1.0 for one in bench.receivers})
+    rate_hz = bench.sample_rate_hz
+    check_burst(bench, max(longest_burst(point) for point in points) / rate_hz)
+    check_disk(capture_needs(points, rate_hz, transmitters=len(bench.transmitters), receivers=len(bench.receivers)), where)
 
 
 def plan_points(

@@ -23,6 +23,7 @@ from hil.runs.beside import Beside, beside_channel, beside_point
 from hil.runs.config import ReplayConfig, RunConfig, Simulate
 from hil.runs.document import document
 from hil.runs.progress import Report
+from hil.runs.sources import Sources, check_sources
 from hil.runs.steps import Measured, point_key, score_point
 from hil.runs.work import Work, load_work, point_labels
 
@@ -64,9 +65,12 @@ def open_work(
         chooser: name of the goal that chose the tasks; None: the configuration's first.
 
     Raises:
-        ModelError: the weights at hand are not those that were on the air.
+        ModelError: the weights, or a third party's code and files, at hand are not those that were on the air.
         DatasetError: the data set at hand is not the one that was used.
     """
+    if not other_weights:
+        names = [name for name in config.schemes if name not in (objects or {})]
+        check_sources(capture.sources, Sources([*names, *config.goals], config.dataset, config.options))
     work = load_work(config, home=home, objects=objects, chooser=chooser, receivers=capture.receivers)
     for name, contender in work.contenders.items():
         wanted = capture.models.get(name)
@@ -75,6 +79,8 @@ def open_work(
                 f"the weights of '{name}' at hand ({contender.sha256[:12]}…) are not those on the air ({wanted[:12]}…); "
                 "give their folder with --models, or score with these by --other-weights"
             )
+    if not other_weights:
+        check_sources(capture.sources, work.sources)
     for name, fingerprint in capture.config.get("dataset", {}).get("fingerprints", {}).items():
         at_hand = work.fingerprints.get(name)
         if at_hand and fingerprint != at_hand:
@@ -118,7 +124,9 @@ def replay(
             again.add(record, point)
             for row in point.rows.values():
                 report.point(row)
-            if point.first.frames["scored"]:
+            if again.ended and again.ended[-1]["point"] == record.index:
+                report.say(f"  {spec.name}: {again.ended[-1]['why']}")
+            elif point.first.frames["scored"]:
                 _simulate(point, config, asked.simulate, beside)
     if not again.rows:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
@@ -136,6 +144,7 @@ def replay(
         capture=capture.path.name,
         bench=capture.config.get("bench", {}).get("name"),
         provenance=capture.provenance,
+        ended_points=again.ended,
         status="complete" if capture.complete else "stopped",
     )
 
@@ -211,14 +220,25 @@ def _again_point(capture: Capture, record: PointRecord, spec: PointSpec, work: W
     if not any(bool(one.sent.any()) for one in collections.values()):
         return None
     more = {key: record.attrs.get(key) for key in ("tx_gain_db", "precoder_power_db", "precoder_limited")}
-    more |= {"point": record.index, "ended": (record.results or {}).get("ended")}
+    more |= {"point": record.index, "ended": (record.results or {}).get("ended") or _cut_short(spec, collections)}
     return score_point(work.contenders[spec.scheme], spec, sent, collections, more, fade=fade)
+
+
+def _cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | None:
+    """That a kill ended a point, with how much of it was sent; None if all of it was."""
+    first = next(iter(collections.values()))
+    if all(bool(one.sent.all()) for one in collections.values()):
+        return None
+    return (
+        f"cut short after {first.frames['sent']} of {spec.frames} frames ({int(first.sent.sum())} of {spec.tasks} tasks): "
+        "the run was stopped"
+    )
 
 
 def _simulate(point: Measured, config: RunConfig, how: Simulate, beside: Beside) -> None:
     if how == "channel":
         beside_channel(point, config, beside)
-    elif how == "awgn" and point.whole:
+    elif how == "awgn":
         beside_point(point, config, beside, lambda steps: None)
 
 
@@ -230,6 +250,7 @@ class _Again:
     rows: list[Row] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     sent: dict[str, Sent] = field(default_factory=dict)
+    ended: list[dict[str, Any]] = field(default_factory=list)
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, record: PointRecord, point: Measured) -> None:
@@ -238,6 +259,19 @@ class _Again:
         for one in point.collections.values():
             self._digest.update(one.symbols.contiguous().numpy().tobytes())
         self.checks.append(_check(record, point, other_receiver=self.other_receiver))
+        why = (next(iter(point.rows.values())).model_extra or {}).get("ended")
+        if why is not None:
+            spec = point.spec
+            self.ended.append(
+                {
+                    "point": record.index,
+                    "scheme": spec.scheme,
+                    "snr_db_target": spec.snr_db_target,
+                    "frames_sent": point.first.frames["sent"],
+                    "frames_planned": spec.frames,
+                    "why": why,
+                }
+            )
 
     @property
     def sha256(self) -> str:

@@ -105,9 +105,9 @@ def _writer(
         config=settings,
         provenance=made_by,
         models=work.weights,
+        sources=work.sources.read(),
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
-        overwrite=True,
     )
 
 
@@ -147,6 +147,7 @@ class _Run:
         self.ended: list[dict[str, Any]] = []
         self._digest = hashlib.sha256()
         self._sent: dict[str, Sent] = {}
+        self._sources = len(work.sources.read())
 
     def measure(self, points: Sequence[PointSpec]) -> None:
         """Send and score every point.
@@ -189,6 +190,7 @@ class _Run:
         arrays = {
             point_key(key, name): values.numpy() for key, tasks in point.scored.items() for name, values in tasks.values.items()
         }
+        self._note_sources()
         self.air.writer.finish_point(
             made.index,
             results={"rows": [row.model_dump(mode="json") for row in rows], "ended": made.ended},
@@ -204,6 +206,13 @@ class _Run:
             self.measured.append(point)
         else:
             self._note_end(point.spec, point.first.frames["sent"], made.ended)
+
+    def _note_sources(self) -> None:
+        """Keep what a third party's code has opened since it was loaded."""
+        known = self.work.sources.read()
+        if len(known) > self._sources:
+            self.air.writer.set_sources(known)
+            self._sources = len(known)
 
     def _note_end(self, spec: PointSpec, sent: int, why: str) -> None:
         """Tell of a point that was given up."""
@@ -240,4 +249,5 @@ class _Run:
             "received_sha256": self._digest.hexdigest(),
             "ended_points": self.ended,
             "finished": _now(),
+            "sources": {name: file.sha256 for name, file in self.work.sources.read().items()},
         }

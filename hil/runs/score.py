@@ -23,6 +23,7 @@ def score(
     changes: Mapping[str, Any] | None = None,
     home: Path | None = None,
     objects: Mapping[str, Scheme] | None = None,
+    other_weights: bool = False,
 ) -> ResultsDocument:
     """Judge what a capture holds by other goals than it was measured for.
 
@@ -33,6 +34,7 @@ def score(
         changes: of the run's configuration: options, dataset, models.
         home: the user's bench folder.
         objects: schemes at hand by name.
+        other_weights: accept other weights, or other code and files of a third party, than those on the air.
 
     Raises:
         ConfigError: a goal does not fit, or cannot judge the tasks that were sent.
@@ -40,5 +42,5 @@ def score(
     measured = config_of(capture, {})
     chooser = measured.goals[0] if measured.goals else None
     config = config_of(capture, {"options": {}, **(changes or {}), "goals": tuple(goals)})
-    work = open_work(capture, config, home=home, objects=objects, chooser=chooser)
+    work = open_work(capture, config, home=home, objects=objects, chooser=chooser, other_weights=other_weights)
     return replay(capture, config, work, report)

@@ -30,9 +30,11 @@ __all__ = ["normalised", "occupied_uses", "send_symbols"]
 PAYLOAD_USES = 112 * 48
 """Payload uses that a frame should have, about."""
 FIRST_FRAME = 1000
+INAUDIBLE = 1e-30
+"""Share of the largest amplitude below which float32 has no digits left."""
 
 
-def occupied_uses(symbols: NDArray[np.complex64]) -> NDArray[np.bool_]:
+def occupied_uses(symbols: NDArray[np.complexfloating[Any, Any]]) -> NDArray[np.bool_]:
     """Uses that each transmitter sends on, bool [tx, use]: those that are not zero in all tasks.
 
     Raises:
@@ -45,28 +47,36 @@ def occupied_uses(symbols: NDArray[np.complex64]) -> NDArray[np.bool_]:
     return occupied
 
 
-def normalised(symbols: NDArray[np.complex64], *, force: bool) -> tuple[NDArray[np.complex64], list[float]]:
+def normalised(symbols: NDArray[np.complexfloating[Any, Any]], *, force: bool) -> tuple[NDArray[np.complex64], list[float]]:
     """Symbols of mean power 1 on each transmitter's occupied uses, and the amplitudes they were divided by.
 
     Args:
-        symbols: complex64 [tx, task, use]; a use that is zero in all tasks is not occupied.
+        symbols: finite complex [tx, task, use] of any magnitude; a use that is zero in all tasks is not occupied, nor is one
+            600 dB below the transmitter's largest.
         force: scale whatever the power is; else only a power within 1 % of 1 is accepted, and nothing is changed.
 
     Raises:
         ShapeError: the power is not 1, and `force` is off; or a transmitter sends nothing.
     """
-    occupied = occupied_uses(symbols)
-    power = [float((np.abs(row[:, used]) ** 2).mean()) for row, used in zip(symbols, occupied, strict=True)]
-    if not force:
-        wrong = [f"{value:.3g}" for value in power if abs(value - 1) > 0.01]
-        if wrong:
-            raise ShapeError(
-                f"mean |x|² over occupied uses must be 1 for every transmitter, not {', '.join(wrong)}; "
-                "scale the symbols, or let --normalize do it"
-            )
-        return symbols, [1.0] * len(power)
-    scale = np.sqrt(np.maximum(power, 1e-30))
-    return (symbols / scale[:, None, None]).astype(np.complex64), scale.tolist()
+    wide = np.array(symbols, np.complex128)
+    occupied_uses(wide)
+    peak = np.maximum(np.abs(wide.real), np.abs(wide.imag)).max((1, 2))  # of the parts, as |x| itself may overflow
+    shape = wide / peak[:, None, None]
+    shape[np.abs(shape) < INAUDIBLE] = 0
+    occupied = occupied_uses(shape)
+    rms = [float(np.sqrt((np.abs(row[:, used]) ** 2).mean())) for row, used in zip(shape, occupied, strict=True)]
+    scale = [largest * own for largest, own in zip(peak.tolist(), rms, strict=True)]
+    if force:
+        if not all(map(math.isfinite, scale)):
+            raise ShapeError("symbols must have an rms amplitude that a float64 can hold (1.8e308); scale them down")
+        return (shape / np.array(rms)[:, None, None]).astype(np.complex64), scale
+    wrong = [f"{own * own:.3g}" for own in scale if not abs(own * own - 1) <= 0.01]
+    if wrong:
+        raise ShapeError(
+            f"mean |x|² over occupied uses must be 1 for every transmitter, not {', '.join(wrong)}; "
+            "scale the symbols, or let --normalize do it"
+        )
+    return wide.astype(np.complex64), [1.0] * len(scale)
 
 
 def send_symbols(
@@ -114,8 +124,8 @@ def send_symbols(
             gains = air.gains_for(config.snr_db)
             with report.stage("on the air", spec.frames) as progress:
                 made = air.measure(air.known(spec, gains, tell_snr=False), every, {}, gains, progress)
-            about = _about(made, spec, bench_config, tasks, word, capture)
-            _finish(writer, made, spec, about, capture, config.snr_db)
+            about = _about(made, spec, bench_config, tasks, word)
+            _finish(writer, made, spec, about, config.snr_db)
             writer.finish(about | {"links": [asdict(link) for link in links]})
     return _arrays(made, symbols, scale), about
 
@@ -132,7 +142,6 @@ def _writer(capture: Path, config: SendConfig, bench: BenchConfig, shape: tuple[
         models={},
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
-        overwrite=True,
     )
 
 
@@ -172,7 +181,7 @@ def _spec(
     )
 
 
-def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: str, capture: Path) -> dict[str, Any]:
+def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: str) -> dict[str, Any]:
     first = next(iter(made.collections.values()))
     about: dict[str, Any] = {
         "snr_db": first.snr_db,
@@ -183,7 +192,6 @@ def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: s
         "bench": bench.name,
         "received_sha256": first.sha256,
         "tasks": tasks,
-        "capture": str(capture),
         **made.more,
     }
     if len(made.collections) > 1:
@@ -194,7 +202,7 @@ def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: s
     return about
 
 
-def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], capture: Path, snr_db: float) -> None:
+def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], snr_db: float) -> None:
     """Store what came; refuse to go on with a point that was cut short, or of which nothing was received."""
     writer.finish_point(
         made.index,
@@ -205,11 +213,9 @@ def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str
     )
     frames = next(iter(made.collections.values())).frames
     if made.ended is not None:
-        raise RadioTimeoutError(
-            f"ended after {frames['sent']} of {spec.frames} frames: {made.ended}; what came is in {capture}"
-        )
+        raise RadioTimeoutError(f"ended after {frames['sent']} of {spec.frames} frames: {made.ended}")
     if not any(one.frames["scored"] for one in made.collections.values()):
-        raise CalibrationError(f"none of the {spec.frames} frames was received at {snr_db:g} dB; the samples are in {capture}")
+        raise CalibrationError(f"none of the {spec.frames} frames was received at {snr_db:g} dB")
 
 
 def _arrays(made: OnAir, symbols: NDArray[np.complex64], scale: Sequence[float]) -> dict[str, NDArray[Any]]:
@@ -224,4 +230,4 @@ def _arrays(made: OnAir, symbols: NDArray[np.complex64], scale: Sequence[float])
             f"{prefix}noise_var": one.noise_var.numpy()[:tasks],
             f"{prefix}channel": one.channel.numpy()[:, :tasks],
         }
-    return arrays | {"scale": np.asarray(list(scale) or [1.0] * len(symbols), np.float32), "sent": symbols}
+    return arrays | {"scale": np.asarray(list(scale) or [1.0] * len(symbols)), "sent": symbols}

@@ -71,4 +71,14 @@ def run_simulation(config: RunConfig, work: Work, report: Report, *, given: Mapp
                     )
                     beside.samples.setdefault(condition, {})[contender.name] = samples[key]
                     report.point(row)
-    return document(config, work, rows, beside, sent, report, given=dict(given or {}), provenance=provenance())
+    return document(
+        config,
+        work,
+        rows,
+        beside,
+        sent,
+        report,
+        given=dict(given or {}),
+        provenance=provenance(),
+        sources={name: file.sha256 for name, file in work.sources.read().items()},
+    )

@@ -105,6 +105,9 @@ def score_point(
         found = next(iter(collections.values())) if key[1] is None else collections[key[1]]
         rows[key] = _air_row(contender, key, spec, sent, found, tasks, more)
     whole = all(bool(one.sent.all()) for one in collections.values())
+    if not whole:
+        planned = {"tasks_planned": spec.tasks, "frames_planned": spec.frames}
+        rows = {key: row.model_copy(update=planned) for key, row in rows.items()}
     return Measured(
         spec=spec, contender=contender, sent=sent, fade=fade, collections=collections, scored=scored, rows=rows, whole=whole
     )

@@ -25,6 +25,8 @@ from hil.points.contender import Contender
 from hil.points.spec import PointSpec
 from hil.registry import GOALS, SCHEMES
 from hil.runs.config import RunConfig
+from hil.runs.sources import Sources
+from hil.spelling import did_you_mean
 
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
 
@@ -36,6 +38,7 @@ class Work:
     """Schemes by name, on one data set and one set of distinct tasks, and the goals that judge them.
 
     `goal_specs` are the goals as they were asked for, in their order: what loads them again.
+    `sources`: of those that are a third party's files.
     """
 
     dataset_spec: str
@@ -45,6 +48,7 @@ class Work:
     options: Mapping[str, GoalOptions]
     contenders: Mapping[str, Contender]
     model_folders: Sequence[Path]
+    sources: Sources
     datasets: Mapping[Size, Dataset] = field(repr=False)
 
     @property
@@ -157,7 +161,8 @@ def load_work(
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
-        raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run; its goals: {', '.join(goals)}")
+        hint = did_you_mean(unknown[0], goals)
+        raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run{hint}; its goals: {', '.join(goals)}")
     views = max(scheme.plan.transmitters for scheme in schemes.values())
     choosing = next(iter(goals.values())) if chooser is None else next(iter(load_goals([chooser]).values()))
     first = datasets[next(iter(schemes.values())).card.image_size]
@@ -169,6 +174,7 @@ def load_work(
         dataset = datasets[scheme.card.image_size]
         checksum = _sha256(weights) if weights else ""
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
+    chosen = {name: own.model_dump() for name, own in options.items()}
     return Work(
         dataset_spec=config.dataset,
         tasks=tasks,
@@ -177,6 +183,7 @@ def load_work(
         options=options,
         contenders=contenders,
         model_folders=places,
+        sources=Sources([*(name for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
         datasets=datasets,
     )
 

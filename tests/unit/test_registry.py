@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from hil.errors import ConfigError, DriverMissingError
-from hil.registry import DATASETS, DRIVERS, GOALS, SCHEMES, Registry, did_you_mean
+from hil.registry import DATASETS, DRIVERS, GOALS, SCHEMES, Registry
+from hil.spelling import did_you_mean
 from tests.packages import install
 
 GROUP = "hil.tests"

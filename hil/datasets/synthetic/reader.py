@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hil.cache import cache_folder, written_whole
+from hil.cache import cache_folder
 from hil.datasets.dataset import DISTRACTOR, Dataset, Split, fingerprint
 from hil.datasets.folder import resized
 from hil.datasets.synthetic._figures import paint_figures
 from hil.datasets.synthetic._people import People, draw_people
 from hil.datasets.synthetic._scenes import CAMERAS, backdrop, draw_poses, expose
 from hil.datasets.synthetic._streams import Ints, Stream
-from hil.errors import DatasetError
+from hil.errors import DatasetError, OutputError
+from hil.files import replacing
 
 __all__ = ["FINGERPRINT", "GENERATOR_VERSION", "generate", "load"]
 
@@ -166,5 +167,5 @@ def _to_cache(splits: tuple[Split, ...], train: int, test: int) -> None:
         arrays[f"{name}_identities"] = split.identities.numpy()
         arrays[f"{name}_cameras"] = split.cameras.numpy()
         arrays[f"{name}_names"] = np.array(split.names)
-    with contextlib.suppress(OSError), written_whole(target) as file:
-        np.savez(file, **arrays)
+    with contextlib.suppress(OSError, OutputError), replacing(target) as new:
+        np.savez(new, **arrays)

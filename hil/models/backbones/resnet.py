@@ -6,14 +6,14 @@ Source: He et al., Deep Residual Learning for Image Recognition (2016), Table 1,
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from hil.errors import ModelError
+from hil.models.state_dicts import read_state_dict
 
 __all__ = ["Bottleneck", "ResNet50", "load_torchvision_weights"]
 
@@ -105,16 +105,9 @@ def load_torchvision_weights(model: ResNet50, path: Path) -> None:
     A model without `fc` ignores the file's `fc.*`, and one whose `fc` has another number of classes keeps its own.
 
     Raises:
-        ModelError: the file is missing, unreadable or unsafe, or its keys or shapes differ from ResNet-50's.
+        ModelError: see `hil.models.state_dicts.read_state_dict`; or its keys or shapes differ from ResNet-50's.
     """
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as err:
-        raise ModelError(f"no such weights file: {path}") from err
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as err:
-        raise ModelError(f"cannot read {path} as a torchvision weights file: {str(err).splitlines()[0]}") from err
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"{path} is not a state dict (key -> tensor); save it with torch.save(model.state_dict(), ...).")
+    state = read_state_dict(path)
     if model.fc is None:
         state = {key: value for key, value in state.items() if not key.startswith("fc.")}
     elif "fc.weight" in state and state["fc.weight"].shape != model.fc.weight.shape:
@@ -123,4 +116,8 @@ def load_torchvision_weights(model: ResNet50, path: Path) -> None:
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as err:
-        raise ModelError(f"{path} does not hold torchvision's ResNet-50: {' '.join(str(err).split())[:400]}") from err
+        first = next((key for key in state if key.endswith(".conv1.weight") and not key.startswith("layer")), None)
+        hint = (
+            "" if first is None else f"its keys begin with '{first.removesuffix('conv1.weight')}', which torchvision's do not; "
+        )
+        raise ModelError(f"{path} does not hold torchvision's ResNet-50: {hint}{' '.join(str(err).split())[:300]}") from err

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from hil.errors import ModelError
+from hil.files import replace_file
 from hil.models.recipe import Recipe
-from hil.models.weights import replace_file
 
 __all__ = ["Checkpoint", "epoch_generator", "read_checkpoint", "run_key", "write_checkpoint"]
+
+KIND = b"hil checkpoint "
+HEAD = KIND + b"2\n"
+"""Before the SHA-256 of the rest, in hexadecimal, a line end, and what torch saves. Version 1 had no head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +61,37 @@ def write_checkpoint(path: Path, key: str, checkpoint: Checkpoint) -> None:
     """Replace the checkpoint at `path`.
 
     Raises:
-        ModelError: it cannot be written.
+        OutputError: it cannot be written.
     """
     buffer = io.BytesIO()
     torch.save({"key": key, **vars(checkpoint)}, buffer)
-    replace_file(path, buffer.getvalue())
+    content = buffer.getvalue()
+    replace_file(path, HEAD + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
 
 def read_checkpoint(path: Path, key: str) -> Checkpoint | None:
-    """The checkpoint at `path`, or None if there is none, it is unreadable, or it belongs to another run."""
+    """The checkpoint at `path`; None if there is none.
+
+    Raises:
+        ModelError: it is damaged, no checkpoint, of another version, or of another run. Training would overwrite it.
+    """
+    problem = ""
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        data = path.read_bytes()
+    except FileNotFoundError:
         return None
-    if not isinstance(data, dict) or data.pop("key", None) != key:
-        return None
-    return Checkpoint(**data)
+    except OSError as err:
+        data, problem = b"", f"cannot be read ({err.strerror})"
+    if data.startswith(HEAD):
+        stated, _, content = data[len(HEAD) :].partition(b"\n")
+        if stated.decode("ascii", "replace") == hashlib.sha256(content).hexdigest():
+            found: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            if found.pop("key") == key:
+                return Checkpoint(**found)
+            problem = "belongs to another training (other recipe, data or version of torch)"
+    older = data.startswith((KIND, b"PK"))
+    problem = problem or ("is damaged" if data.startswith(HEAD) else "is of another version" if older else "is no checkpoint")
+    raise ModelError(
+        f"{path} {problem}, and this training would overwrite it; move it away, choose another --out, or give --fresh to start "
+        "over in its place"
+    )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from hil.errors import ConfigError, ModelError
+from hil.files import check_name, check_writable, replacing
 from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
 from hil.models.branches import BranchNetwork
 from hil.models.contract import Scheme
@@ -26,7 +27,7 @@ from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
 from hil.models.training.examples import Examples, Pixels, TrainingData, draw_pairs, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
-from hil.models.weights import Weights, read_weights, replace_file, write_weights
+from hil.models.weights import Weights, read_weights, write_weights
 from hil.provenance import provenance
 
 __all__ = ["Evaluate", "Metrics", "Progress", "examples_of", "train"]
@@ -73,14 +74,17 @@ def train(
         the metrics, as in the file.
 
     Raises:
-        ModelError: initial weights are missing or do not fit, or `out` cannot be written.
+        ModelError: initial weights are missing or do not fit, or the checkpoint in `out` is not of this training.
+        OutputError: `out` cannot be written to.
         ConfigError: the recipe has no name or asks for what the scheme does not have.
         DatasetError: too little to train on.
     """
     if not recipe.name:
         raise ConfigError("Argument 'recipe' must have a name, for it names the files made; set recipe.name.")
+    check_name(recipe.name, "the recipe's name")
     where = _device(device)
     kept, held_out = examples_of(recipe, dataset)
+    check_writable(out)
     network, training = _started(recipe, dataset, out, classes=kept.classes, device=where)
     run = _Run(
         recipe=recipe,
@@ -92,18 +96,20 @@ def train(
         key=run_key(recipe, dataset.fingerprint),
         progress=progress or (lambda _: None),
     )
-    seconds, losses = run.all_stages(resume=resume)
-    file = out / f"{recipe.name}.safetensors"
-    tensors = _kept_tensors(recipe, network, training)
-    checksum = write_weights(file, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint)
-    metrics: Metrics = {
-        **_facts(recipe, network, dataset, checksum, where),
+    try:
+        seconds, losses = run.all_stages(resume=resume)
+    except (KeyboardInterrupt, SystemExit) as err:
+        if run.path.exists():
+            err.add_note(f"what was trained is kept in {run.path}; the same command goes on from there")
+        raise
+    facts: Metrics = {
+        **_facts(recipe, network, dataset, where),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "loss": losses,
     }
-    metrics |= {} if evaluate is None else evaluate(load_scheme(str(file), []), held_out)
-    replace_file(out / f"{recipe.name}.metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
+    judged = None if evaluate is None else lambda scheme: evaluate(scheme, held_out)
+    metrics = _save(out, recipe, dataset, _kept_tensors(recipe, network, training), facts, judged)
     run.path.unlink(missing_ok=True)
     return metrics
 
@@ -115,6 +121,24 @@ def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Exampl
         DatasetError: too little to train on.
     """
     return split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
+
+
+def _save(
+    out: Path,
+    recipe: Recipe,
+    dataset: TrainingData,
+    tensors: dict[str, Tensor],
+    facts: Metrics,
+    judged: Callable[[Scheme], Metrics] | None,
+) -> Metrics:
+    """Write weights and metrics; they get their names together, once both are whole, and an earlier training's stay so long."""
+    with replacing(out / f"{recipe.name}.metrics.json") as second, replacing(out / f"{recipe.name}.safetensors") as first:
+        checksum = write_weights(first, tensors, recipe, dataset=dataset.name, fingerprint=dataset.fingerprint)
+        metrics = {**facts, "sha256": checksum}
+        if judged is not None:
+            metrics |= judged(load_scheme(str(first), []))
+        second.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return metrics
 
 
 def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTraining) -> dict[str, Tensor]:
@@ -143,12 +167,11 @@ def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTr
         return network, RetrievalTraining(network, recipe, classes)
 
 
-def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, checksum: str, device: torch.device) -> Metrics:
+def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, device: torch.device) -> Metrics:
     """What was trained on what."""
     return {
         "recipe": recipe.name,
         "scheme": recipe.scheme,
-        "sha256": checksum,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "snr_train_db": network.card.snr_train_db,
         "training_seed": recipe.seed,

@@ -8,8 +8,7 @@ import os
 import socket
 from typing import Any
 
-from pydantic import ValidationError
-
+from hil.config import validate
 from hil.errors import HilError
 from hil.radios.airconfig import FaultConfig
 from hil.radios.virtual.world import World
@@ -69,7 +68,7 @@ class Control:
             if what == "status":
                 return {"ok": True} | self.status()
             if what == "fault":
-                self.world.arm(FaultConfig.model_validate(request["fault"]))
+                self.world.arm(validate(FaultConfig, request["fault"], "fault"))
                 return {"ok": True}
             if what == "truth":
                 self.world.truth.flush()
@@ -78,7 +77,7 @@ class Control:
             if what == "stop":
                 self.stopped = True
                 return {"ok": True}
-        except (ValueError, KeyError, TypeError, OverflowError, ValidationError, HilError, RecursionError) as err:
+        except (ValueError, KeyError, TypeError, OverflowError, HilError, RecursionError) as err:
             return {"ok": False, "error": str(err)}
         return {"ok": False, "error": f"unknown request {what!r}"}
 

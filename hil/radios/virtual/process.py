@@ -85,8 +85,8 @@ def serve(bench: BenchConfig, *, truth: Path | None = None, relocate: bool = Tru
     command = [sys.executable, "-m", __name__]
     root = str(Path(__file__).resolve().parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-    try:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True)
+    try:  # in a session of its own, as Ctrl-C is for this process, which then ends that one
         if process.stdin is None or process.stdout is None:
             raise RadioError("the air process has no pipes")
         request = {"bench": moved.model_dump(mode="json"), "truth": str(truth) if truth is not None else None}

@@ -1,6 +1,7 @@
 """Weights files, and what is said of missing and damaged ones."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_damaged_weights_are_named_with_the_way_out(tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(ModelError, match=r"jscc-oma\.safetensors is truncated.*hil train jscc-oma"):
             load_scheme("jscc-oma", tmp_path)
+    draw = random.Random(1)
+    for _ in range(300):  # any bit, half of them in the head
+        flipped = bytearray(whole)
+        flipped[draw.randrange(8_000) if draw.random() < 0.5 else draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
+        path.write_bytes(flipped)
+        with pytest.raises(ModelError, match=r"jscc-oma\.safetensors"):
+            read_weights(path)
     path.write_bytes(whole)
     with safe_open(str(path), framework="pt") as file:
         tensors, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
@@ -64,6 +72,12 @@ def test_damaged_weights_are_named_with_the_way_out(tmp_path):
         "hil train jscc-oma",
     ):
         assert part in str(info.value)
+    older = {key: value for key, value in json.loads(metadata["hil"]).items() if key not in ("checksum", "shapes")} | {
+        "format": 1
+    }
+    save_file(tensors, path, metadata={"hil": json.dumps(older)})
+    with pytest.raises(ModelError, match=r"does not fit scheme 'jscc-oma': missing keys decoders.1.layers.0.weight"):
+        load_scheme("jscc-oma", tmp_path)
     save_file(tensors, path)
     with pytest.raises(ModelError, match=r"no recipe"):
         load_scheme("jscc-oma", tmp_path)

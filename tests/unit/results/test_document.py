@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from hil.errors import ConfigError
+from hil.errors import ConfigError, OutputError
 from hil.results.document import (
     SCHEMA,
     Agreement,
@@ -75,11 +75,12 @@ def test_a_document_cannot_be_changed_only_copied():
 
 def test_what_cannot_be_written_is_told_and_leaves_nothing(tmp_path):
     (tmp_path / "results.json").mkdir()
-    with pytest.raises(ConfigError, match=r"cannot write .*results\.json"):
+    with pytest.raises(OutputError, match=r"cannot write .*results\.json: it is a folder"):
         write_results(document(), tmp_path / "results.json")
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
-    with pytest.raises(ConfigError, match="cannot write"):
-        write_results(document(), tmp_path / "none" / "results.json")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot make the folder .*file: File exists"):
+        write_results(document(), tmp_path / "file" / "results.json")
 
 
 @pytest.mark.parametrize(

@@ -28,5 +28,42 @@ def test_power_is_one_or_made_so():
         assert np.mean(np.abs(row[:, used]) ** 2) == pytest.approx(1, rel=1e-5)
         assert np.allclose(row * factor, before, rtol=1e-5)
     again, ones = normalised(scaled, force=False)
-    assert again is scaled  # nothing is changed within 1 %
+    assert again.dtype == np.complex64
+    assert again.tobytes() == scaled.tobytes()  # nothing is changed within 1 %
     assert ones == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("amplitude", [1e-300, 1e-160, 1e-40, 1e-18, 1e-3, 1.0, 1e20, 1e39, 1e160, 1e300])
+def test_any_magnitude_is_made_one(amplitude):
+    """Scaled by the largest part first: neither |x|² nor float32 can over- or underflow on the way."""
+    draw = np.random.default_rng(0)
+    unit = draw.normal(size=(2, 20, 5)) + 1j * draw.normal(size=(2, 20, 5))
+    unit[1] *= 3
+    scaled, scale = normalised(unit * amplitude, force=True)
+    rms = np.sqrt((np.abs(unit) ** 2).mean((1, 2)))
+    np.testing.assert_allclose(scaled, unit / rms[:, None, None], rtol=1e-6)
+    np.testing.assert_allclose(scale, rms * amplitude, rtol=1e-12)
+    if amplitude != 1.0:
+        with pytest.raises(ShapeError, match=r"must be 1 for every transmitter, not .*--normalize"):
+            normalised(unit * amplitude, force=False)
+
+
+def test_transmitters_of_very_different_power_are_each_made_one():
+    both = np.ones((2, 3, 4), complex)
+    both[0] *= 1e-200
+    both[1] *= 1e200
+    scaled, scale = normalised(both, force=True)
+    np.testing.assert_array_equal(scaled, np.ones((2, 3, 4)))
+    np.testing.assert_allclose(scale, [1e-200, 1e200])
+
+
+def test_what_cannot_be_heard_is_silence_and_does_not_count():
+    faint = np.ones((1, 3, 4), complex)
+    faint[:, :, 2] = 1e-50
+    scaled, _ = normalised(faint, force=True)
+    assert (scaled[:, :, 2] == 0).all()
+    assert np.mean(np.abs(scaled[:, :, [0, 1, 3]]) ** 2) == pytest.approx(1)
+    with pytest.raises(ShapeError, match="transmitter 1 sends nothing"):
+        normalised(np.stack([faint[0], 0 * faint[0]]), force=True)
+    with pytest.raises(ShapeError, match=r"1\.8e308"):
+        normalised(np.full((1, 2, 3), 1.7e308 * (1 + 1j)), force=True)

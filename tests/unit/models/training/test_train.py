@@ -107,18 +107,35 @@ def test_a_checkpoint_of_another_run_or_half_a_checkpoint_is_not_resumed(tmp_pat
         if state.epoch == 2:
             raise StopError
 
-    def epochs(**more) -> int:
+    def epochs(resume=True, **more) -> int:
         seen = []
-        train(baseline(**more), tiny(), tmp_path, device="cpu", progress=seen.append)
+        train(baseline(**more), tiny(), tmp_path, device="cpu", progress=seen.append, resume=resume)
         return len(seen)
 
-    for damage, changes, expected in ((False, {}, 0), (False, {"seed": 5}, 2), (True, {}, 2)):
-        with pytest.raises(StopError):
-            train(baseline(), tiny(), tmp_path, device="cpu", resume=False, progress=stop)
-        checkpoint = tmp_path / "baseline-pair.checkpoint"
-        if damage:
-            checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
-        assert epochs(**changes) == expected
+    checkpoint = tmp_path / "baseline-pair.checkpoint"
+    with pytest.raises(StopError):
+        train(baseline(), tiny(), tmp_path, device="cpu", progress=stop)
+    whole = checkpoint.read_bytes()
+    with pytest.raises(ModelError, match=r"belongs to another training.*--fresh"):
+        epochs(seed=5)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 4
+    for data, words in (
+        (whole[:2000], "is damaged"),
+        (bytes(flipped), "is damaged"),
+        (b"", "is no checkpoint"),
+        (b"hello\n", "is no checkpoint"),
+        (whole.replace(b"checkpoint 2", b"checkpoint 9", 1), "is of another version"),
+        (whole[whole.index(b"PK") :], "is of another version"),  # as they were before they had a checksum
+    ):
+        checkpoint.write_bytes(data)
+        with pytest.raises(ModelError, match=rf"baseline-pair\.checkpoint {words}.*--fresh"):
+            epochs()
+        assert checkpoint.read_bytes() == data
+    assert epochs(resume=False) == 2  # as asked for
+    assert not checkpoint.exists()
+    checkpoint.write_bytes(whole)
+    assert epochs() == 0
 
 
 def test_what_it_starts_from_must_be_there_and_fit(tmp_path):
