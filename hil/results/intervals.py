@@ -27,7 +27,7 @@ __all__ = ["Claims", "Interval", "Judged", "interval", "judged", "spread"]
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
-ALIKE = 0.2
+ALIKE = 0.3
 """Correlation of answers of one identity that the prior holds for usual (retrieval of pedestrians: 0.03 at −6 dB, 0.15…0.25
 from 0 dB on)."""
 PRIOR = {"value": 1.0, "difference": 0.5}
