@@ -1,4 +1,4 @@
-"""Answers to dependent tasks whose truth is known: identities that are alike, tasks that persist, frames that share an error."""
+"""Answers to dependent tasks whose truth is known: alike identities, tasks that persist, frames that share an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hil.goals.contract import Metric, PerTask
 from hil.results.sample import Sample
 
-__all__ = ["HIT", "LEVEL", "Effects", "World", "log_odds"]
+__all__ = ["HIT", "LEVEL", "Effects", "World"]
 
 HIT = Metric(name="hit", unit="share", better="higher", worst=0.0, headline=True)
 LEVEL = Metric(name="level", unit="dB", better="higher", worst=0.0, headline=True)
@@ -26,26 +26,34 @@ def _expit(value: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-value)))
 
 
-@lru_cache(maxsize=4096)
-def log_odds(mean: float, spread: float) -> float:
-    """Log odds about which normal ones of this standard deviation have this mean share."""
-    low, high = -40.0, 40.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if float(_expit(middle + spread * _NODES) @ _WEIGHTS) < mean else (low, middle)
-    return (low + high) / 2
+_GRID = np.linspace(-9.0, 9.0, 721)
+"""Log odds at which the spread of identities is tabled."""
 
 
-@lru_cache(maxsize=4096)
-def _spread_of(mean: float, alike: float) -> float:
-    """Standard deviation of identities' log odds at which answers of one identity have this correlation."""
-    low, high = 0.0, 12.0
-    for _ in range(60):
+def _means(odds: Floats, spread: Floats) -> Floats:
+    """Mean share of normal log odds about `odds` with this standard deviation, float64 [n]."""
+    return np.asarray(_expit(odds[:, None] + spread[:, None] * _NODES) @ _WEIGHTS)
+
+
+@lru_cache(maxsize=64)
+def _table(alike: float) -> tuple[Floats, Floats]:
+    """Means and, for each, the standard deviation of identities' log odds at which their answers are so alike."""
+    low, high = np.zeros_like(_GRID), np.full_like(_GRID, 12.0)
+    for _ in range(50):
         middle = (low + high) / 2
-        shares = _expit(log_odds(mean, middle) + middle * _NODES)
-        found = float(np.square(shares - mean) @ _WEIGHTS) / (mean * (1 - mean))
-        low, high = (middle, high) if found < alike else (low, middle)
-    return (low + high) / 2
+        shares = _expit(_GRID[:, None] + middle[:, None] * _NODES)
+        means = shares @ _WEIGHTS
+        less = np.square(shares - means[:, None]) @ _WEIGHTS < alike * means * (1 - means)
+        low, high = np.where(less, middle, low), np.where(less, high, middle)
+    return _means(_GRID, low), low
+
+
+@lru_cache(maxsize=64)
+def _odds(alike: float, shared: float) -> tuple[Floats, Floats]:
+    """Means and the middle log odds that give them, with identities so alike and frames' errors so large."""
+    means, spread = _table(alike)
+    middle = np.interp(means, _means(_GRID, np.hypot(spread, shared)), _GRID)
+    return means, middle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,21 +117,37 @@ class World:
             fixed=rng.random(self.tasks) < persists,
         )
 
-    def answered(self, rng: np.random.Generator, mean: float, effects: Effects, *, air: bool = True, draws: int = 1) -> Sample:
+    def liked(self, rng: np.random.Generator, effects: Effects) -> Floats:
+        """Identities' effects on one scheme, standard normal [identity]."""
+        own = (1 - self.related**2) ** 0.5 * rng.standard_normal(self.identities)
+        return np.asarray(self.related * effects.identity + own)
+
+    def answered(
+        self,
+        rng: np.random.Generator,
+        mean: float,
+        effects: Effects,
+        *,
+        liked: Floats | None = None,
+        air: bool = True,
+        draws: int = 1,
+    ) -> Sample:
         """Hits of a scheme whose true share is `mean`, over the air (in frames) or simulated in so many draws.
 
         Args:
             rng: of everything that is this scheme's own.
             mean: its true share.
             effects: shared with other schemes.
+            liked: identities' effects on the scheme; None: drawn.
             air: in frames with an error of their own; else each distinct task once a draw.
             draws: of a simulation.
         """
         shared = self.shared if air else 0.0
-        spread = _spread_of(mean, self.alike)
-        own = self.related * effects.identity + (1 - self.related**2) ** 0.5 * rng.standard_normal(self.identities)
+        means, spreads = _table(self.alike)
+        spread = float(np.interp(mean, means, spreads))
+        own = self.liked(rng, effects) if liked is None else liked
         index = self.index.numpy() if air else np.tile(np.arange(self.tasks), draws)
-        odds = log_odds(mean, float(np.hypot(spread, shared))) + spread * own[self.clusters.numpy()[index]]
+        odds = float(np.interp(mean, *_odds(self.alike, shared))) + spread * own[self.clusters.numpy()[index]]
         if air:
             odds = odds + shared * rng.standard_normal(self.frames)[self.frame.numpy()]
         chance = np.where(effects.fixed[index], effects.task[index], rng.random(len(index)))
