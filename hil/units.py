@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 __all__ = [
-    "amplitude_to_db", "cfo_hz", "db_to_amplitude", "db_to_power", "decibels", "linear_mean_db", "power_to_db", "ppm",
+    "DB_OF_E", "amplitude_to_db", "cfo_hz", "db_to_amplitude", "db_to_power", "decibels", "linear_mean_db", "power_to_db",
+    "ppm",
 ]  # fmt: skip
+
+DB_OF_E = 10 / math.log(10)
+"""A small relative change of a power in dB: 4.34 times the change."""
 
 
 def power_to_db(power: float) -> float:

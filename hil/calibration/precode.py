@@ -10,7 +10,7 @@ from torch import Tensor
 from hil.errors import CalibrationError
 from hil.units import db_to_amplitude
 
-__all__ = ["Precoder", "align"]
+__all__ = ["Precoder", "align", "inversion_energy"]
 
 MAX_INVERSION_DB = 6.0
 
@@ -21,12 +21,16 @@ class Precoder:
 
     Attributes:
         weights: complex64 [tx, active carrier].
-        power: float32 [tx], mean |weight|², the power the inversion takes.
+        power: float32 [tx], mean |weight|²: what is sent relative to no weights, which also makes up for a link that is
+            stronger or weaker than it was calibrated.
+        energy: float32 [tx], mean |w|² · mean |H|² / mean |w H|²: what the inversion costs, the power sent with the weights
+            over the power that would arrive as strong without them. 1 on a flat channel, whatever its gain.
         limited: carriers whose inversion was limited.
     """
 
     weights: Tensor
     power: Tensor
+    energy: Tensor
     limited: int
 
 
@@ -52,4 +56,21 @@ def align(response: Tensor, noise: float, snr: float) -> Precoder:
     limited = response.abs() < floor
     bounded = torch.where(limited, torch.polar(floor.expand_as(power), response.angle()), response)
     weights = common / bounded
-    return Precoder(weights=weights, power=weights.abs().square().mean(-1), limited=int(limited.sum()))
+    return Precoder(
+        weights=weights,
+        power=weights.abs().square().mean(-1),
+        energy=inversion_energy(weights, response),
+        limited=int(limited.sum()),
+    )
+
+
+def inversion_energy(weights: Tensor, response: Tensor | None = None) -> Tensor:
+    """What pre-equalisation costs, mean |w|² · mean |H|² / mean |w H|², float32 [tx].
+
+    Args:
+        weights: complex64 [tx, active carrier].
+        response: complex64 [tx, active carrier]; None: 1/weights, which it is (up to a factor) where nothing was limited.
+    """
+    power = weights.abs().square()
+    channel = 1 / power.clamp_min(1e-30) if response is None else response.abs().square()
+    return power.mean(-1) * channel.mean(-1) / (power * channel).mean(-1)

@@ -54,6 +54,11 @@ class Burst:
         rows = slice(self.offset, self.offset + self.count)
         return np.asarray(self.source.load(self.source.tree["samples"], "samples", rows), np.int16)
 
+    def head(self, count: int) -> NDArray[np.int16]:
+        """The first `count` samples, or as many as there are, int16 [n, 2]; no more is read from the file."""
+        rows = slice(self.offset, self.offset + min(max(count, 0), self.count))
+        return np.asarray(self.source.load(self.source.tree["samples"], "samples", rows), np.int16)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:

@@ -16,24 +16,32 @@ from hil.calibration.precode import Precoder, align
 from hil.captures import CapturePlan, CaptureWriter, plan_capture
 from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
-from hil.phy.frame import FrameConfig, FrameFormat
+from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 from hil.points.fragments import cut
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
+from hil.points.overhead import ALIGNMENT_SOUNDING, alignment_samples
 from hil.points.receive import Collection, Collector, clipped, to_complex
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.session import Bench
 from hil.units import db_to_power, power_to_db
 
-__all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "AirRun", "OnAir", "capture_needs", "longest_burst", "sounding_frames"]
+__all__ = [
+    "ALIGNMENT_TRIES",
+    "EXPIRIES",
+    "PRECODER_KEYS",
+    "AirRun",
+    "OnAir",
+    "capture_needs",
+    "longest_burst",
+    "sounding_frames",
+]
 
 LEAD_SAMPLES = 400
 """The frame starts at most so far into a burst's window (the session draws where); the receiver is not told."""
 TAIL_SAMPLES = 64
-ALIGNMENT_SOUNDING = 64
-"""Sounding symbols a transmitter with which superposed transmitters are aligned."""
 EXPIRIES = 2
 """Deadlines that may pass in a point; the last of them ends it."""
 ALIGNMENT_TRIES = 3
@@ -41,6 +49,8 @@ ALIGNMENT_TRIES = 3
 FADING_FRAMES = 400
 """Sounding frames over which a link that fades is measured: 5 % of its mean power, 0.2 dB."""
 FADING_LOOKS = 16
+PRECODER_KEYS = ("precoder_power_db", "precoder_energy_db", "precoder_limited", "alignment_samples")
+"""What a row says of pre-equalisation; null where there is none."""
 
 
 def sounding_frames(*, fading: bool) -> int:
@@ -56,7 +66,7 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
         window = LEAD_SAMPLES + TAIL_SAMPLES
         samples += point.frames * (form.samples + window)
         if point.superposed:
-            samples += _alignment_samples(form) + window
+            samples += alignment_samples(point, form.transmitters) + window
         frames += point.frames + 1
         uses = len(point.occupied[0])
         symbols += form.transmitters * point.tasks * uses
@@ -78,13 +88,7 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
 def longest_burst(point: PointSpec) -> int:
     """Samples of the longest burst that a point sends."""
     form = point.format()
-    return max(form.samples, _alignment_samples(form) if point.superposed else 0)
-
-
-def _alignment_samples(form: FrameFormat) -> int:
-    """Samples of a frame by which superposed transmitters are aligned."""
-    symbols = form.header_symbols + form.transmitters * ALIGNMENT_SOUNDING
-    return form.sounding_start + symbols * form.numerology.symbol_samples
+    return max(form.samples, alignment_samples(point, form.transmitters) if point.superposed else 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,15 +237,19 @@ class AirRun:
         """Set every transmitter's gain; the gains applied."""
         return [self.bench.set_tx_gain(tx, gain) for tx, gain in enumerate(gains)]
 
-    def precoder(self, spec: PointSpec) -> Precoder:
-        """Sound every transmitter alone and align them (SIGNALS.md, "NOMA with h = 1 over the air")."""
+    def precoder(self, spec: PointSpec) -> tuple[Precoder, int]:
+        """Sound every transmitter alone and align them (SIGNALS.md, "NOMA with h = 1 over the air").
+
+        Returns:
+            the weights, and how many samples were sent for them.
+        """
         sounder = self.sounder(spec.frame, ALIGNMENT_SOUNDING)
         first = sounder.receivers[0]
         noise = db_to_power(self.first_links()[0].noise_dbfs)
         for attempt in range(1, ALIGNMENT_TRIES + 1):
             heard = sounder.sound(spec.first_frame - attempt)[first]
             if heard is not None:
-                return align(heard.response, noise, db_to_power(spec.snr_db_target))
+                return align(heard.response, noise, db_to_power(spec.snr_db_target)), attempt * sounder.form.samples
         raise CalibrationError(
             f"{ALIGNMENT_TRIES} sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger"
         )
@@ -275,11 +283,13 @@ class AirRun:
         """
         applied = self.set_gains(gains)
         aligned = spec.superposed and spec.receptions[0].receiver.aligned
-        precoder = self.precoder(spec) if aligned else None
-        more: dict[str, Any] = {"tx_gain_db": applied, "precoder_power_db": None, "precoder_limited": None}
+        precoder, sounded = self.precoder(spec) if aligned else (None, 0)
+        more: dict[str, Any] = {"tx_gain_db": applied, **dict.fromkeys(PRECODER_KEYS)}
         if precoder is not None:
             more["precoder_power_db"] = [power_to_db(float(value)) for value in precoder.power]
+            more["precoder_energy_db"] = [power_to_db(float(value)) for value in precoder.energy]
             more["precoder_limited"] = precoder.limited
+            more["alignment_samples"] = sounded
         point = self._add_point(spec, sent, labels, precoder, fade, more)
         collectors = {
             one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)

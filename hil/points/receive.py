@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from hil.errors import ShapeError
 from hil.models.contract import Plan, Received
 from hil.phy.receive import FrameReception, Receiver
 from hil.points.fragments import assemble, cut
+from hil.points.link import LinkRecord, LinkSnr
+from hil.points.noise import NoiseLevel, Silence, measure_silence
 from hil.points.spec import PointSpec
 from hil.units import decibels
 
@@ -61,27 +63,46 @@ class Collection:
         symbols: complex64 [task, use] = y/Ḡ; valid: bool [task, use].
         noise_var: float32 [task, use].
         channel: complex64 [tx, task, use], estimated h/Ḡ: the front end's, times the fade that was drawn.
-        snr_db: measured SNR of each link, dB: mean signal power over mean noise power of the point's frames.
-        snr_db_error: its standard error, dB; NaN with fewer than two frames.
-        snr_eff_db: −EVM of the received symbols, dB; NaN if nothing was received.
+        record: what the frames said of the links; snr: what it comes to against the point's own noise, or the run's.
         frames: counts by fate: sent, scored, lost.
         cfo_hz: mean CFO of each link, Hz; null_noise_db: noise on null carriers over noise in the silent symbol, dB.
         sha256: of the received symbols (complex64, little-endian, in order of task and use).
         sent: bool [task], tasks that were sent; all of them unless the run was cut short.
+        block: int64 [task], what its error may share with others': the number of its (first) frame, or of the fade that held
+            several frames.
     """
 
     symbols: Tensor
     valid: Tensor
     noise_var: Tensor
     channel: Tensor
-    snr_db: list[float]
-    snr_db_error: list[float]
-    snr_eff_db: float
+    record: LinkRecord
+    snr: LinkSnr
     frames: dict[str, int]
     cfo_hz: list[float]
     null_noise_db: float
     sha256: str
     sent: Tensor
+    block: Tensor
+
+    @property
+    def snr_db(self) -> list[float]:
+        """Measured SNR of each link, dB: mean signal power over mean noise power."""
+        return self.snr.snr_db
+
+    @property
+    def snr_db_error(self) -> list[float]:
+        """Their standard errors, dB."""
+        return self.snr.snr_db_error
+
+    @property
+    def snr_eff_db(self) -> float:
+        """−EVM of the received symbols, dB; NaN if nothing was received."""
+        return self.snr.eff_db
+
+    def against(self, noise: NoiseLevel | None) -> Collection:
+        """The same with SNRs against another noise. What a scheme is told stays as it is."""
+        return replace(self, snr=self.record.snr(noise))
 
     def received(self, plan: Plan, power: Sequence[float]) -> Received:
         """What a scheme of this plan gets of it."""
@@ -166,7 +187,10 @@ class Collector:
         self._occupied = int(form.occupied.any(0).sum())
         self._expected = 0
         self._delays: list[int] = []
-        self._unheard: list[tuple[NDArray[np.int16], int]] = []
+        self._silences: dict[int, Silence] = {}
+        self._errors: dict[int, float] = {}
+        self._begins: dict[int, int] = {}
+        self._unheard: list[tuple[int, NDArray[np.int16], int]] = []
         self._sent = np.zeros(parts, bool)
 
     def add(self, samples: NDArray[np.int16], number: int, start: int = 0, *, sent_at: int | None = None) -> dict[str, Any]:
@@ -185,11 +209,15 @@ class Collector:
     def _take(self, burst: Burst, frames: Sequence[FrameReception]) -> dict[str, Any]:
         samples, number, start, sent_at = burst
         row = self.miss(number) | clipped(samples, self.reception.full_scale)
+        if len(samples):
+            self._begins[number] = start if sent_at is None else sent_at
         for frame in frames:
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
                 heard = _Heard.of(frame)
                 eff = self._place(frame, heard, number)
+                self._begins[number] = start + frame.start
+                self._silences[number] = self._silence(samples, frame.start, start)
                 row |= {
                     "status": "scored",
                     "noise": heard.noise,
@@ -202,7 +230,7 @@ class Collector:
                     self._delays.append(start + frame.start - sent_at)
                 return row
         if sent_at is not None and self.spec.fading == "air":
-            self._unheard.append((samples, sent_at - start))
+            self._unheard.append((number, samples, sent_at - start))
         return row
 
     def miss(self, number: int, status: str = "lost") -> dict[str, Any]:
@@ -234,7 +262,14 @@ class Collector:
         self._noise_var[rows] = frame.noise_var.numpy()[:count]
         self._received[rows] = True
         self._frames[number] = heard
-        return decibels(1 / max(self._error(rows), 1e-30))
+        self._errors[number] = self._error(rows)
+        return decibels(1 / max(self._errors[number], 1e-30))
+
+    def _silence(self, samples: NDArray[np.int16], begins: int, at: int) -> Silence:
+        """Noise of a window up to the end of its frame's silent symbol."""
+        numerology = self.form.numerology
+        heard = to_complex(samples[: begins + numerology.symbol_samples], self.reception.full_scale)
+        return measure_silence(heard, begins, numerology, at=at, mixer=self.reception.receiver.mixer)
 
     def _error(self, rows: slice | NDArray[np.bool_]) -> float:
         """Error power of the received symbols of some parts at unit reference power.
@@ -248,32 +283,45 @@ class Collector:
         count = len(left) * self._occupied
         return float(np.square(left, out=left).sum()) / count if count else math.nan
 
-    def _snr(self, frames: list[_Heard]) -> tuple[list[float], list[float]]:
-        """SNR of each link in dB and its standard error, pooled over frames: receive gain is fixed over a point.
+    def _record(self, frames: list[_Heard]) -> LinkRecord:
+        """What frames said of the links; receive gain is fixed over a point.
 
         Where links fade, frames that were sent and lost count as well, by their known timing: those that were received had
         the better fades.
         """
-        looks = self.form.numerology.active * len(frames)
-        noise = max(sum(frame.noise for frame in frames) / len(frames), 1e-30)
-        signal = torch.stack([frame.signal for frame in [*frames, *self._lost_frames()]])
-        snr = signal.mean(0) / noise * ((looks - 1) / looks)
-        if len(signal) < 2:
-            return [decibels(value) for value in snr.tolist()], [math.nan] * len(snr)
-        wander = signal.var(0) / len(signal) / signal.mean(0).square().clamp_min(1e-30)
-        error = 10 / math.log(10) * (wander + 1 / looks).sqrt()
-        return [decibels(value) for value in snr.tolist()], error.tolist()
+        lost = self._lost_frames() if frames else {}
+        known = [*frames, *lost.values()]
+        transmitters = self.form.transmitters
+        signal = torch.stack([frame.signal for frame in known]).double().numpy() if known else np.zeros((0, transmitters))
+        return LinkRecord(
+            signal=signal,
+            error=np.array(list(self._errors.values())),
+            blocks=np.array([self._block(number) for number in [*self._frames, *lost]], np.int64),
+            whole_error=self._error(self._received),
+            silences=tuple(self._silences.values()),
+            active=self.form.numerology.active,
+            sounding=self.spec.frame.sounding_symbols,
+            uses=int(self._received.sum()) * self._occupied,
+            fading=self.spec.fading == "air",
+        )
 
-    def _lost_frames(self) -> list[_Heard]:
+    def _block(self, number: int) -> int:
+        """What a frame shares its fade with: the block of the links' fading that it lay in, else itself."""
+        length = self.spec.fade_samples
+        if length is None or number not in self._begins:
+            return number if length is None else -1 - number
+        return self._begins[number] // length
+
+    def _lost_frames(self) -> dict[int, _Heard]:
         """What the receiver makes of lost frames where it is told when they were sent; none where that is not known."""
         if not self._delays or self.reception.receiver.max_cfo_hz:
-            return []
+            return {}
         delay = int(np.median(self._delays))
-        found = [
-            self._receiver.at(samples, begins + delay, full_scale=self.reception.full_scale)
-            for samples, begins in self._unheard
-        ]
-        return [_Heard.of(frame) for frame in found if frame is not None]
+        found = {
+            number: self._receiver.at(samples, begins + delay, full_scale=self.reception.full_scale)
+            for number, samples, begins in self._unheard
+        }
+        return {number: _Heard.of(frame) for number, frame in found.items() if frame is not None}
 
     def _pooled_noise_var(self) -> NDArray[np.float32]:
         """Noise variances with each frame's noise power, of a few looks, replaced by the point's; where no leakage is in it."""
@@ -287,28 +335,32 @@ class Collector:
         return pooled
 
     def finish(self) -> Collection:
-        """The point as received so far."""
+        """The point as received so far, its SNRs against its own noise."""
         frames = list(self._frames.values())
-        nothing = [math.nan] * self.form.transmitters
-        snr, spread = self._snr(frames) if frames else (nothing, nothing)
-        cfo = torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else nothing
+        cfo = torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else None
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
-        error = self._error(self._received)
+        record = self._record(frames)
         symbols = self._whole(self._symbols)
         return Collection(
             symbols=symbols,
             valid=self._whole(self._received[:, None] & self.form.occupied.any(0).numpy()),
             noise_var=self._whole(self._pooled_noise_var()),
             channel=self._whole(self._channel),
-            snr_db=snr,
-            snr_db_error=spread,
-            snr_eff_db=decibels(1 / error) if error > 0 else math.nan,
+            record=record,
+            snr=record.snr(),
             frames={"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames), "gated": 0},
-            cfo_hz=cfo,
+            cfo_hz=cfo or [math.nan] * self.form.transmitters,
             null_noise_db=decibels(null) if frames else math.nan,
             sha256=hashlib.sha256(symbols.contiguous().numpy().tobytes()).hexdigest(),
             sent=torch.from_numpy(self._sent.reshape(-1, self.spec.fragments).all(1)),
+            block=self._blocks(),
         )
+
+    def _blocks(self) -> Tensor:
+        """Of each task, what its first frame shares its fade with, int64 [task]."""
+        first, per_frame = self.spec.first_frame, self.spec.frame.tasks_per_frame
+        numbers = [first + part // per_frame for part in range(0, len(self._sent), self.spec.fragments)]
+        return torch.tensor([self._block(number) for number in numbers])
 
     def _whole(self, values: NDArray[Any]) -> Tensor:
         return assemble(torch.from_numpy(values), self._places, self._uses)

@@ -59,6 +59,7 @@ class PointSpec(Config):
         receptions: who receives.
         rx_csi: what the scheme's plan asks the receiver for.
         tx_snr_db: SNR of each link that the encoder was told (dB); None if its plan does not ask.
+        fade_samples: how long a fade of the links lasts, device samples, so that frames may share one; None: not known.
     """
 
     scheme: str
@@ -75,6 +76,7 @@ class PointSpec(Config):
     receptions: tuple[Reception, ...] = Field(min_length=1)
     rx_csi: Literal["none", "snr", "channel"] = "none"
     tx_snr_db: tuple[float, ...] | None = None
+    fade_samples: int | None = Field(None, ge=1)
 
     @property
     def name(self) -> str:

@@ -50,6 +50,7 @@ def _panel(key: Judged, rows: list[Row], document: ResultsDocument, keys: Sequen
     clear = sum(other[0] == goal and other[2] == receiver for other in keys) == 1
     agreement = [item for item in document.agreement if clear and (item.goal, item.receiver) == (goal, receiver)]
     comparisons = [item for item in document.comparisons if clear and (item.goal, item.receiver) == (goal, receiver)]
+    means = [item for item in document.means if clear and (item.goal, item.receiver) == (goal, receiver)]
     alike = [row for row in document.points if (row.goal, row.goal_version) == (goal, version)]
     noiseless = [row for row in alike if row.source == "noiseless" and row.receiver in (None, receiver)]
     published = [row for row in document.points if row.source == "published" and row.goal == goal]
@@ -69,6 +70,7 @@ def _panel(key: Judged, rows: list[Row], document: ResultsDocument, keys: Sequen
         noiseless=tuple(row for row in noiseless if metric.value(row) is not None),
         agreement=tuple(agreement),
         comparisons=tuple(comparisons),
+        means=tuple(means),
     )
 
 

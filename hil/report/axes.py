@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hil.report.measure import Measure, snr_list, target_text
+from hil.report.measure import Measure, half_width, snr_list, target_text
 from hil.report.panel import Panel, place_db
 from hil.report.theme import GRID, MUTED, PAPER, Look
 from hil.report.view import View
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DASHED", "DOTTED", "Places", "constant_lines", "errors", "legend", "marks", "new_axes", "value_axis"]
+__all__ = [
+    "DASHED", "DOTTED", "Places", "constant_lines", "errors", "legend", "marks", "new_axes", "snr_errors", "value_axis",
+]  # fmt: skip
 
 SNR_LABEL = "SNR of a unit-power transmitter (dB)"
 DASHED, DOTTED = (0, (5, 3)), (0, (1, 2))
@@ -104,6 +106,15 @@ def errors(measure: Measure, rows: Sequence[Row]) -> list[list[float]] | None:
             low.append(max(0.0, measure.on_axis(found.value - ends[0])))
             high.append(max(0.0, measure.on_axis(ends[1] - found.value)))
     return [low, high] if any(math.isfinite(value) for value in low) else None
+
+
+def snr_errors(rows: Sequence[Row]) -> list[list[float]] | None:
+    """Lengths of the intervals of the measured SNRs to the left and right, for matplotlib; None if no row has one."""
+    found = [half_width(row.snr_mean_db_ci) for row in rows]
+    if not any(found):
+        return None
+    widths = [math.nan if half is None else half for half in found]
+    return [widths, widths]
 
 
 def marks(look: Look, *, hollow: bool = False) -> dict[str, Any]:

@@ -19,23 +19,28 @@ class Held:
 
     Attributes:
         snrs: that the claim is about and that were compared.
-        agree: of them, those where the means agree with it.
-        supported, contradicted: of them, those where the paired 95 % interval lies wholly on the claim's side, or on the
-            other; None where there is no interval.
+        supported, contradicted: of them, those where the interval of the difference lies wholly on the claim's side, or on the
+            other, whether it says > or ≥; None where there is no interval.
+        kind: what intervals these are.
     """
 
     snrs: int
-    agree: int
     supported: int | None
     contradicted: int | None
+    kind: str = ""
+
+    @property
+    def undetermined(self) -> int:
+        """SNRs at which nothing is supported or contradicted."""
+        return self.snrs - (self.supported or 0) - (self.contradicted or 0)
 
     @property
     def text(self) -> str:
         """In words."""
-        text = f"the means agree at {self.agree} of {self.snrs} SNRs"
         if self.supported is None:
-            return text
-        return f"{text}, paired 95 % intervals support it at {self.supported} and contradict it at {self.contradicted}"
+            return f"undetermined at all {self.snrs} SNRs (no intervals)"
+        counts = f"{self.undetermined} undetermined, {self.contradicted} contradicted"
+        return f"supported at {self.supported} of {self.snrs} SNRs by {self.kind}, {counts}"
 
 
 def claims(panel: Panel) -> Iterator[Claim]:
@@ -58,12 +63,11 @@ def held_against(claim: Claim, order: Order) -> Held | None:
     ]
     if not targets:
         return None
-    gains = [order.gain(target, claim.first, claim.second) for target in targets]
     said = [order.says(target, claim.first, claim.second) for target in targets]
     compared = said.count(None) < len(said)
     return Held(
         snrs=len(targets),
-        agree=sum(gain > 0 or (gain == 0 and claim.relation == "≥") for gain in gains),
         supported=said.count(1) if compared else None,
         contradicted=said.count(-1) if compared else None,
+        kind=order.kind,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hil.report.axes import DASHED, Places, constant_lines, errors, legend, marks, new_axes, value_axis
+from hil.report.axes import DASHED, Places, constant_lines, errors, legend, marks, new_axes, snr_errors, value_axis
 from hil.report.measure import Measure
 from hil.report.panel import CROWD, Panel, Point, place_db
 from hil.report.svg import new_figure
@@ -44,12 +44,12 @@ def _line(axes: Axes, measure: Measure, placed: Placed, **style: Any) -> None:
     axes.plot([x for x, _ in placed], [measure.on_axis(measure.value(row) or 0.0) for _, row in placed], **style)
 
 
-def _bars(axes: Axes, measure: Measure, placed: Placed, look: Look, **style: Any) -> None:
-    """Markers with intervals."""
+def _bars(axes: Axes, places: Places, measure: Measure, placed: Placed, look: Look, **style: Any) -> None:
+    """Markers with intervals, of the SNR too where it was measured."""
     rows = [row for _, row in placed]
     axes.errorbar(
         [x for x, _ in placed], [measure.on_axis(measure.value(row) or 0.0) for row in rows], yerr=errors(measure, rows),
-        elinewidth=1.1, capsize=2.5, **marks(look), **style,
+        xerr=None if places.columns else snr_errors(rows), elinewidth=1.1, capsize=2.5, **marks(look), **style,
     )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def curves(
         rows += [row for _, row in placed]
         if placed:
             label = None if places.columns else view.label(name)
-            _bars(axes, metric, placed, style[name], linewidth=1.8, linestyle=style[name].dashes, label=label)
+            _bars(axes, places, metric, placed, style[name], linewidth=1.8, linestyle=style[name].dashes, label=label)
     for name, published in panel.curves().items():
         found = [(places.x(name, place_db(row)), row) for row in published if metric.value(row) is not None]
         rows += [row for _, row in found]
@@ -139,7 +139,7 @@ def against_simulation(view: View, panel: Panel, schemes: Sequence[str], *, widt
         air = _placed(places, metric, panel.of(name), "air")
         rows += [row for _, row in air]
         if air:
-            _bars(axes, metric, air, style[name], linestyle="none", label=label, zorder=5)
+            _bars(axes, places, metric, air, style[name], linestyle="none", label=label, zorder=5)
             label = None
     levels = {name: value for name in schemes if (value := panel.without_noise(name)) is not None}
     # All plots of a panel's headline share one range, so that they can be compared.
@@ -174,7 +174,7 @@ def energy(view: View, panel: Panel, rule: str, *, named: bool = True, width: fl
             line = marks(style[name], hollow=True) if places.columns or not air else {"color": style[name].colour}
             _line(axes, metric, simulated, linewidth=1.6, linestyle=style[name].dashes, label=None if air else label, **line)
         if air:
-            _bars(axes, metric, air, style[name], linestyle="none", label=label)
+            _bars(axes, places, metric, air, style[name], linestyle="none", label=label)
     everything = [row for point in panel.points for row in (point.air, point.effective, point.link) if row]
     value_axis(axes, metric, everything)
     places.axis(axes)

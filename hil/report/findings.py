@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hil.models.card import Claim
 from hil.report.claims import claims, held_against
-from hil.report.measure import number, sentence, snr_list
+from hil.report.measure import known_ends, number, sentence, snr_list
 from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
 from hil.report.view import View
-from hil.results.document import Agreement, ResultsDocument, Row
+from hil.results.agreement import SIMULATION
+from hil.results.document import Agreement, Noise, ResultsDocument, Row
+from hil.units import DB_OF_E
 
-__all__ = ["BASES", "LOSS_LIMIT_DB", "claim_lines", "claim_text", "notices", "panel_lines", "run_lines", "summary_lines"]
+__all__ = [
+    "BASES", "LOSS_LIMIT_DB", "MEAN_SHARE", "claim_lines", "claim_text", "noise_line", "notices", "panel_lines", "run_lines",
+    "summary_lines",
+]  # fmt: skip
+
+Interval = tuple[float | None, float | None]
 
 HIGH_SNR_DB = 12.0
+LEAST_LOOKS = 10_000
+"""What a point's noise should rest on (SIGNALS.md, "Noise"): 0.09 dB with 95 %."""
 LOSS_LIMIT_DB = 0.7
 MEAN_SHARE = 1 / 3
 """Of an entry's bound: what the mean over a scheme's SNRs is held against."""
@@ -70,18 +80,30 @@ def _ended(view: View, item: Mapping[str, Any]) -> str:
 
 
 def run_lines(view: View) -> list[str]:
-    """What is true of the run as a whole: its frames."""
-    return [
+    """What is true of the run as a whole: its frames, its noise."""
+    frames = [
         f"Frames{f' at {receiver}' if receiver is not None else ''}: "
         + ", ".join(f"{count:,} {name}" for name, count in frames.items())
         + "."
         for receiver, frames in view.frames().items()
     ]
+    return frames + [noise_line(item) for item in view.document.noise if item.looks]
+
+
+def noise_line(item: Noise) -> str:
+    """What the noise of the SNRs rests on."""
+    probability = f"p = {item.drift_p:.2g}" if item.drift_p is not None else "not tested"
+    error = f"±{1.96 * DB_OF_E / item.looks**0.5:.3f} dB"
+    if item.pool == "point":
+        trend = f"{number(item.trend_db, 2, sign=True)} dB over the run"
+        return f"Noise at {item.receiver} drifts ({probability}, {trend}): each point's SNR stands against its own noise."
+    few = f", fewer than the {LEAST_LOOKS:,} that a point should have" if item.looks < LEAST_LOOKS else ""
+    return f"Noise at {item.receiver}: pooled over the run, {item.looks:,} looks ({error}{few}); no drift ({probability})."
 
 
 def panel_lines(view: View, panel: Panel) -> list[str]:
     """What one goal at one receiver says."""
-    makers: list[Callable[[View, Panel], list[str]]] = [_references, _high_snr, _means, _bounds, _loss, _orders]
+    makers: list[Callable[[View, Panel], list[str]]] = [_references, _high_snr, _gaps, _bounds, _loss, _orders, _means]
     return [line for make in makers for line in make(view, panel)]
 
 
@@ -157,11 +179,12 @@ def _high_snr(view: View, panel: Panel) -> list[str]:
 def _noiseless_interval(panel: Panel, point: Point) -> str:
     for item in panel.comparisons:
         if (item.first, item.second, item.snr_db_target) == (point.scheme, "noiseless", point.target):
-            return f" {panel.metric.span(item.ci)}"
+            return f" {panel.metric.span(item.simultaneous_ci or item.ci)}".rstrip()
     return ""
 
 
-def _means(view: View, panel: Panel) -> list[str]:
+def _gaps(view: View, panel: Panel) -> list[str]:
+    """Air − simulation of each scheme, mean over its SNRs."""
     groups: dict[str, list[Agreement]] = {}
     for item in panel.agreement:
         groups.setdefault(item.scheme, []).append(item)
@@ -170,31 +193,39 @@ def _means(view: View, panel: Panel) -> list[str]:
     metric = panel.metric
     order = [name for name in dict.fromkeys([*panel.schemes, *groups]) if name in groups]
     means = {name: sum(item.difference for item in groups[name]) / len(groups[name]) for name in order}
+    ends = {item.first: item.simultaneous_ci for item in panel.means if item.second == SIMULATION}
     limit = MEAN_SHARE * panel.agreement[0].bound
     ranked = sorted(means, key=lambda name: -abs(means[name])) if panel.crowded else list(means)
-    texts = [f"{view.label(name)} {metric.difference(means[name])}" for name in ranked]
-    inside = max(abs(mean) for mean in means.values()) <= limit
+    texts = [f"{view.label(name)} {metric.difference(means[name])} {metric.span(ends.get(name))}".rstrip() for name in ranked]
     unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
     return [
         f"Air − simulation {BASES.get(panel.agreement[0].snr_basis, '')}, mean over the SNRs{unit}: {_few(texts)}; "
-        f"{'all' if inside else 'not all'} within {metric.within(limit)}."
+        f"{_within(means, ends, limit, metric.within(limit))}."
     ]
+
+
+def _within(means: Mapping[str, float], ends: Mapping[str, Interval | None], limit: float, words: str) -> str:
+    """How many means lie within a limit by their intervals; without intervals, how many do as they are."""
+    known = [found for name in means if (found := known_ends(ends.get(name))) is not None]
+    if len(known) < len(means):
+        inside = max(abs(mean) for mean in means.values()) <= limit
+        return f"{'all' if inside else 'not all'} within {words} (no intervals)"
+    within = sum(-limit <= low and high <= limit for low, high in known)
+    beyond = sum(low > limit or high < -limit for low, high in known)
+    return f"{within} within {words} by their intervals, {len(known) - within - beyond} undetermined, {beyond} beyond"
 
 
 def _bounds(view: View, panel: Panel) -> list[str]:
     """How many points lie inside the bound, beyond it, or are undetermined."""
     if not panel.agreement:
         return []
-    beyond = [item for item in panel.agreement if item.outside_bound]
-    inside = [
-        item for item in panel.agreement if -item.bound <= item.simultaneous_ci[0] <= item.simultaneous_ci[1] <= item.bound
-    ]
-    total = len(panel.agreement)
+    counts = Counter(item.verdict for item in panel.agreement)
+    beyond = [item for item in panel.agreement if item.verdict == "beyond"]
     where = _few([f"{view.label(item.scheme)} at {snr_list([item.snr_db_target])}" for item in beyond])
     return [
-        f"Air − simulation against {panel.metric.within(panel.agreement[0].bound)}, over all {total} points: "
-        f"{len(inside)} inside by their simultaneous 95 % interval, {total - len(inside) - len(beyond)} undetermined, "
-        f"{len(beyond)} beyond (Holm, 5 %)" + (f": {where}." if where else ".")
+        f"Air − simulation against {panel.metric.within(panel.agreement[0].bound)}, by simultaneous 95 % intervals: "
+        f"{counts['inside']} of {len(panel.agreement)} points inside, {counts['undetermined']} undetermined, "
+        f"{counts['beyond']} beyond" + (f": {where}." if where else ".")
     ]
 
 
@@ -205,11 +236,35 @@ def _loss(view: View, panel: Panel) -> list[str]:
     if not measured:
         return []
     loss, worst = max(measured, key=lambda item: item[0])
+    low, high = known_ends(worst.air.receiver_loss_db_ci if worst.air else None) or (loss, loss)
+    ends = f" [{number(low, 2)}, {number(high, 2)}]" if low < high else ""
+    said = "within" if high <= LOSS_LIMIT_DB else "above" if low > LOSS_LIMIT_DB else "undetermined against"
     return [
-        f"Largest receiver loss: {number(loss, 2)} dB ({view.label(worst.scheme)} at {snr_list([worst.target])}), "
-        f"{'within' if loss <= LOSS_LIMIT_DB else 'above'} the {LOSS_LIMIT_DB:g} dB allowed."
+        f"Largest receiver loss: {number(loss, 2)}{ends} dB ({view.label(worst.scheme)} at {snr_list([worst.target])}), "
+        f"{said} the {LOSS_LIMIT_DB:g} dB allowed."
     ]
 
 
 def _orders(view: View, panel: Panel) -> list[str]:
     return [f"Order under {order.sentence(view)}" for order in orders(panel)]
+
+
+def _means(view: View, panel: Panel) -> list[str]:
+    """Schemes and their differences, mean over the SNRs."""
+    lines = []
+    metric = panel.metric
+    for order in orders(panel):
+        own = [item for item in order.means if item.second is None]
+        pairs = [item for item in order.means if item.second is not None]
+        if not own:
+            continue
+        low, high = min(item.snr_db[0] for item in own), max(item.snr_db[1] for item in own)
+        alone = [f"{view.label(item.first)} {metric.text(item.value)} {metric.interval(item.ci)}".rstrip() for item in own]
+        apart = [
+            f"{view.label(item.first)} − {view.label(item.second or '')} {metric.difference(item.value)} "
+            + metric.span(item.simultaneous_ci)
+            for item in pairs
+        ]
+        text = f"Mean over {number(low)}…{number(high)} dB, {order.title}: {_few(alone)}"
+        lines.append(text + (f"; differences, {order.kind}: {_few(apart)}." if apart else "."))
+    return lines

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hil.report import figures, gaps
-from hil.report.claims import claims, held_against
-from hil.report.findings import MEAN_SHARE, claim_text, panel_lines
-from hil.report.measure import Measure, number, sentence, snr_list, target_text
-from hil.report.orders import orders
-from hil.report.page import Html, cell, element, fold, join, marked, paragraph, plot, plots, table, text, with_interval
+from hil.report.compared import compared
+from hil.report.drawing import Drawing
+from hil.report.findings import MEAN_SHARE, panel_lines
+from hil.report.measure import Measure, half_width, known_ends, number, sentence, snr_list, target_text
+from hil.report.page import Html, cell, element, fold, join, marked, paragraph, plots, table, text, with_interval
 from hil.report.panel import FURTHER, Panel, Point, place_db
-from hil.report.svg import inline_svg
 from hil.report.theme import looks
 from hil.report.view import View
 from hil.results.document import Row
@@ -31,31 +30,20 @@ def judged(view: View, panel: Panel, name: str) -> list[Part]:
         panel: of the view.
         name: unique in the page.
     """
-    draw = _Drawing(view, panel, name)
+    draw = Drawing(view, panel, name)
     parts: list[Part] = [
         ("", "", _hero(draw)),
         ("points", "Every point", _points(view, panel)),
         ("simulation", "Over the air beside simulation", _simulation(draw)),
         ("further", "Further metrics", _further(draw)),
-        ("energy", "Schemes under equal energy", _energy(draw)),
+        ("energy", "Schemes against each other", compared(draw)),
         ("references", "References", _references(view, panel)),
         ("published", "Published, not measured here", _published(panel)),
     ]
     return [part for part in parts if part[2]]
 
 
-class _Drawing:
-    """A panel and the names of its plots."""
-
-    def __init__(self, view: View, panel: Panel, name: str) -> None:
-        self.view, self.panel, self._name = view, panel, name
-
-    def plot(self, drawn: Any, name: str, label: str, caption: str = "") -> Html:
-        """A figure of the page; `name` is unique among the panel's."""
-        return plot(inline_svg(drawn, f"{self._name}-{name}", label), caption)
-
-
-def _hero(draw: _Drawing) -> list[Html]:
+def _hero(draw: Drawing) -> list[Html]:
     view, panel = draw.view, draw.panel
     if not panel.points and not panel.published:
         return [paragraph("No point was finished.", "warning")]
@@ -116,9 +104,11 @@ def _columns(view: View, panel: Panel) -> list[Column]:
         ("scheme", scheme),
         ("target dB", lambda point: cell(target_text(point.target))),
         ("uses a task", lambda point: cell(_uses(point)) if view.uses() is None else cell("–")),
+        ("with overhead", lambda point: cell(number(point.best.uses_with_overhead if point.best else None))),
         ("link SNRs dB", lambda point: cell(" / ".join(number(snr, 2) for snr in _snrs(point)))),
+        ("± 95 %", lambda point: cell(number(half_width(point.air.snr_mean_db_ci if point.air else None), 2))),
         ("eff. SNR dB", lambda point: cell(number(point.air.snr_eff_db if point.air else None, 2))),
-        ("loss dB", lambda point: cell(number(point.air.receiver_loss_db if point.air else None, 2))),
+        ("loss dB", _loss),
         (f"{metric.heading} over the air [95 %]", air(metric)),
         ("without lost tasks", lambda point: _scored(metric, point.air)),
         ("tasks", lambda point: cell(f"{point.best.tasks:,}" if point.best else "–")),
@@ -130,6 +120,14 @@ def _columns(view: View, panel: Panel) -> list[Column]:
         ("frames sent", lambda point: _frames(point, "sent")),
         ("lost", lambda point: _frames(point, "lost", bad=True)),
     ]
+
+
+def _loss(point: Point) -> Html:
+    """Receiver loss with its interval."""
+    row = point.air
+    ends = known_ends(row.receiver_loss_db_ci) if row else None
+    interval = f"[{number(ends[0], 2)}, {number(ends[1], 2)}]" if ends else ""
+    return with_interval(number(row.receiver_loss_db if row else None, 2), interval, strong=False)
 
 
 def _snrs(point: Point) -> list[float | None]:
@@ -159,7 +157,8 @@ def _difference(measure: Measure, point: Point) -> Html:
     if item is None:
         return cell("–")
     ends = measure.span(item.simultaneous_ci)
-    return with_interval(measure.difference(item.difference), ends, "bad" if item.outside_bound else "")
+    shown = measure.difference(item.difference) + (" ?" if item.verdict == "undetermined" else "")
+    return with_interval(shown, ends, "bad" if item.verdict == "beyond" else "")
 
 
 def _frames(point: Point, name: str, *, bad: bool = False) -> Html:
@@ -174,16 +173,18 @@ def _note(panel: Panel) -> str:
     parts = []
     if panel.measured:
         parts.append(
-            "SNR is measured on each link (linear mean over its frames); effective SNR is −EVM of the received symbols; the "
-            "loss is their difference. A task whose frame was lost counts as the worst."
+            "SNR is measured on each link: mean signal power over the noise of everything silent, pooled as the line on noise "
+            "says; ± is half the 95 % interval of the links' mean. Effective SNR is −EVM of the received symbols; the loss is "
+            "their difference. With overhead: silent symbol, preamble, sounding, header, pilots and alignment counted. A task "
+            "whose frame was lost counts as the worst."
         )
     if draws:
         parts.append(f"Simulations average {' or '.join(map(str, draws))} noise draws of the same tasks.")
     if panel.agreement:
         bound = panel.metric.within(panel.agreement[0].bound)
         parts.append(
-            "Differences are paired by task; their intervals cover all points at once (Bonferroni); whether a point lies "
-            f"beyond {bound} is decided by Holm's step-down."
+            "Differences are paired by task; their intervals cover all points at once (max t). A point lies inside "
+            f"{bound} if its interval does, beyond if it lies wholly outside (red), and is undetermined (?) else."
         )
     names = [measure.name for measure in (panel.metric, *panel.further[:FURTHER])]
     return " ".join([*parts, f"In results.json: {', '.join(names)}."])
@@ -199,7 +200,7 @@ def _everything(view: View, panel: Panel, points: Sequence[Point]) -> Html:
     return table(head, rows)
 
 
-def _simulation(draw: _Drawing) -> list[Html]:
+def _simulation(draw: Drawing) -> list[Html]:
     view, panel = draw.view, draw.panel
     if not panel.measured:
         return []
@@ -232,12 +233,12 @@ def _simulation(draw: _Drawing) -> list[Html]:
         )
         pair.append(draw.plot(gaps.agreement(view, panel), "agr", "Air minus simulation against SNR", caption))
     if any(point.air and point.air.receiver_loss_db is not None for point in panel.points):
-        caption = "What channel estimation, equalisation and distortion cost. Below zero: the noise of the two SNR estimates."
+        caption = "What channel estimation, equalisation and distortion cost, with 95 % intervals of the loss and of the SNR."
         pair.append(draw.plot(gaps.receiver_loss(view, panel), "loss", "Receiver loss in dB against SNR", caption))
     return parts + ([plots(pair, "two")] if pair else [])
 
 
-def _further(draw: _Drawing) -> list[Html]:
+def _further(draw: Drawing) -> list[Html]:
     view, panel = draw.view, draw.panel
     shown = [measure for measure in panel.further[:FURTHER] if any(measure.found(point.best) for point in panel.points)]
     if not shown:
@@ -251,59 +252,6 @@ def _further(draw: _Drawing) -> list[Html]:
         for index, measure in enumerate(shown)
     ]
     return [plots(drawn, "three")]
-
-
-def _energy(draw: _Drawing) -> list[Html]:
-    view, panel = draw.view, draw.panel
-    found = orders(panel)
-    if len(panel.schemes) < 2 or not found:
-        return []
-    drawn = [
-        draw.plot(
-            figures.energy(view, panel, rule, named=not panel.crowded),
-            f"en{index}",
-            f"{panel.metric.title} against SNR under {rule} energy",
-        )
-        for index, rule in enumerate(panel.energies)
-    ]
-    parts = [
-        paragraph(
-            "Markers: over the air. Lines: simulated at the effective SNR. Under per_use energy superposed transmitters "
-            "together spend more on a task than those that take turns (two of them twice as much, 3 dB); under per_task "
-            "energy all spend the same.",
-            "note",
-        ),
-        plots(drawn, "two"),
-    ]
-    parts += _claims(panel)
-    targets = sorted({target for order in found for target in order.values})
-    rows = [
-        [
-            cell(target_text(target), kind="text"),
-            *(cell(order.ranking(target, view) if target in order.values else "–", kind="text") for order in found),
-        ]
-        for target in targets
-    ]
-    head = ["SNR target dB", *(f"best first: {order.title}" for order in found)]
-    return [*parts, table(head, rows, left=len(head))]
-
-
-def _claims(panel: Panel) -> list[Html]:
-    """What papers say of these schemes, beside what was found."""
-    rows = []
-    for claim in claims(panel):
-        said = claim_text(claim)
-        for order in orders(panel):
-            held = held_against(claim, order)
-            if held is not None:
-                counts = (held.snrs, held.agree, held.supported, held.contradicted)
-                texts = [cell(said, kind="text wrap"), cell(order.title, kind="text wrap")]
-                rows.append([*texts, *(cell(_plain(count)) for count in counts)])
-                said = ""  # once for all its orders
-    if not rows:
-        return []
-    head = ["claim", "held against", "SNRs", "means agree", "paired 95 % interval supports", "contradicts"]
-    return [table(head, rows, left=2)]
 
 
 def _references(view: View, panel: Panel) -> list[Html]:

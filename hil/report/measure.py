@@ -11,7 +11,7 @@ from hil.goals.card import Unit
 from hil.results.document import MetricValue, Row
 from hil.units import db_to_power, power_to_db
 
-__all__ = ["Measure", "mean_snr_db", "number", "sentence", "snr_list", "target_text"]
+__all__ = ["Measure", "half_width", "known_ends", "mean_snr_db", "number", "sentence", "snr_list", "target_text"]
 
 _SCALES = {"share": (100.0, "%", "points", 1, 2), "dB": (1.0, "dB", "dB", 2, 2), "1": (1.0, "", "", 3, 3)}
 """Unit -> factor, unit as shown, unit of a difference, digits of a value, digits of a difference."""
@@ -38,6 +38,19 @@ def snr_list(values: Sequence[float]) -> str:
 def sentence(text: str) -> str:
     """The text with a capital at its start, but for ``mAP`` and its like."""
     return text[0].upper() + text[1:] if text[:2].islower() else text
+
+
+def known_ends(ends: Sequence[float | None] | None) -> tuple[float, float] | None:
+    """Both ends of an interval; None where one is not known."""
+    if not ends or ends[0] is None or ends[1] is None:
+        return None
+    return ends[0], ends[1]
+
+
+def half_width(ends: Sequence[float | None] | None) -> float | None:
+    """Half an interval's width; None where there is none."""
+    found = known_ends(ends)
+    return None if found is None else (found[1] - found[0]) / 2
 
 
 def mean_snr_db(values: Iterable[float | None] | None) -> float | None:
@@ -109,8 +122,10 @@ class Measure:
         """A difference of two values, signed, in `difference_unit`."""
         return "–" if value is None else number(self.on_axis(value), _SCALES[self.unit][4], sign=True)
 
-    def span(self, ends: Sequence[float]) -> str:
-        """An interval of a difference."""
+    def span(self, ends: Sequence[float | None] | None) -> str:
+        """An interval of a difference; nothing where there is none."""
+        if not ends or None in ends:
+            return ""
         return f"[{self.difference(ends[0])}, {self.difference(ends[1])}]"
 
     def within(self, bound: float) -> str:

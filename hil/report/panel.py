@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.report.measure import Measure, mean_snr_db
-from hil.results.document import Agreement, Comparison, Row
+from hil.results.document import Agreement, Comparison, MeanOverSnrs, Row
 from hil.units import power_to_db
 
 __all__ = ["CROWD", "FURTHER", "Panel", "Point", "place_db"]
@@ -85,7 +85,7 @@ class Panel:
         energy: the rule of energy that the run was made under.
         points: in the order of the results; published: rows of others, to stand beside.
         noiseless: rows without a channel, of the schemes and of what stands beside them.
-        agreement, comparisons: entries of this panel.
+        agreement, comparisons, means: entries of this panel.
     """
 
     goal: str
@@ -100,6 +100,7 @@ class Panel:
     noiseless: tuple[Row, ...]
     agreement: tuple[Agreement, ...]
     comparisons: tuple[Comparison, ...]
+    means: tuple[MeanOverSnrs, ...] = ()
 
     @property
     def schemes(self) -> list[str]:

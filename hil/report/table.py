@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hil.report.findings import summary_lines
-from hil.report.measure import Measure, number, sentence, target_text
+from hil.report.measure import Measure, half_width, number, sentence, target_text
 from hil.report.panel import Panel, Point
 from hil.report.view import View
 from hil.results.document import ResultsDocument, Row
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["results_table", "summary_lines"]
 
+_MARKS = {"inside": "", "undetermined": " ?", "beyond": " !"}
+"""Behind a difference of air and simulation: where its simultaneous interval lies."""
 Column = tuple[str, Callable[[Point], str]]
 """Title, and what a point has in it."""
 
@@ -74,9 +76,11 @@ def _columns(view: View, panel: Panel, *, same_tasks: bool) -> list[Column]:
         target,
         ("SNR\ndB", lambda point: "/".join(number(value) for value in (point.air and point.air.snr_db) or [None])),
         ("eff.\ndB", lambda point: number(point.air.snr_eff_db if point.air else None)),
-        ("loss\ndB", lambda point: number(point.air.receiver_loss_db if point.air else None, 2)),
+        ("loss\ndB", _loss),
         (f"{metric.title}\nover the air", lambda point: _with_interval(metric, point.air)),
     ]
+    if any(point.air and point.air.uses_with_overhead for point in panel.points):
+        columns.append(("uses a task\n/ with all", _uses))
     if not same_tasks:
         columns.append(("tasks", lambda point: f"{point.best.tasks:,}" if point.best else "–"))
     if any(point.effective for point in panel.points):
@@ -86,6 +90,20 @@ def _columns(view: View, panel: Panel, *, same_tasks: bool) -> list[Column]:
     if any(point.agreement for point in panel.points):
         columns.append(("air −\nsimul.", lambda point: _difference(metric, point)))
     return columns
+
+
+def _loss(point: Point) -> str:
+    """Receiver loss, and half the width of its interval."""
+    row = point.air
+    half = half_width(row.receiver_loss_db_ci) if row else None
+    return number(row.receiver_loss_db if row else None, 2) + (f" ±{number(half, 2)}" if half is not None else "")
+
+
+def _uses(point: Point) -> str:
+    """q, and channel uses with all overhead."""
+    counts = (point.best.uses if point.best else None) or []
+    shown = point.uses if point.uses is not None else "+".join(f"{count:g}" for count in counts) or "–"
+    return f"{shown} / {number(point.air.uses_with_overhead if point.air else None, 0)}"
 
 
 def _impaired(point: Point) -> str:
@@ -99,7 +117,7 @@ def _with_interval(metric: Measure, row: Row | None) -> str:
 
 def _difference(metric: Measure, point: Point) -> str:
     item = point.agreement
-    return "–" if item is None else metric.difference(item.difference) + (" !" if item.outside_bound else "")
+    return "–" if item is None else metric.difference(item.difference) + _MARKS[item.verdict]
 
 
 def _draws(point: Point) -> str:

@@ -1,84 +1,62 @@
-"""What rows say together: air against simulation, schemes against each other, who wins where."""
+"""Schemes against each other where their measured SNRs are equal, and against themselves without noise."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 from torch import Tensor
 
-from hil.goals.contract import Goal, headline
-from hil.results.document import Agreement, Comparison, Row
+from hil.goals.contract import Goal, Metric, headline
+from hil.results.curves import Curve, Point, Reading, SnrErrors, Spot
+from hil.results.document import Comparison, MeanOverSnrs
+from hil.results.estimate import aligned, blended, estimate
+from hil.results.family import Claim, claims_of, direction_of
+from hil.results.intervals import Judged, interval, judged
 from hil.results.sample import Sample
-from hil.results.statistics import compared, holm_exceeds, sampled_difference, simultaneous_intervals
 
-__all__ = ["BOUNDS", "Condition", "Pair", "Samples", "agreement_rows", "comparison_rows", "summary"]
+__all__ = ["NOISELESS", "Answer", "Condition", "Samples", "comparison_rows"]
 
-BOUNDS: Mapping[str, float] = {"share": 0.03, "dB": 0.3, "1": 0.03}
-"""Largest difference of air and simulation that counts as agreement, by the headline's unit."""
+NOISELESS = "noiseless"
+_SOURCES = {"air": "over the air", "simulation": "simulated"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """Under which schemes are compared: the same goal, receiver, source, SNR basis, rule of energy and SNR."""
+    """Under which schemes are compared: the same goal, receiver, source, SNR basis and rule of energy."""
 
     goal: str
     receiver: str | None
     source: str
     snr_basis: str | None
     energy: str
-    snr_db_target: float
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        at = f" at {self.receiver}" if self.receiver is not None else ""
+        return f"{self.goal}{at}, {_SOURCES.get(self.source, self.source)}, {self.energy}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
-    """One point over the air and simulated: answers to the same tasks, and the clusters of all distinct tasks."""
+class Answer:
+    """How a scheme answered the tasks at one SNR.
 
-    row: Row
-    air: Sample
-    simulated: Sample
-    clusters: Tensor
-
-
-Samples = dict[Condition, dict[str, Sample]]
-"""Condition -> scheme -> how it answered the tasks; at least the headline's values."""
-
-
-def agreement_rows(pairs: Sequence[Pair], goals: Mapping[str, Goal], *, basis: str) -> list[Agreement]:
-    """Air − simulation on the same tasks, for every point, with intervals simultaneous over all of one goal's.
-
-    Args:
-        pairs: of all points.
-        goals: by name.
-        basis: what was simulated: "effective" (AWGN at the effective SNR) or "channel" (the captured channel).
+    Attributes:
+        snr_db_target: asked for.
+        sample: at least the headline's values.
+        reading: where it lies on the SNR axis of a unit-power transmitter.
     """
-    found: list[Agreement] = []
-    for name in dict.fromkeys(pair.row.goal for pair in pairs):
-        own = [pair for pair in pairs if pair.row.goal == name]
-        metric = headline(goals[name])
-        bound = BOUNDS[metric.unit]
-        differences = [sampled_difference(metric, pair.air, pair.simulated, pair.clusters) for pair in own]
-        intervals = simultaneous_intervals(differences)
-        exceeds = holm_exceeds(differences, bound=bound)
-        found += [
-            Agreement(
-                scheme=pair.row.scheme,
-                goal=name,
-                receiver=pair.row.receiver,
-                snr_basis=basis,
-                snr_db_target=float(pair.row.snr_db_target or 0.0),
-                difference=item.value,
-                standard_error=item.error,
-                simultaneous_ci=interval,
-                bound=bound,
-                outside_bound=beyond,
-            )
-            for pair, item, interval, beyond in zip(own, differences, intervals, exceeds, strict=True)
-        ]
-    return found
+
+    snr_db_target: float
+    sample: Sample
+    reading: Reading
+
+
+Samples = dict[Condition, dict[str, list[Answer]]]
+"""Condition -> scheme -> its answers at every SNR."""
 
 
 def comparison_rows(
@@ -86,8 +64,8 @@ def comparison_rows(
     noiseless: Mapping[tuple[str, str, str | None], Sample],
     clusters: Tensor,
     goals: Mapping[str, Goal],
-) -> list[Comparison]:
-    """Schemes against each other, and each against itself without noise, on the same tasks: paired differences.
+) -> tuple[list[Comparison], list[MeanOverSnrs]]:
+    """Every pair of schemes under each condition at every SNR and on the mean; each scheme's mean; each against noiseless.
 
     Args:
         samples: condition -> scheme -> how it answered the tasks.
@@ -95,72 +73,144 @@ def comparison_rows(
         clusters: int64 [distinct task].
         goals: by name.
     """
-    rows = []
+    rows: list[Comparison] = []
+    means: list[MeanOverSnrs] = []
     for condition, found in samples.items():
         metric = headline(goals[condition.goal])
-        pairs = [(first, second, found[first], found[second]) for first, second in combinations(found, 2)]
-        if condition.source == "air":
-            own = {name: noiseless.get((condition.goal, name, condition.receiver)) for name in found}
-            pairs += [(name, "noiseless", sample, clean) for name, sample in found.items() if (clean := own[name]) is not None]
-        for first, second, one, other in pairs:
-            value, low, high = compared(metric, one, other, clusters)
-            rows.append(
-                Comparison(
-                    goal=condition.goal,
-                    receiver=condition.receiver,
-                    source=condition.source,
-                    snr_basis=condition.snr_basis,
-                    energy=condition.energy,
-                    snr_db_target=condition.snr_db_target,
-                    first=first,
-                    second=second,
-                    difference=value,
-                    ci=(low, high),
-                )
-            )
-    return rows
-
-
-def summary(rows: Sequence[Row], agreement: Sequence[Agreement]) -> dict[str, Any]:
-    """What the result says: agreement and receiver loss a scheme, and who wins where."""
-    result: dict[str, Any] = {"schemes": {}}
-    for name in dict.fromkeys(row.scheme for row in rows if row.source != "noiseless"):
-        differences: dict[str, list[float]] = {}
-        for item in agreement:
-            if item.scheme == name:
-                differences.setdefault(item.goal, []).append(item.difference)
-        means = {goal: sum(values) / len(values) for goal, values in differences.items()}
-        losses = [
-            loss for row in rows if row.scheme == name and row.source == "air" and (loss := row.receiver_loss_db) is not None
-        ]
-        result["schemes"][name] = {
-            "mean_air_minus_simulation": next(iter(means.values()), None),
-            "mean_air_minus_simulation_by_goal": means,
-            "largest_receiver_loss_db": max(losses) if losses else None,
+        clean = {
+            name: sample
+            for name in found
+            if condition.source == "air" and (sample := noiseless.get((condition.goal, name, condition.receiver))) is not None
         }
-    result["order"] = _orders(rows)
-    return result
+        family = _Family(condition, metric, found, clean, clusters)
+        for claims in (family.pairs(), family.against_noiseless()):
+            one, over = family.judged(claims)
+            rows, means = rows + one, means + over
+        means += family.means()
+    return rows, means
 
 
-_ORDERED = ("goal", "receiver", "source", "snr_basis", "energy", "snr_db_target")
+class _Family:
+    """All schemes under one condition: their curves, and all claims about them."""
 
+    def __init__(
+        self,
+        condition: Condition,
+        metric: Metric,
+        found: Mapping[str, list[Answer]],
+        clean: Mapping[str, Sample],
+        clusters: Tensor,
+    ) -> None:
+        self.condition, self.metric, self.found = condition, metric, found
+        answers = [(name, answer) for name, own in found.items() for answer in own]
+        samples = aligned([*(answer.sample for _, answer in answers), *clean.values()])
+        self.estimates = [estimate(metric, sample, clusters, balanced=True) for sample in samples]
+        self.clean = {name: len(answers) + at for at, name in enumerate(clean)}
+        self.points: dict[str, dict[float, Point]] = {}
+        for number, (name, answer) in enumerate(answers):
+            point = Point(number=number, estimate=self.estimates[number], reading=answer.reading)
+            self.points.setdefault(name, {})[answer.snr_db_target] = point
+        self.curves = {name: Curve(list(own.values()), metric.unit) for name, own in self.points.items()}
+        self.errors = SnrErrors({number: answer.reading for number, (_, answer) in enumerate(answers)})
 
-def _orders(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """At each SNR the schemes from best to worst, by goal, receiver, source and energy."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        if row.snr_db_target is not None:
-            groups.setdefault(tuple(getattr(row, name) for name in _ORDERED), []).append(row)
-    orders = []
-    for key, own in groups.items():
-        if len(own) < 2:
-            continue
-        name, first = own[0].headline
-        sign = -1 if first.better == "higher" else 1
-        ranked = sorted(own, key=lambda row: math.inf if (value := row.headline[1].value) is None else sign * value)
-        orders.append(
-            dict(zip(_ORDERED, key, strict=True))
-            | {"best_first": [row.access for row in ranked], "schemes": [row.scheme for row in ranked]}
-            | {"metric": name, name: [row.headline[1].value for row in ranked]}
+    def spots(self) -> Iterator[tuple[float, float, dict[str, Spot]]]:
+        """Target, SNR and where the curves lie there: the mean of the SNRs that the schemes were measured at."""
+        for target in sorted({target for own in self.points.values() for target in own}):
+            there = {name: own[target].reading.snr_db for name, own in self.points.items() if target in own}
+            snr_db = sum(there.values()) / len(there)
+            found = {name: spot for name in there if (spot := self.curves[name].at(snr_db)) is not None}
+            yield target, snr_db, found
+
+    def pairs(self) -> list[Claim]:
+        """Every pair at every SNR, then on the mean."""
+        claims = []
+        for target, snr_db, found in self.spots():
+            for first, second in combinations(found.items(), 2):
+                one, other = self.points[first[0]][target].reading, self.points[second[0]][target].reading
+                gap_db = one.snr_db - other.snr_db
+                claims.append(Claim.between(first, second, target=target, snr_db=snr_db, gap_db=gap_db))
+        known = [claim for claim in claims if math.isfinite(claim.value)]
+        return known + _means_of(known)
+
+    def against_noiseless(self) -> list[Claim]:
+        """Every scheme at every SNR where it was measured, minus itself without noise."""
+        claims = []
+        for name, number in self.clean.items():
+            without = (NOISELESS, Spot(value=self.estimates[number].value, weights={number: 1.0}, slope={}))
+            for target, point in self.points[name].items():
+                own = (name, Spot(value=point.estimate.value, weights={point.number: 1.0}, slope={}))
+                claims.append(Claim.between(own, without, target=target, snr_db=point.reading.snr_db))
+        return [claim for claim in claims if math.isfinite(claim.value)]
+
+    def judged(self, claims: Sequence[Claim]) -> tuple[list[Comparison], list[MeanOverSnrs]]:
+        """Claims with their intervals, simultaneous over these."""
+        if not claims:
+            return [], []
+        array = claims_of(claims, self.errors, estimates=len(self.estimates), unit=self.metric.unit)
+        said = judged(self.estimates, array)
+        family = f"{len(claims)} comparisons: {self.condition.words}"
+        both = list(zip(claims, said, strict=True))
+        rows = [self._row(claim, item, family) for claim, item in both if len(claim.targets) == 1]
+        return rows, [self._mean(claim, item, family) for claim, item in both if len(claim.targets) > 1]
+
+    def means(self) -> list[MeanOverSnrs]:
+        """Each scheme's own mean over the SNRs at which the curves were read."""
+        nothing = ("", Spot(value=0.0, weights={}, slope={}))
+        claims = [
+            Claim.between((name, spot), nothing, target=target, snr_db=snr_db)
+            for target, snr_db, found in self.spots()
+            for name, spot in found.items()
+        ]
+        return [self._own_mean(claim) for claim in _means_of(claims)]
+
+    def _own_mean(self, claim: Claim) -> MeanOverSnrs:
+        load = self.errors.load(claim.slope)
+        parts = [(weight, self.estimates[number]) for number, weight in claim.weights.items()]
+        return MeanOverSnrs(
+            **vars(self.condition),
+            first=claim.first,
+            second=None,
+            snr_db=(min(claim.snr_db), max(claim.snr_db)),
+            snrs=len(claim.snr_db),
+            value=claim.value,
+            ci=interval(blended(parts, claim.value, excess=float(load @ load))),
         )
-    return orders
+
+    def _row(self, claim: Claim, item: Judged, family: str) -> Comparison:
+        return Comparison(
+            **vars(self.condition),
+            snr_db_target=claim.targets[0],
+            snr_db=claim.snr_db[0],
+            snr_gap_db=claim.gap_db[0] if claim.second != NOISELESS else None,
+            first=claim.first,
+            second=claim.second,
+            values=claim.values,
+            difference=item.value,
+            ci=item.ci,
+            simultaneous_ci=item.simultaneous_ci,
+            direction=direction_of(item.simultaneous_ci, self.metric),
+            family=family,
+        )
+
+    def _mean(self, claim: Claim, item: Judged, family: str) -> MeanOverSnrs:
+        return MeanOverSnrs(
+            **vars(self.condition),
+            first=claim.first,
+            second=claim.second,
+            snr_db=(min(claim.snr_db), max(claim.snr_db)),
+            snrs=len(claim.snr_db),
+            values=claim.values,
+            value=item.value,
+            ci=item.ci,
+            simultaneous_ci=item.simultaneous_ci,
+            direction=direction_of(item.simultaneous_ci, self.metric),
+            family=family,
+        )
+
+
+def _means_of(claims: Sequence[Claim]) -> list[Claim]:
+    """For each pair that is compared at several SNRs, the mean."""
+    groups: dict[tuple[str, str], list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault((claim.first, claim.second), []).append(claim)
+    return [Claim.mean(own) for own in groups.values() if len(own) > 1]

@@ -16,11 +16,12 @@ from hil.goals.card import Unit
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
-    "SCHEMA", "Agreement", "Comparison", "MetricValue", "ResultsDocument", "Row", "json_schema", "parse_results",
-    "read_results", "rounded", "write_results",
+    "SCHEMA", "Agreement", "Comparison", "MeanOverSnrs", "MetricValue", "Noise", "ResultsDocument", "Row", "json_schema",
+    "parse_results", "read_results", "rounded", "write_results",
 ]  # fmt: skip
 
 Interval = tuple[float | None, float | None]
+Direction = Literal["first", "second", "undetermined"]
 
 
 class _Part(BaseModel):
@@ -32,7 +33,8 @@ class MetricValue(_Part):
 
     Attributes:
         value: the number; null where it was not computed.
-        ci: its 95 % interval, clusters of tasks resampled.
+        ci: its 95 % interval: clusters of tasks, and frames, vary.
+        ci_note: what the interval does not hold, or why there is none; null: nothing to say.
         n: tasks it rests on.
         unit, better, title: as `hil.goals.contract.Metric` has them; the name stands for an empty title.
         headline: the one that schemes are compared by.
@@ -41,6 +43,7 @@ class MetricValue(_Part):
 
     value: float | None
     ci: Interval | None = None
+    ci_note: str | None = None
     n: int
     unit: Unit
     better: Literal["higher", "lower"]
@@ -57,6 +60,9 @@ class Row(_Part):
 
     Attributes:
         options: what was chosen of the goal.
+        snr_mean_db: linear mean of the links' SNRs; snr_db_error: standard errors; those that end in ``_ci``: 95 % intervals.
+        noise_pool: what the noise in the SNRs was measured over; noise_looks: how often.
+        uses_with_overhead: complex channel uses a task, all that its frames hold counted.
         impaired: what makes the stated noise doubtful, in words; null: nothing seen.
         paper: who measured a row of source ``published``.
     """
@@ -71,10 +77,18 @@ class Row(_Part):
     snr_basis: Literal["link", "effective", "channel"] | None = None
     snr_db_target: float | None = None
     snr_db: list[float | None] | None = None
+    snr_db_error: list[float | None] | None = None
+    snr_db_ci: list[Interval] | None = None
+    snr_mean_db: float | None = None
+    snr_mean_db_ci: Interval | None = None
     snr_eff_db: float | None = None
+    snr_eff_db_ci: Interval | None = None
+    noise_pool: Literal["run", "point"] | None = None
+    noise_looks: int | None = None
     energy: str | None = None
     power: list[float] | None = None
     uses: list[int | float] | None = None
+    uses_with_overhead: float | None = None
     tasks: int
     distinct_tasks: int | None = None
     identities: int | None = None
@@ -86,6 +100,7 @@ class Row(_Part):
     training_seed: int | None = None
     frames: dict[str, int] | None = None
     receiver_loss_db: float | None = None
+    receiver_loss_db_ci: Interval | None = None
     impaired: str | None = None
     paper: str | None = None
     options: dict[str, Any] = {}
@@ -98,7 +113,13 @@ class Row(_Part):
 
 
 class Agreement(_Part):
-    """Air − simulation of one point, paired by task, in the headline's unit."""
+    """Air − simulation of one point, paired by task, in the headline's unit.
+
+    Attributes:
+        ci: 95 % interval by itself; simultaneous_ci: one that covers all of its family at once with 95 %.
+        verdict: where the simultaneous interval lies: inside ±bound, wholly beyond it, or neither.
+        family: in words.
+    """
 
     scheme: str
     goal: str
@@ -106,14 +127,25 @@ class Agreement(_Part):
     snr_basis: str
     snr_db_target: float
     difference: float
-    standard_error: float
-    simultaneous_ci: tuple[float, float]
+    standard_error: float | None
+    ci: Interval | None = None
+    simultaneous_ci: Interval
     bound: float
+    verdict: Literal["inside", "undetermined", "beyond"]
     outside_bound: bool
+    family: str = ""
 
 
 class Comparison(_Part):
-    """Two schemes on the same tasks, or one against itself without noise: difference of the headline."""
+    """Two schemes on the same tasks at the same SNR, or one against itself without noise: difference of the headline.
+
+    Attributes:
+        snr_db: at which both curves were read; snr_gap_db: first minus second, as they were measured.
+        values: of both there.
+        ci: 95 % interval by itself; simultaneous_ci: one that covers all of its family at once with 95 %.
+        direction: which one is better by the simultaneous interval.
+        family: in words.
+    """
 
     goal: str
     receiver: str | None = None
@@ -121,10 +153,65 @@ class Comparison(_Part):
     snr_basis: str | None
     energy: str
     snr_db_target: float
+    snr_db: float | None = None
+    snr_gap_db: float | None = None
     first: str
     second: str
+    values: tuple[float, float] | None = None
     difference: float
-    ci: tuple[float, float]
+    ci: Interval
+    simultaneous_ci: Interval | None = None
+    direction: Direction = "undetermined"
+    family: str = ""
+
+
+class MeanOverSnrs(_Part):
+    """The headline's mean over SNRs: of one scheme, of a difference of two, or of air − simulation.
+
+    Attributes:
+        first: the scheme; second: the other one, ``simulation``, or null.
+        snr_db: lowest and highest SNR; snrs: how many.
+        value: of the scheme, or of the difference; values: of both.
+        ci: 95 % interval by itself; simultaneous_ci: one that covers all of its family at once; null for one scheme.
+        direction: which one is better by the simultaneous interval; null where nothing is compared.
+    """
+
+    goal: str
+    receiver: str | None = None
+    source: str
+    snr_basis: str | None
+    energy: str
+    first: str
+    second: str | None = None
+    snr_db: tuple[float, float]
+    snrs: int
+    value: float
+    values: tuple[float, float] | None = None
+    ci: Interval | None = None
+    simultaneous_ci: Interval | None = None
+    direction: Direction | None = None
+    family: str = ""
+
+
+class Noise(_Part):
+    """The noise of one receiver over a run, on the active carriers (docs/results.md, "Noise").
+
+    Attributes:
+        pool: ``run``: one figure for all points; ``point``: each point's own, as it drifts.
+        noise_dbfs: power of a carrier (unitary FFT) over full scale; looks: squared values it is the mean of.
+        drift_p: probability of differences between points and a trend over time as large as seen, where there is no drift.
+        trend_db: over the run, by a straight line.
+        points: points that were looked at; without_lead: those of them whose lead was not as silent as their silent symbols.
+    """
+
+    receiver: str
+    pool: Literal["run", "point"]
+    noise_dbfs: float | None
+    looks: int
+    drift_p: float | None
+    trend_db: float | None
+    points: int
+    without_lead: int = 0
 
 
 class ResultsDocument(_Part):
@@ -135,7 +222,8 @@ class ResultsDocument(_Part):
         status: ``complete``; ``stopped`` by the operator; ``failed``, with what was measured before.
         received_sha256: over the received symbols of all points, in the order measured.
         points: the rows.
-        agreement, comparisons, summary: what they say together.
+        agreement, comparisons, means, summary: what they say together.
+        noise: of each receiver, over all points.
         experiment: the configuration, resolved; given: what was asked for.
         dataset: spec and fingerprint; bench: its name.
         provenance: version, commit, packages, machine, command, clock.
@@ -148,6 +236,8 @@ class ResultsDocument(_Part):
     points: list[Row]
     agreement: list[Agreement] = []
     comparisons: list[Comparison] = []
+    means: list[MeanOverSnrs] = []
+    noise: list[Noise] = []
     summary: dict[str, Any] = {}
     experiment: dict[str, Any] = {}
     given: dict[str, Any] = {}

@@ -22,6 +22,8 @@ class Sample:
         index: int64 [row], the distinct task that it answers.
         draw: int64 [row], 0, 1, …: the independent repetition (noise draw) that it belongs to, each of which is aggregated by
             itself, and then averaged; None: all rows are one experiment.
+        frame: int64 [row], what else answers may share: the frame that carried them, or the fade that held several frames;
+            None: nothing (a simulation).
 
     Raises:
         ShapeError: the lengths differ.
@@ -30,9 +32,10 @@ class Sample:
     tasks: PerTask
     index: Tensor
     draw: Tensor | None = None
+    frame: Tensor | None = None
 
     def __post_init__(self) -> None:
-        for name in ("index", "draw"):
+        for name in ("index", "draw", "frame"):
             rows = getattr(self, name)
             if rows is not None and (rows.dtype != torch.int64 or rows.shape != (len(self.tasks),)):
                 raise ShapeError(f"Sample.{name} must be int64 [{len(self.tasks)}], not {rows.dtype} {list(rows.shape)}.")
@@ -45,15 +48,12 @@ class Sample:
         keep = torch.isin(self.index, wanted)
         if bool(keep.all()):
             return self
-        return Sample(tasks=self.tasks.rows(keep), index=self.index[keep], draw=None if self.draw is None else self.draw[keep])
-
-    def by_task(self, name: str) -> Tensor:
-        """Mean of one value over each distinct task's answers, float64 [distinct task that was answered], in their order."""
-        _, place, counts = self.index.unique(return_inverse=True, return_counts=True)
-        totals: Tensor = torch.zeros(len(counts), dtype=torch.float64)
-        totals.index_add_(0, place, self.tasks.values[name].double())
-        means: Tensor = totals / counts
-        return means
+        return Sample(
+            tasks=self.tasks.rows(keep),
+            index=self.index[keep],
+            draw=None if self.draw is None else self.draw[keep],
+            frame=None if self.frame is None else self.frame[keep],
+        )
 
     def value(self, metric: Metric) -> float:
         """A metric of the answers, of each draw by itself and then averaged; NaN of none."""

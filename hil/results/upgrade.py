@@ -10,7 +10,7 @@ from hil.provenance import from_versions
 
 __all__ = ["SCHEMA", "STEPS", "row_two", "upgrade"]
 
-SCHEMA = 2
+SCHEMA = 3
 
 Document = dict[str, Any]
 
@@ -51,7 +51,20 @@ def row_two(row: Document) -> Document:
     return {**row, "goal": _GOAL, "goal_version": 1, "options": options, "metrics": metrics}
 
 
-STEPS: Mapping[int, Callable[[Document], Document]] = {1: _one_to_two}
+def _two_to_three(old: Document) -> Document:
+    """Schema 2 compared schemes at equal targets, each by itself, and called everything not beyond the bound in agreement."""
+    agreement = [{**item, "verdict": _verdict(item)} for item in old.get("agreement") or []]
+    return {**old, "agreement": agreement}
+
+
+def _verdict(item: Document) -> str:
+    if item.get("outside_bound"):
+        return "beyond"
+    low, high = item["simultaneous_ci"]
+    return "inside" if -item["bound"] <= low and high <= item["bound"] else "undetermined"
+
+
+STEPS: Mapping[int, Callable[[Document], Document]] = {1: _one_to_two, 2: _two_to_three}
 """Version n -> the step from n to n + 1."""
 
 

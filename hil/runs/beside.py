@@ -10,22 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hil.goals.contract import PerTask
 from hil.models.contract import Sent
 from hil.points.contender import Contender
 from hil.points.kinds import Energy
 from hil.points.simulate import Medium, awgn_noise, seed_of, simulate
 from hil.points.simulate import Samples as Simulated
-from hil.results.compare import Condition, Pair, Samples
+from hil.results.agreement import Pair
+from hil.results.compare import Answer, Condition, Samples
+from hil.results.curves import Reading
 from hil.results.document import Row
 from hil.results.rows import mean_uses, simulated_row
 from hil.results.sample import Sample
 from hil.runs.config import RunConfig
 from hil.runs.progress import Progress
-from hil.runs.steps import Key, Measured, subject
-from hil.units import db_to_power, linear_mean_db, power_to_db
+from hil.runs.steps import Key, Measured, air_sample, csi_of, subject
+from hil.units import linear_mean_db, power_to_db
 
-__all__ = ["Beside", "beside_channel", "beside_point", "simulated_rows"]
+__all__ = ["Beside", "beside_channel", "beside_point", "condition", "simulated_rows"]
 
 
 @dataclass(kw_only=True)
@@ -36,6 +37,11 @@ class Beside:
     pairs: list[Pair] = field(default_factory=list)
     samples: Samples = field(default_factory=dict)
     basis: str = "effective"
+
+    def note(self, under: Condition, point: Measured, sample: Sample, reading: Reading) -> None:
+        """One more point of the curve of its scheme."""
+        answer = Answer(snr_db_target=point.spec.snr_db_target, sample=sample, reading=reading)
+        self.samples.setdefault(under, {}).setdefault(point.spec.scheme, []).append(answer)
 
 
 def simulated_rows(
@@ -91,6 +97,7 @@ def simulated_rows(
             snr_eff_db=linear_mean_db(at[key[1]]),
             energy=energy,
             fading="none" if fade is None else "emulated",
+            csi=csi_of(contender.plan, aligned="ideal"),
             uses=mean_uses(contender.plan, sent.length),
         )
         for key, sample in samples.items()
@@ -108,8 +115,8 @@ def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: P
     if any(math.isnan(one.snr_eff_db) for one in found):  # a receiver got nothing
         progress(steps)
         return
-    for key, scored in point.scored.items():
-        _note_air(point, key, scored, beside)
+    for key in point.scored:
+        _note_air(point, key, beside)
     if point.spec.fading == "air":
         beside_channel(point, config, beside)
         progress(steps)
@@ -128,8 +135,8 @@ def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: P
     effective, samples = simulated_rows(contender, sent, snr_db=at_effective, basis="effective", energy=spec.energy, **common)
     beside.rows += [*link.values(), *effective.values()]
     for key, sample in samples.items():
-        air = Sample(tasks=point.scored[key], index=spec.task_index())
-        beside.pairs.append(Pair(row=point.rows[key], air=air, simulated=sample, clusters=contender.tasks.clusters))
+        pair = Pair(row=point.rows[key], air=air_sample(point, key), simulated=sample, clusters=contender.tasks.clusters)
+        beside.pairs.append(pair)
     if spec.energy == "per_use":
         _per_task(point, sent, effective, samples, beside, common)
 
@@ -147,21 +154,26 @@ def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:
     ), None
 
 
-def _note_air(point: Measured, key: Key, scored: PerTask, beside: Beside) -> None:
-    condition = _condition(point, key, source="air", basis="link", energy=point.spec.energy)
-    own = beside.samples.setdefault(condition, {})
-    own[point.spec.scheme] = Sample(tasks=scored, index=point.spec.task_index())
-
-
-def _condition(point: Measured, key: Key, *, source: str, basis: str, energy: str) -> Condition:
-    return Condition(
-        goal=key[0],
-        receiver=key[1],
-        source=source,
-        snr_basis=basis,
-        energy=energy,
-        snr_db_target=point.spec.snr_db_target,
+def _note_air(point: Measured, key: Key, beside: Beside) -> None:
+    """Note a point over the air as one of its scheme's curve, at its measured SNR."""
+    spec, found = point.spec, point.of(key[1]).snr
+    shared = found.noise is not None and found.noise.pool == "run"
+    reading = Reading(
+        snr_db=found.mean_db - _power_db(spec.power),
+        own_db=found.signal_db if math.isfinite(found.signal_db) else 0.0,
+        shared_db=found.noise_db,
+        pool=str(key[1]) if shared else f"{key[1]} {spec.first_frame}",
     )
+    beside.note(condition(key, source="air", basis="link", energy=spec.energy), point, air_sample(point, key), reading)
+
+
+def _power_db(power: Sequence[float]) -> float:
+    return power_to_db(sum(power) / len(power))
+
+
+def condition(key: Key, *, source: str, basis: str, energy: str) -> Condition:
+    """Under which answers of a goal at a receiver are compared."""
+    return Condition(goal=key[0], receiver=key[1], source=source, snr_basis=basis, energy=energy)
 
 
 def _per_task(
@@ -177,14 +189,14 @@ def _per_task(
     factor = plan.uses / int(plan.occupied.sum())
     rows, found = {key: row.model_copy(update={"energy": "per_task"}) for key, row in effective.items()}, samples
     if factor != 1:  # else q is spent in either case
-        inversion = getattr(next(iter(point.rows.values())), "precoder_power_db", None) or [0.0]
-        taken = power_to_db(sum(db_to_power(value) for value in inversion) / len(inversion))  # paid from the same energy
+        inversion = getattr(next(iter(point.rows.values())), "precoder_energy_db", None) or [0.0]
+        taken = linear_mean_db(inversion)  # paid from the same energy
         snr_db = [[one.snr_eff_db + power_to_db(factor) - taken] for one in point.collections.values()]
         rows, found = simulated_rows(point.contender, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
     beside.rows += rows.values()
     for key, sample in found.items():
-        condition = _condition(point, key, source="simulation", basis="effective", energy="per_task")
-        beside.samples.setdefault(condition, {})[point.spec.scheme] = sample
+        under = condition(key, source="simulation", basis="effective", energy="per_task")
+        beside.note(under, point, sample, Reading(snr_db=point.of(key[1]).snr_eff_db))  # drawn there: no error
 
 
 def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
@@ -218,7 +230,8 @@ def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
                 snr_eff_db=found.snr_eff_db,
                 energy=spec.energy,
                 fading=spec.fading,
+                csi=point.rows[key].csi,
             )
         )
-        air = Sample(tasks=point.scored[key].rows(heard), index=index)
+        air = Sample(tasks=point.scored[key].rows(heard), index=index, frame=found.block[heard])
         beside.pairs.append(Pair(row=point.rows[key], air=air, simulated=sample, clusters=contender.tasks.clusters))

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hil.models.contract import Sent
-from hil.results.compare import agreement_rows, comparison_rows, summary
+from hil.results.agreement import agreement_rows
+from hil.results.compare import comparison_rows
 from hil.results.document import ResultsDocument, Row
+from hil.results.summary import summary
 from hil.runs.beside import Beside
 from hil.runs.config import RunConfig
 from hil.runs.progress import Report
@@ -47,14 +49,16 @@ def document(
         noiseless = noiseless_samples(work, sent) if any(row.source == "air" for row in rows) else {}
         progress(1)
     points = [*rows, *beside.rows, *references]
-    agreement = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
+    agreement, gaps = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
+    comparisons, means = comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals)
     return ResultsDocument(
         **{
             "status": "complete",
             "points": points,
             "agreement": agreement,
-            "comparisons": comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals),
-            "summary": summary([row for row in points if not _cut_short(row)], agreement),
+            "comparisons": comparisons,
+            "means": [*means, *gaps],
+            "summary": summary([row for row in points if not _cut_short(row)], agreement, gaps),
             "experiment": config.model_dump(mode="json"),
             "dataset": work.about_data,
             **more,

@@ -161,10 +161,17 @@ def plan_points(
                 frame=frame.model_copy(update={"tasks_per_frame": per_frame}),
                 receptions=_receptions(plan, receivers, full_scales),
                 rx_csi=plan.rx_csi,
+                fade_samples=_fade_samples(bench) if fading == "air" else None,
             )
             points.append(spec)
             number += spec.frames + ALIGNMENT_TRIES  # frames ahead of each point for sounding
     return points
+
+
+def _fade_samples(bench: BenchConfig) -> int | None:
+    """The longest fade of the bench's links, as far as it is known."""
+    lengths = [round(link.fading_block_s * bench.sample_rate_hz) for link in bench.links if link.fading != "none"]
+    return max(lengths, default=None)
 
 
 def _shape(config: RunConfig, plan: Plan, fading: Fading, asked: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hil.calibration.precode import inversion_energy
 from hil.captures import Capture, FrameKind, FrameStatus, PointRecord
 from hil.config import validate
 from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
 from hil.goals.contract import headline
 from hil.models.contract import Scheme, Sent
+from hil.points.link import LinkRecord
+from hil.points.on_air import PRECODER_KEYS
+from hil.points.overhead import alignment_samples
 from hil.points.receive import Burst, Collection, Collector, combined_sha256
 from hil.points.spec import PointSpec
-from hil.results.document import ResultsDocument, Row
+from hil.results.document import Noise, ResultsDocument, Row
 from hil.runs.beside import Beside, beside_channel, beside_point
 from hil.runs.config import ReplayConfig, RunConfig, Simulate
 from hil.runs.document import document
+from hil.runs.pooled import NoiseBook, row_against, stored_silences
 from hil.runs.progress import Report
 from hil.runs.sources import Sources, check_sources
-from hil.runs.steps import Measured, point_key, score_point
+from hil.runs.steps import Key, Measured, point_key, score_point
 from hil.runs.work import Work, load_work, point_labels
+from hil.units import power_to_db
 
 __all__ = ["collect_point", "open_work", "replay"]
 
@@ -113,7 +119,6 @@ def replay(
     config = config.model_copy(update={"draws": asked.draws})
     records, chosen = _choose(capture, asked)
     again = _Again(other_receiver=bool(asked.receiver))
-    beside = Beside(basis="channel" if asked.simulate == "channel" else "effective")
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
             _check_labels(record, point_labels(work, spec))
@@ -121,15 +126,18 @@ def replay(
             progress(spec.frames)
             if point is None:
                 continue
-            again.add(record, point)
+            why = again.add(record, point, keep=asked.simulate != "none")
             for row in point.rows.values():
                 report.point(row)
-            if again.ended and again.ended[-1]["point"] == record.index:
-                report.say(f"  {spec.name}: {again.ended[-1]['why']}")
-            elif point.first.frames["scored"]:
-                _simulate(point, config, asked.simulate, beside)
+            if why is not None:
+                report.say(f"  {spec.name}: {why}")
     if not again.rows:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
+    noise = again.pool(capture, records)
+    beside = Beside(basis="channel" if asked.simulate == "channel" else "effective")
+    for point in again.kept:
+        if point.first.frames["scored"]:
+            _simulate(point, config, asked.simulate, beside)
     live = (capture.results or {}).get("received_sha256")
     whole = capture.complete and len(chosen) == len(records)
     return document(
@@ -139,6 +147,7 @@ def replay(
         beside,
         again.encoded(work),
         report,
+        noise=noise,
         received_sha256=again.sha256,
         verification=again.verdict(live if whole else None),
         capture=capture.path.name,
@@ -219,7 +228,7 @@ def _again_point(capture: Capture, record: PointRecord, spec: PointSpec, work: W
     collections, sent, fade = collect_point(capture, record, spec)
     if not any(bool(one.sent.any()) for one in collections.values()):
         return None
-    more = {key: record.attrs.get(key) for key in ("tx_gain_db", "precoder_power_db", "precoder_limited")}
+    more = _said(record, spec, capture.transmitters)
     more |= {"point": record.index, "ended": (record.results or {}).get("ended") or _cut_short(spec, collections)}
     return score_point(work.contenders[spec.scheme], spec, sent, collections, more, fade=fade)
 
@@ -235,6 +244,17 @@ def _cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | 
     )
 
 
+def _said(record: PointRecord, spec: PointSpec, transmitters: int) -> dict[str, Any]:
+    """What the live run noted of a point's gains and alignment; what older ones did not note is made up for."""
+    attrs = record.attrs
+    said = {key: attrs.get(key) for key in ("tx_gain_db", *PRECODER_KEYS)}
+    weights = record.extra.get("precoder")
+    if weights is not None and said["precoder_energy_db"] is None:
+        said["precoder_energy_db"] = [power_to_db(float(one)) for one in inversion_energy(torch.from_numpy(weights))]
+        said["alignment_samples"] = alignment_samples(spec, transmitters)
+    return said
+
+
 def _simulate(point: Measured, config: RunConfig, how: Simulate, beside: Beside) -> None:
     if how == "channel":
         beside_channel(point, config, beside)
@@ -247,15 +267,16 @@ class _Again:
     """What came out, point by point, and how it compares with the live run."""
 
     other_receiver: bool = False
-    rows: list[Row] = field(default_factory=list)
+    points: list[tuple[int, dict[str, LinkRecord], dict[Key, Row]]] = field(default_factory=list)
+    kept: list[Measured] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
-    sent: dict[str, Sent] = field(default_factory=dict)
     ended: list[dict[str, Any]] = field(default_factory=list)
     _digest: Any = field(default_factory=hashlib.sha256)
 
-    def add(self, record: PointRecord, point: Measured) -> None:
-        """Note a point."""
-        self.rows += point.rows.values()
+    def add(self, record: PointRecord, point: Measured, *, keep: bool) -> str | None:
+        """Note a point; keep all of it if it is to be simulated. Returns why it ended early, if it did."""
+        records = {name: one.record for name, one in point.collections.items()}
+        self.points.append((point.spec.first_frame, records, dict(point.rows)))
         for one in point.collections.values():
             self._digest.update(one.symbols.contiguous().numpy().tobytes())
         self.checks.append(_check(record, point, other_receiver=self.other_receiver))
@@ -272,6 +293,40 @@ class _Again:
                     "why": why,
                 }
             )
+        elif keep:
+            self.kept.append(point)
+        ended: str | None = why
+        return ended
+
+    @property
+    def rows(self) -> list[Row]:
+        """Of all points."""
+        return [row for _, _, rows in self.points for row in rows.values()]
+
+    def pool(self, capture: Capture, chosen: Sequence[tuple[PointRecord, PointSpec]]) -> list[Noise]:
+        """Put every SNR against the noise of the whole capture, as the live run did; points not asked for are listened to.
+
+        Args:
+            capture: open.
+            chosen: all its points.
+        """
+        book = NoiseBook()
+        again = {number for number, _, _ in self.points}
+        for record, spec in chosen:
+            if spec.first_frame not in again:
+                for one in spec.receptions:
+                    silences = stored_silences(capture, record, spec, one.name)
+                    book.add_silences(spec.first_frame, one.name, silences, spec.frame.numerology.active)
+        for number, records, _ in self.points:
+            book.add(number, records)
+        noise = book.settle()
+        self.kept = [book.against(point.spec.first_frame, point) for point in self.kept]
+        for number, records, rows in self.points:
+            first = next(iter(records))
+            for key, row in rows.items():
+                name = first if key[1] is None else key[1]
+                rows[key] = row_against(row, records[name].snr(book.level(number, name)))
+        return noise
 
     @property
     def sha256(self) -> str:

@@ -21,11 +21,12 @@ from hil.points.spec import PointSpec
 from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
-from hil.results.document import ResultsDocument, Row
+from hil.results.document import Noise, ResultsDocument, Row
 from hil.runs.beside import Beside, beside_point
 from hil.runs.config import RunConfig
 from hil.runs.document import document
 from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated, sounding_cost
+from hil.runs.pooled import NoiseBook
 from hil.runs.progress import Report
 from hil.runs.steps import Measured, point_key, score_point
 from hil.runs.work import Work, point_labels
@@ -80,7 +81,7 @@ def run_on_air(
                 run.measure(points)
                 found = run.finish(**about)
             except BaseException as err:
-                if run.rows:
+                if run.points:
                     stopped = isinstance(err, KeyboardInterrupt | SystemExit)
                     state = {"status": "stopped" if stopped else "failed", "why": str(err) or type(err).__name__}
                     save(run.partial(**about, **state))
@@ -142,8 +143,8 @@ class _Run:
 
     def __init__(self, config: RunConfig, work: Work, air: AirRun, report: Report) -> None:
         self.config, self.work, self.air, self.report = config, work, air, report
-        self.rows: list[Row] = []
-        self.measured: list[Measured] = []
+        self.points: list[Measured] = []
+        self.whole: list[bool] = []
         self.ended: list[dict[str, Any]] = []
         self._digest = hashlib.sha256()
         self._sent: dict[str, Sent] = {}
@@ -170,7 +171,7 @@ class _Run:
                     self._note_end(spec, 0, str(err))
                     continue
                 self._score(score_point(contender, spec, sent, made.collections, made.more, fade=fade), made)
-        if not self.rows:
+        if not self.points:
             raise RadioTimeoutError(f"no point was measured: {self.ended[-1]['why']}")
         self.report.say(f"on the air for {time.monotonic() - began:.1f} s")
 
@@ -199,12 +200,11 @@ class _Run:
             valid=made.ended is None,
             arrays=arrays,
         )
-        self.rows += rows
+        self.points.append(point)
+        self.whole.append(made.ended is None)
         for row in rows:
             self.report.point(row)
-        if made.ended is None:
-            self.measured.append(point)
-        else:
+        if made.ended is not None:
             self._note_end(point.spec, point.first.frames["sent"], made.ended)
 
     def _note_sources(self) -> None:
@@ -228,20 +228,36 @@ class _Run:
         )
 
     def finish(self, **about: Any) -> ResultsDocument:
-        """Simulate beside the air, compare, and put it all together."""
+        """Pool the noise, simulate beside the air, compare, and put it all together."""
+        noise = self._pool()
         beside = Beside()
-        half = [point for point in self.measured if point.contender.plan.superposed and point.spec.energy == "per_use"]
-        total = self.config.draws * (2 * len(self.measured) + len(half))
-        with self.report.stage("simulating beside the air", total) as progress:
-            for point in self.measured:
+        measured = [point for point, whole in zip(self.points, self.whole, strict=True) if whole]
+        half = [point for point in measured if point.contender.plan.superposed and point.spec.energy == "per_use"]
+        with self.report.stage("simulating beside the air", self.config.draws * (2 * len(measured) + len(half))) as progress:
+            for point in measured:
                 beside_point(point, self.config, beside, progress)
-        return document(self.config, self.work, self.rows, beside, self._sent, self.report, **self._last(about))
+        return document(self.config, self.work, self.rows, beside, self._sent, self.report, noise=noise, **self._last(about))
 
     def partial(self, **about: Any) -> ResultsDocument:
         """What was measured before the run ended early: no simulation, no references."""
+        noise = self._pool()
         experiment = self.config.model_dump(mode="json")
         data = self.work.about_data
-        return ResultsDocument(points=self.rows, experiment=experiment, dataset=data, **self._last(about))
+        return ResultsDocument(points=self.rows, noise=noise, experiment=experiment, dataset=data, **self._last(about))
+
+    @property
+    def rows(self) -> list[Row]:
+        """Of all points so far."""
+        return [row for point in self.points for row in point.rows.values()]
+
+    def _pool(self) -> list[Noise]:
+        """Put every point's SNR against the noise of the whole run."""
+        book = NoiseBook()
+        for point in self.points:
+            book.add(point.spec.first_frame, {name: one.record for name, one in point.collections.items()})
+        noise = book.settle()
+        self.points = [book.against(point.spec.first_frame, point) for point in self.points]
+        return noise
 
     def _last(self, about: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -10,9 +10,10 @@ import torch
 from hil.models.contract import Sent
 from hil.points.spec import transmit_power
 from hil.provenance import provenance
-from hil.results.compare import Condition
+from hil.results.compare import Answer
+from hil.results.curves import Reading
 from hil.results.document import ResultsDocument, Row
-from hil.runs.beside import Beside, simulated_rows
+from hil.runs.beside import Beside, condition, simulated_rows
 from hil.runs.config import RunConfig
 from hil.runs.document import document
 from hil.runs.plan import drawn_fade, repeated
@@ -61,15 +62,9 @@ def run_simulation(config: RunConfig, work: Work, report: Report, *, given: Mapp
                 )
                 for key, row in made.items():
                     rows.append(row)
-                    condition = Condition(
-                        goal=key[0],
-                        receiver=key[1],
-                        source="simulation",
-                        snr_basis="link",
-                        energy=config.energy,
-                        snr_db_target=target,
-                    )
-                    beside.samples.setdefault(condition, {})[contender.name] = samples[key]
+                    under = condition(key, source="simulation", basis="link", energy=config.energy)
+                    answer = Answer(snr_db_target=target, sample=samples[key], reading=Reading(snr_db=target))
+                    beside.samples.setdefault(under, {}).setdefault(contender.name, []).append(answer)
                     report.point(row)
     return document(
         config,

@@ -10,17 +10,21 @@ import torch
 from torch import Tensor
 
 from hil.goals.contract import PerTask
-from hil.models.contract import Sent
+from hil.models.contract import Plan, Sent
 from hil.points.contender import Contender
+from hil.points.link import LinkSnr
+from hil.points.overhead import uses_with_overhead
 from hil.points.receive import Collection
 from hil.points.spec import PointSpec
 from hil.results.document import Row
 from hil.results.rows import Subject, mean_uses, reference_row, scored_row
 from hil.results.sample import Sample
 from hil.runs.work import Work
-from hil.units import linear_mean_db
 
-__all__ = ["Key", "Measured", "noiseless_samples", "point_key", "reference_rows", "score_point", "subject"]
+__all__ = [
+    "Key", "Measured", "air_sample", "csi_of", "noiseless_samples", "point_key", "reference_rows", "score_point", "snr_keys",
+    "subject",
+]  # fmt: skip
 
 Key = tuple[str, str | None]
 """(goal, receiver or None)."""
@@ -127,15 +131,15 @@ def _air_row(
         tasks.rows(found.sent),
         spec.task_index()[found.sent],
         source="air",
+        frame=found.block[found.sent],
         snr_basis="link",
         snr_db_target=spec.snr_db_target,
-        snr_db=found.snr_db,
-        snr_db_error=found.snr_db_error,
-        snr_eff_db=found.snr_eff_db,
-        receiver_loss_db=linear_mean_db(found.snr_db) - found.snr_eff_db,
+        **snr_keys(found.snr),
         energy=spec.energy,
         power=list(spec.power),
         uses=mean_uses(contender.plan, sent.length),
+        uses_with_overhead=uses_with_overhead(spec, more.get("alignment_samples") or 0),
+        csi=csi_of(contender.plan, aligned="channel" if more.get("precoder_power_db") else None),
         fading=spec.fading,
         frames=found.frames,
         cfo_hz=found.cfo_hz,
@@ -143,6 +147,41 @@ def _air_row(
         received_sha256=found.sha256,
         **more,
     )
+
+
+def snr_keys(snr: LinkSnr) -> dict[str, Any]:
+    """A row's keys about the links."""
+    return {
+        "snr_db": snr.snr_db,
+        "snr_db_error": snr.snr_db_error,
+        "snr_db_ci": snr.snr_db_ci,
+        "snr_mean_db": snr.mean_db,
+        "snr_mean_db_ci": snr.mean_db_ci,
+        "snr_eff_db": snr.eff_db,
+        "snr_eff_db_ci": snr.eff_db_ci,
+        "receiver_loss_db": snr.loss_db,
+        "receiver_loss_db_ci": snr.loss_db_ci,
+        "noise_pool": None if snr.noise is None else snr.noise.pool,
+        "noise_looks": None if snr.noise is None else snr.noise.looks,
+    }
+
+
+def csi_of(plan: Plan, *, aligned: str | None) -> dict[str, str]:
+    """What transmitters and receiver know of the channel, as rows say it.
+
+    Args:
+        plan: of the scheme.
+        aligned: what superposed transmitters were aligned by: "channel" (pre-equalised by a sounding), "ideal" (a simulation
+            adds them up at h = 1); None: they were not.
+    """
+    return {"tx": aligned if aligned is not None and plan.superposed else plan.tx_csi, "rx": plan.rx_csi}
+
+
+def air_sample(point: Measured, key: Key) -> Sample:
+    """How the tasks that were sent of a point were answered, and what their errors share."""
+    found = point.of(key[1])
+    index, kept = point.spec.task_index(), found.sent
+    return Sample(tasks=point.scored[key].rows(kept), index=index[kept], frame=found.block[kept])
 
 
 def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:

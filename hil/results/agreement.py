@@ -1,0 +1,130 @@
+"""Air against simulation on the same tasks: inside a bound, beyond it, or undetermined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from hil.goals.contract import Goal, headline
+from hil.results.curves import SnrErrors, Spot
+from hil.results.document import Agreement, MeanOverSnrs, Row
+from hil.results.estimate import Estimate, aligned, estimate
+from hil.results.family import Claim, claims_of
+from hil.results.intervals import Interval, Judged, judged
+from hil.results.sample import Sample
+
+__all__ = ["BOUNDS", "SIMULATION", "Pair", "agreement_rows"]
+
+BOUNDS: Mapping[str, float] = {"share": 0.03, "dB": 0.3, "1": 0.03}
+"""Largest difference of air and simulation that counts as agreement, by the headline's unit."""
+SIMULATION = "simulation"
+Verdict = Literal["inside", "undetermined", "beyond"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One point over the air and simulated: answers to the same tasks, and the clusters of all distinct tasks."""
+
+    row: Row
+    air: Sample
+    simulated: Sample
+    clusters: Tensor
+
+    @property
+    def target(self) -> float:
+        """The point's SNR target (dB)."""
+        return float(self.row.snr_db_target or 0.0)
+
+
+def agreement_rows(
+    pairs: Sequence[Pair], goals: Mapping[str, Goal], *, basis: str
+) -> tuple[list[Agreement], list[MeanOverSnrs]]:
+    """Air − simulation of every point, and of every scheme the mean over its SNRs.
+
+    Intervals are simultaneous over all of one goal's. A point lies inside ±bound where its interval does, beyond it where its
+    interval lies wholly outside, and is undetermined else.
+
+    Args:
+        pairs: of all points.
+        goals: by name.
+        basis: what was simulated: "effective" (AWGN at the effective SNR) or "channel" (the captured channel).
+    """
+    points: list[Agreement] = []
+    means: list[MeanOverSnrs] = []
+    for name in dict.fromkeys(pair.row.goal for pair in pairs):
+        own = [pair for pair in pairs if pair.row.goal == name]
+        metric = headline(goals[name])
+        estimates = [
+            estimate(metric, sample, pair.clusters, balanced=True)
+            for pair in own
+            for sample in aligned([pair.air, pair.simulated])
+        ]
+        claims, groups = _claims(own, estimates)
+        family = f"{len(claims)} differences of air and simulation: {name}"
+        array = claims_of(claims, SnrErrors({}), estimates=len(estimates), unit=metric.unit)
+        said = judged(estimates, array)
+        points += [_point(pair, item, basis, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
+        over = zip(groups, claims[len(own) :], said[len(own) :], strict=True)
+        means += [_mean(own[group[0]].row, claim, item, basis, family) for group, claim, item in over]
+    return points, means
+
+
+def _claims(pairs: Sequence[Pair], estimates: Sequence[Estimate]) -> tuple[list[Claim], list[list[int]]]:
+    """A claim for each pair, then one for the mean of each scheme at each receiver, of which pairs is told."""
+    claims = []
+    by_scheme: dict[tuple[str, str | None], list[int]] = {}
+    for at, pair in enumerate(pairs):
+        spots = [Spot(value=estimates[number].value, weights={number: 1.0}, slope={}) for number in (2 * at, 2 * at + 1)]
+        first, second = (pair.row.scheme, spots[0]), (SIMULATION, spots[1])
+        claims.append(Claim.between(first, second, target=pair.target, snr_db=pair.target))
+        by_scheme.setdefault((pair.row.scheme, pair.row.receiver), []).append(at)
+    groups = [own for own in by_scheme.values() if len(own) > 1]
+    return claims + [Claim.mean([claims[at] for at in own]) for own in groups], groups
+
+
+def _verdict(ends: Interval, bound: float) -> Verdict:
+    low, high = ends
+    if -bound <= low and high <= bound:
+        return "inside"
+    return "beyond" if low > bound or high < -bound else "undetermined"
+
+
+def _point(pair: Pair, item: Judged, basis: str, bound: float, family: str) -> Agreement:
+    verdict = _verdict(item.simultaneous_ci, bound)
+    return Agreement(
+        scheme=pair.row.scheme,
+        goal=pair.row.goal,
+        receiver=pair.row.receiver,
+        snr_basis=basis,
+        snr_db_target=pair.target,
+        difference=item.value,
+        standard_error=item.error,
+        ci=item.ci,
+        simultaneous_ci=item.simultaneous_ci,
+        bound=bound,
+        verdict=verdict,
+        outside_bound=verdict == "beyond",
+        family=family,
+    )
+
+
+def _mean(row: Row, claim: Claim, item: Judged, basis: str, family: str) -> MeanOverSnrs:
+    return MeanOverSnrs(
+        goal=row.goal,
+        receiver=row.receiver,
+        source="air",
+        snr_basis=basis,
+        energy=row.energy or "per_use",
+        first=claim.first,
+        second=claim.second,
+        snr_db=(min(claim.snr_db), max(claim.snr_db)),
+        snrs=len(claim.snr_db),
+        values=claim.values,
+        value=item.value,
+        ci=item.ci,
+        simultaneous_ci=item.simultaneous_ci,
+        family=family,
+    )

@@ -1,0 +1,229 @@
+"""A metric of some tasks, and what each cluster of tasks contributes to its error.
+
+Tasks are dependent in two ways at once. Tasks of one identity are alike (the first cluster, `Tasks.clusters`), and tasks of
+one frame share what the receiver estimated for it, or the fade that held it (the second, `Sample.frame`). What a cluster
+contributes is its term in the linear part of the metric's error, so errors of differences, of interpolated curves and of
+means over SNRs follow by adding contributions up: the same cluster's contributions to two schemes at several SNRs stay paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.errors import ShapeError
+from hil.goals.card import Unit
+from hil.goals.contract import Metric
+from hil.results.sample import Sample
+
+__all__ = ["Estimate", "aligned", "blended", "estimate"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+GROUPS = 120
+"""Groups, left out one at a time, of a metric that is no mean; each is an aggregation over all tasks."""
+GROUPING_SEED = 20260101
+AT_ONCE = 1 << 22
+"""Weights (group × row) given to an aggregation in one call: bounds memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number made of tasks.
+
+    Attributes:
+        value: the number; unit: of it.
+        clusters: float64 [cluster of the run], what each contributes to the error, so scaled that the squares add up to the
+            variance; 0 of those that no task is of.
+        tasks: float64 [distinct task of the run, or group of them], the same as if all tasks were independent.
+        distinct: distinct tasks that it rests on; effective: how many equal clusters are worth as many as theirs.
+        excess: variance that tasks of one frame share beyond what chance makes of independent ones.
+        frames: degrees of freedom of `excess` and one more: how many frames there are; None where answers share nothing but
+            their identity.
+    """
+
+    value: float
+    unit: Unit
+    clusters: Floats
+    tasks: Floats
+    distinct: int
+    effective: float
+    excess: float = 0.0
+    frames: float | None = None
+
+
+def aligned(samples: Sequence[Sample]) -> list[Sample]:
+    """The same ways to answer, cut to the tasks that all of them answered.
+
+    Raises:
+        ShapeError: no task was answered by all.
+    """
+    common = samples[0].index.unique()
+    for sample in samples[1:]:
+        common = common[torch.isin(common, sample.index)]
+    if not len(common):
+        raise ShapeError("Argument 'samples' must answer the same tasks; no task is answered by all of them.")
+    return [sample.of_tasks(common) for sample in samples]
+
+
+def blended(parts: Sequence[tuple[float, Estimate]], value: float, *, excess: float = 0.0) -> Estimate:
+    """A number whose error is a sum of others' errors.
+
+    Args:
+        parts: factor and estimate of each, of one unit.
+        value: the number.
+        excess: variance from elsewhere, exactly known.
+    """
+    shared = [factor**2 * one.excess for factor, one in parts]
+    doubt = sum(own**2 / max((one.frames or 1) - 1, 1) for own, (_, one) in zip(shared, parts, strict=True))
+    total = sum(shared) + excess
+    return Estimate(
+        value=value,
+        unit=parts[0][1].unit,
+        clusters=sum((factor * one.clusters for factor, one in parts), np.zeros(1)),
+        tasks=sum((factor * one.tasks for factor, one in parts), np.zeros(1)),
+        distinct=min(one.distinct for _, one in parts),
+        effective=min(one.effective for _, one in parts),
+        excess=total,
+        frames=1 + (total**2 / doubt if doubt > 0 else 1e6),
+    )
+
+
+def estimate(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool = False) -> Estimate:
+    """A metric with what its error is made of: closed form for a mean, else groups of clusters left out (jackknife).
+
+    Args:
+        metric: what is aggregated.
+        sample: how tasks were answered, at least one row.
+        clusters: int64 [distinct task of the run].
+        balanced: every distinct task counts the same, however often it was answered (for comparisons).
+
+    Source: the linearised variance of cluster totals with the small-sample correction of Bell and McCaffrey (CR2); two-way by
+    Cameron, Gelbach and Miller, Robust inference with multiway clustering, 2011.
+    """
+    index = sample.index.numpy()
+    counts = np.bincount(index, minlength=len(clusters))
+    weight = 1 / counts[index] if balanced else np.ones(len(index))
+    numbered = np.unique(clusters.numpy(), return_inverse=True)[1]
+    layout = _Layout(
+        index=index,
+        tasks=len(clusters),
+        distinct=int(np.count_nonzero(counts)),
+        cluster=numbered[index],
+        clusters=int(numbered.max()) + 1,
+        weight=weight / weight.sum(),
+        frame=None if sample.frame is None else np.unique(sample.frame.numpy(), return_inverse=True)[1],
+    )
+    if metric.aggregate is None:
+        return _of_mean(metric, sample, layout, balanced=balanced)
+    return _of_aggregate(metric, sample, layout, balanced=balanced)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """Of each row: its distinct task, cluster and frame (numbered from 0), and its weight; the weights add up to 1."""
+
+    index: Integers
+    tasks: int
+    distinct: int
+    cluster: Integers
+    clusters: int
+    weight: Floats
+    frame: Integers | None
+
+    @property
+    def effective(self) -> float:
+        """Equal clusters that vary as much as these, which have such shares of the weight, where tasks of one are alike."""
+        shares = _totals(self.cluster, self.weight, self.clusters)
+        return float(np.square(shares).sum() ** 2 / np.power(shares, 4).sum())
+
+    @property
+    def cell(self) -> Integers:
+        """Cluster and frame together, numbered from 0."""
+        assert self.frame is not None
+        return np.asarray(np.unique(self.cluster * (int(self.frame.max()) + 1) + self.frame, return_inverse=True)[1])
+
+
+def _totals(members: Integers, values: Floats, count: int) -> Floats:
+    """Sum of the values of each member, float64 [count]."""
+    return np.asarray(np.bincount(members, values, minlength=count), np.float64)
+
+
+def _of_mean(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool) -> Estimate:
+    values = sample.tasks.values[metric.name].double().numpy()
+    value = float(layout.weight @ values)
+    parts = layout.weight * (values - value)
+
+    def corrected(members: Integers, count: int) -> Floats:
+        """Totals of residuals, which are too small by the share of the mean that their cluster made itself."""
+        shares = _totals(members, layout.weight, count)
+        return np.asarray(_totals(members, parts, count) / np.sqrt(np.clip(1 - shares, 1e-9, None)))
+
+    found = Estimate(
+        value=value if balanced else sample.value(metric),
+        unit=metric.unit,
+        clusters=corrected(layout.cluster, layout.clusters),
+        tasks=_totals(layout.index, parts, layout.tasks),
+        distinct=layout.distinct,
+        effective=layout.effective,
+    )
+    if layout.frame is None:
+        return found
+    frames = corrected(layout.frame, int(layout.frame.max()) + 1)
+    cells = _totals(layout.cell, parts, 1)
+    return _with_frames(found, len(frames), float(frames @ frames), float(cells @ cells))
+
+
+def _with_frames(found: Estimate, frames: int, between: float, chance: float) -> Estimate:
+    """Variance of frames' totals beyond that of independent tasks; of a single frame nothing can be seen."""
+    excess = max(0.0, between - chance) if frames > 1 else 0.0
+    return replace(found, frames=frames, excess=excess)
+
+
+def _of_aggregate(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool) -> Estimate:
+    base = layout.weight * len(layout.weight)
+    value = float(sample.over_rows(metric, torch.from_numpy(base))) if balanced else sample.value(metric)
+
+    def left_out(members: Integers, count: int) -> Floats:
+        return _left_out(metric, sample, base, _grouped(members, count), min(count, GROUPS), value)
+
+    found = Estimate(
+        value=value,
+        unit=metric.unit,
+        clusters=left_out(layout.cluster, layout.clusters),
+        tasks=left_out(layout.index, layout.tasks),
+        distinct=layout.distinct,
+        effective=min(layout.effective, float(GROUPS)),
+    )
+    if layout.frame is None:
+        return found
+    frames = left_out(layout.frame, int(layout.frame.max()) + 1)
+    cells = left_out(layout.cell, int(layout.cell.max()) + 1)
+    return _with_frames(found, len(frames), float(frames @ frames), float(cells @ cells))
+
+
+def _grouped(members: Integers, count: int) -> Integers:
+    """Members put together at random, where there are more than `GROUPS`; the same ones for every sample."""
+    if count <= GROUPS:
+        return members
+    order = np.random.Generator(np.random.PCG64(GROUPING_SEED)).permutation(count)
+    return np.asarray((order % GROUPS)[members])
+
+
+def _left_out(metric: Metric, sample: Sample, base: Floats, groups: Integers, count: int, value: float) -> Floats:
+    """What each group contributes, by leaving it out; NaN where the metric is not defined without it."""
+    present = np.unique(groups)
+    found = np.zeros(count)
+    if len(present) == 1:
+        return found
+    step = max(1, AT_ONCE // len(base))
+    for some in np.array_split(present, -(-len(present) // step)):
+        kept = base * (groups != some[:, None])
+        found[some] = value - sample.over_rows(metric, torch.from_numpy(kept)).numpy()
+    return np.asarray(found * np.sqrt((len(present) - 1) / len(present)))
