@@ -93,6 +93,8 @@ class RadioInfo:
         cyclic_transmit: `transmit(cyclic=True)` works.
         stream_transmit: `open_stream` works.
         start_jitter_s: an untimed burst starts at most this long after the call.
+        rate_resolution_hz: what it reads back may be off the rate asked for by so much: no nearer one is to be had.
+        carrier_resolution_hz: the same for carriers: the step of its synthesiser.
         clock_runs: its time goes on by itself; False where only what is received moves it, as in a simulation that is not
             paced.
         clock_sources: what may drive the oscillator.
@@ -117,6 +119,8 @@ class RadioInfo:
     cyclic_transmit: bool = False
     stream_transmit: bool = False
     start_jitter_s: float = 0.1
+    rate_resolution_hz: float = 1.0
+    carrier_resolution_hz: float = 1.0
     clock_runs: bool = True
     clock_sources: tuple[str, ...] = ("internal",)
     time_sources: tuple[str, ...] = ("none",)

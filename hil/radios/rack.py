@@ -18,7 +18,6 @@ from hil.registry import did_you_mean
 __all__ = ["Rack"]
 
 _SAME_RATE = 1e-9
-_RATE_HZ = 1.0  # what a device that takes whole hertz may be off
 _CARRIER_HZ = 1.0  # between radios on one reference: more is a carrier offset
 
 
@@ -55,6 +54,11 @@ class Rack:
     def rate_hz(self) -> float:
         """As read back from the first receiver's radio."""
         return self.applied[self.config.receiver.radio].sample_rate_hz
+
+    @property
+    def carrier_hz(self) -> float:
+        """As read back from the first receiver's radio."""
+        return self.applied[self.config.receiver.radio].center_freq_hz
 
     @property
     def paced(self) -> bool:
@@ -100,20 +104,24 @@ class Rack:
     def check_agreement(self) -> None:
         """See that what the radios read back fits together.
 
-        Sample counts of one radio are used on the others, so all must have come to the bench's rate, to the hertz of a device
-        that takes no fractions; on one clock to the same rate, and to the same carrier, as no modem looks for an offset there.
+        All must have come to the bench's rate and carrier within the resolution of the device (what is computed from them takes
+        the values read back); on one clock to the same rate, as sample counts of one radio are used on the others, and to the
+        same carrier, as no modem looks for an offset there.
 
         Raises:
             RadioError: naming the radio, what was asked and what was read back.
         """
-        wanted = self.config.sample_rate_hz
         for name, applied in self.applied.items():
-            resolution = max(_RATE_HZ, self.radios[name].info.sample_rate_hz.step)
-            if abs(applied.sample_rate_hz - wanted) > resolution:
-                raise RadioError(
-                    f"radio '{name}': 'sample_rate_hz' {wanted:g} comes to {applied.sample_rate_hz:.9g} there; take a rate "
-                    "that every radio of the bench has"
-                )
+            info = self.radios[name].info
+            for what, wanted, got, resolution in (
+                ("sample_rate_hz", self.config.sample_rate_hz, applied.sample_rate_hz, info.rate_resolution_hz),
+                ("center_freq_hz", self.config.center_freq_hz, applied.center_freq_hz, info.carrier_resolution_hz),
+            ):
+                if abs(got - wanted) > resolution:
+                    raise RadioError(
+                        f"radio '{name}': '{what}' {wanted:.10g} comes to {got:.10g} there, further off than its resolution of "
+                        f"{resolution:g} Hz; take a value that every radio of the bench has"
+                    )
         if self.config.clock != "shared":
             return
         sink = self.config.receiver.radio

@@ -44,7 +44,7 @@ class Bench:
     """
 
     def __init__(self, config: BenchConfig, *, transmit: bool = False) -> None:
-        self.config = config
+        self.config = self._asked = config
         self.radios: dict[str, Radio] = {}
         self._consent = transmit
         self._bursts = 0
@@ -80,6 +80,14 @@ class Bench:
     def sample_rate_hz(self) -> float:
         """As read back from the first receiver's radio."""
         return self._rack.rate_hz
+
+    @property
+    def true_config(self) -> BenchConfig:
+        """The bench as it was asked for, but with the rate and the carrier that its first receiver's radio came to.
+
+        What computes times or frequencies from a bench takes this one: a Pluto reads back 999,999 S/s for 1,000,000.
+        """
+        return self._asked.model_copy(update={"sample_rate_hz": self._rack.rate_hz, "center_freq_hz": self._rack.carrier_hz})
 
     @property
     def full_scale(self) -> float:
@@ -278,11 +286,9 @@ class Bench:
         if self._exchange is None:
             self._exchange = StreamExchange(
                 self.radios,
-                lambda name: len(rack.applied[name].tx_channels),
+                rack.applied,
                 self.config.receiver.radio,
                 rack.row(self.config.receiver),
-                self.sample_rate_hz,
-                self.config.center_freq_hz,
                 shared_clock=self.config.clock == "shared",
                 loud=rack.loud,
             )

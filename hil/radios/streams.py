@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import RadioError
-from hil.radios.contract import Radio, Reception, StreamEvent, TransmitStream
+from hil.radios.contract import Radio, RadioSettings, Reception, StreamEvent, TransmitStream
 from hil.radios.probe import PROBE_SAMPLES, ClockMap, find_probe, make_probe
 from hil.radios.scaling import from_int16
 
@@ -78,11 +78,9 @@ class StreamExchange:
 
     Args:
         radios: by name.
-        rows: number of transmit channels that each radio was configured with.
+        applied: what each radio was last configured with, as it read back.
         receiver: name of the receiving one.
         row: of the receiver's samples that hears them.
-        sample_rate_hz: of all.
-        center_freq_hz: of all.
         shared_clock: no carrier offset, equal clocks.
         loud: holds a radio's transmit gain where its probe can be heard, for as long as it is entered.
     """
@@ -90,19 +88,17 @@ class StreamExchange:
     def __init__(
         self,
         radios: dict[str, Radio],
-        rows: Callable[[str], int],
+        applied: Mapping[str, RadioSettings],
         receiver: str,
         row: int,
-        sample_rate_hz: float,
-        center_freq_hz: float,
         *,
         shared_clock: bool,
         loud: Callable[[str], AbstractContextManager[None]],
     ) -> None:
-        self._loud, self._rows = loud, rows
+        self._loud, self._applied = loud, applied
         self._radios, self._receiver, self._row = radios, radios[receiver], row
-        self._rate, self._center = sample_rate_hz, center_freq_hz
-        self._max_cfo = 0.0 if shared_clock else 50e-6 * center_freq_hz
+        self._rate, self._center = applied[receiver].sample_rate_hz, applied[receiver].center_freq_hz
+        self._max_cfo = 0.0 if shared_clock else 50e-6 * self._center
         self._ties: dict[str, _Tie] = {}
         self._probes = 0
 
@@ -202,7 +198,7 @@ class StreamExchange:
                 continue
             place = got.start + low + found.position
             complete &= abs(place - ties[name].clock.to_receiver(probes[name])) < 4
-            self._ties[name] = self._tie(stream, probes[name], place, found.cfo_hz)
+            self._ties[name] = self._tie(name, stream, probes[name], place, found.cfo_hz)
         return _cut(got, start - before, length), complete
 
     def _stream(self, name: str) -> TransmitStream:
@@ -228,7 +224,7 @@ class StreamExchange:
         self._radios[name].rest()
         epoch, cursor = stream.epoch, self._receiver.now()
         at = stream.position + int(_SLACK_S * self._rate)
-        sent = np.zeros((self._rows(name), PROBE_SAMPLES), np.complex64)
+        sent = np.zeros((len(self._applied[name].tx_channels), PROBE_SAMPLES), np.complex64)
         number = self._number()
         sent[0] = make_probe(number)
         if any(event.kind == "late" for event in stream.write(sent, at)):
@@ -243,7 +239,7 @@ class StreamExchange:
             found = find_probe(kept, number, self._rate, self._max_cfo)
             cursor = got.start + len(heard)
             if found is not None and found.position + PROBE_SAMPLES + _GUARD < len(kept) and stream.epoch == epoch:
-                self._ties[name] = self._tie(stream, at, cursor - len(kept) + found.position, found.cfo_hz)
+                self._ties[name] = self._tie(name, stream, at, cursor - len(kept) + found.position, found.cfo_hz)
                 return True
         return False
 
@@ -251,8 +247,9 @@ class StreamExchange:
         self._probes += 1
         return self._probes
 
-    def _tie(self, stream: TransmitStream, at: int, place: float, cfo_hz: float) -> _Tie:
-        ratio = 1.0 - cfo_hz / self._center  # a fast transmitter's samples come closer together
+    def _tie(self, name: str, stream: TransmitStream, at: int, place: float, cfo_hz: float) -> _Tie:
+        nominal = self._rate / self._applied[name].sample_rate_hz
+        ratio = nominal * (1.0 - cfo_hz / self._center)  # a fast transmitter's samples come closer together
         return _Tie(
             epoch=stream.epoch, clock=ClockMap(anchor=at, offset=place, ratio=ratio), cfo_hz=cfo_hz, heard_at=time.monotonic()
         )

@@ -164,6 +164,7 @@ class SoapyDevice:
             hardware_time=timed,
             timed_transmit=timed and self.quirks.tx_time and counts["tx"] > 0,
             start_jitter_s=self.quirks.start_jitter_s,
+            carrier_resolution_hz=self.quirks.carrier_step_hz,
             clock_sources=tuple(h.listClockSources()) or ("internal",),
             time_sources=tuple(h.listTimeSources()) or ("none",),
             formats=tuple("int16" if form == "CS16" else form for form in h.getStreamFormats(first, 0)),

@@ -84,14 +84,14 @@ class PlutoState:
 
     def _set_lo(self, side: str, value: str) -> None:
         freq = self._integer(value, 46_875_001, 6_000_000_000)
-        self.radio.tune("rx" if side == "rx" else "tx", float(freq))
+        self.radio.tune("rx" if side == "rx" else "tx", freq + self.radio.config.carrier_error_hz)
 
     def _lo(self, side: str) -> str:
         return str(round(self.radio.ports["rx" if side == "rx" else "tx"][0].center_freq_hz))
 
     def _set_rate(self, value: str) -> None:
         lowest = _LOWEST_RATE if self._fir else _LOWEST_UNFILTERED
-        rate = float(self._integer(value, lowest, _HIGHEST_RATE))
+        rate = self._integer(value, lowest, _HIGHEST_RATE) + self.radio.config.rate_error_hz
         if rate != self.radio.sample_rate_hz:
             self.radio.set_rate(rate)
             self._rate_changed()
