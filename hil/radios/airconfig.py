@@ -112,6 +112,7 @@ class VirtualConfig(SimRadioConfig):
         port: TCP port, where the protocol has one of its choice; 0 = the protocol's own.
         serial: of the device; default "hil-" and the radio's name.
         source: what its receivers deliver: "air", or "ramp": a counter (`hil.radios.virtual.ramp`), for tests of transport.
+        temperature_c: what its sensor says, where the device has one.
         rate_error_hz: the sample rate comes to so much beside the one asked for, and reads back so: a clock tree that cannot
             divide to it. Not of USRPs, whose rates are whole fractions of their clock.
         carrier_error_hz: the same of the carrier, in both directions.
@@ -121,6 +122,7 @@ class VirtualConfig(SimRadioConfig):
     port: int = Field(default=0, ge=0, le=65535)
     serial: str | None = None
     source: Literal["air", "ramp"] = "air"
+    temperature_c: float = Field(default=36.5, ge=-55, le=125)
     rate_error_hz: float = Field(default=0.0, ge=-1000, le=1000)
     carrier_error_hz: float = Field(default=0.0, ge=-1e6, le=1e6)
 

@@ -11,6 +11,7 @@ A driver honours one hard promise: `close` and `stop` silence the transmitter, o
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -22,11 +23,12 @@ from hil.errors import RadioError
 from hil.radios.bench import BenchConfig
 
 __all__ = [
-    "EventKind", "Radio", "RadioInfo", "RadioSettings", "Range", "Reception", "StreamEvent", "TransmitStream",
+    "EventKind", "Radio", "RadioInfo", "RadioSettings", "Range", "Reception", "SensorValue", "StreamEvent", "TransmitStream",
     "check_settings",
 ]  # fmt: skip
 
 EventKind = Literal["overflow", "underflow", "late", "gap", "clip"]
+SensorValue = float | bool | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,6 +293,13 @@ class Radio(abc.ABC):
     def settle(self) -> list[StreamEvent]:
         """Wait for the device's word on every burst sent, and return what went wrong with them; [] where it gives none."""
         return []
+
+    def sensors(self) -> Mapping[str, SensorValue]:
+        """What the device's own sensors say now of locks ("ref_locked", "rx0.lo_locked") and temperatures (°C).
+
+        Names are the vendor's, behind the channel that one belongs to; empty where it has none.
+        """
+        return {}
 
     @abc.abstractmethod
     def stop(self) -> None:

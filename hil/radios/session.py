@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hil.errors import RadioError, ShapeError, TransmitRefusedError
 from hil.radios.bench import BenchConfig
 from hil.radios.burst import BurstReception, Heard
-from hil.radios.contract import Radio, RadioSettings, Range
+from hil.radios.contract import Radio, RadioSettings, Range, SensorValue
 from hil.radios.limits import check_transmit
 from hil.radios.rack import Rack
 from hil.radios.silence import close_at_exit, silence_on_signals
@@ -228,12 +228,24 @@ class Bench:
             self._processes.close()
 
     def describe(self) -> dict[str, Any]:
-        """For a capture: per radio what it is and what it read back. JSON types only."""
+        """For a capture: per radio what it is, what it read back, and what its sensors say now. JSON types only."""
         applied = self._rack.applied
         return {
-            name: {"info": radio.info.to_dict(), "applied": applied[name].to_dict() if name in applied else None}
+            name: {
+                "info": radio.info.to_dict(),
+                "applied": applied[name].to_dict() if name in applied else None,
+                "sensors": self._sensors(radio) if name in applied else {},
+            }
             for name, radio in self.radios.items()
         }
+
+    @staticmethod
+    def _sensors(radio: Radio) -> dict[str, SensorValue]:
+        """What a radio's sensors say; one that cannot be asked ends nothing here: the next burst will tell."""
+        try:
+            return dict(radio.sensors())
+        except RadioError as err:
+            return {"error": str(err)}
 
     def truth(self, receiver: str | None = None) -> Truth:
         """The air's own figures for a simulated bench, as one receiver (None = the first) hears it.

@@ -113,10 +113,14 @@ def test_radios_are_listed_probed_and_tested(hil, one_pluto):
     assert "builtin" in hil("radios", "list").stdout
     probed = json.loads(hil("radios", "probe", "rx", "--json").stdout)
     assert probed["info"]["driver"] == "sim"
+    assert probed["sensors"] == {}
     missing = hil("radios", "probe", "nobody")
     assert missing.returncode == 1
     assert "no radio named 'nobody'" in missing.stderr
     need_pluto()
+    probed = hil("radios", "probe", "sdr", "--bench", one_pluto)
+    assert probed.returncode == 0, probed.stderr
+    assert "senses\n  temp0: 36.5\n" in probed.stdout
     tested = hil("radios", "test", "sdr", "--bench", one_pluto)
     assert tested.returncode == 0, tested.stdout
     assert "13 passed" in tested.stdout

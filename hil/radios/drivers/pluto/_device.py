@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import ConnectionLostError, DriverMissingError, RadioError, RadioNotFoundError
-from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.contract import RadioInfo, RadioSettings, Range, SensorValue
 
 __all__ = ["INSTALL", "PlutoDevice", "RxBuffers", "TxBuffers", "destroy", "load_adi"]
 
@@ -186,6 +186,13 @@ class PlutoDevice:
                 rx_antenna=None,
                 lo_offset_hz=tx_hz - carrier_hz if settings.tx_channels else 0.0,
             )
+
+    def sensors(self) -> dict[str, SensorValue]:
+        """The transceiver's temperature, °C."""
+        with self._asking("read its sensors") as sdr:
+            channel = sdr._ctrl.find_channel("temp0", False)
+            reading = None if channel is None else channel.attrs.get("input")
+            return {} if reading is None else {"temp0": float(reading.value.strip("\0 \n")) / 1000}
 
     def set_timeout(self, seconds: float) -> None:
         """Of every further operation; must be longer than a buffer takes."""

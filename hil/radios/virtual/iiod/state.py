@@ -124,6 +124,9 @@ class PlutoState:
             raise AttributeFailure(EINVAL)
         self._fir = value.strip(_BLANKS) == "1"
 
+    def _temperature(self) -> str:
+        return str(round(1000 * self.radio.config.temperature_c))
+
     def _set_taps(self, value: str) -> None:
         lines = [line for line in value.replace("\0", "").splitlines() if line.strip()]
         taps = sum(1 for line in lines if line.lstrip()[:1] in "-0123456789")
@@ -190,6 +193,7 @@ class PlutoState:
                     "voltage0", True, None, self._transmit_path() | {"sampling_frequency": tx_rate, "filter_fir_en": fir_tx}
                 ),
                 Channel("out", False, None, {"voltage_filter_fir_en": fir_both}),
+                Channel("temp0", False, None, {"input": Attribute(self._temperature)}),
             ),
             {
                 "calib_mode": self._misc_attribute("calib_mode", "auto"),
