@@ -246,6 +246,13 @@ class Radio(abc.ABC):
     def now(self) -> int:
         """Device time, in samples."""
 
+    def fresh(self) -> int:
+        """A device sample, soon to come, that is surely received after this call: nothing on its way is that new.
+
+        By default `now`, which is right for a device's own clock. A radio that counts what has arrived adds what may be queued.
+        """
+        return self.now()
+
     @abc.abstractmethod
     def transmit(self, samples: NDArray[Any], *, at: int | None = None, cyclic: bool = False) -> list[StreamEvent]:
         """Put samples on the air.

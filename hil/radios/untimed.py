@@ -58,7 +58,8 @@ def listen(rack: Rack, n: int) -> dict[str, Reception]:
     """The next n samples of every receiving radio, none from before the last setting."""
     if all(rack.radios[name].info.hardware_time for name in rack.sinks):
         return timed_listening(rack, n)
-    return {rack.sinks[0]: rack.sink.receive(n, at=rack.sink.now(), timeout_s=rack.deadline_s(n))}
+    begin = rack.sink.fresh()
+    return {rack.sinks[0]: rack.sink.receive(n, at=begin, timeout_s=rack.deadline_s(begin - rack.sink.now() + n))}
 
 
 def _present(rack: Rack, n: int) -> Reception:

@@ -137,6 +137,11 @@ class PlutoRadio(Radio):
             self._cursor = now
         return now
 
+    def fresh(self) -> int:
+        """See the contract; `now` counts what has arrived, and up to all kernel buffers are older than that."""
+        settings = self._configured()
+        return self._base + self._reception(settings).fresh() if settings.rx_channels else self._base
+
     def transmit(self, samples: NDArray[Any], *, at: int | None = None, cyclic: bool = False) -> list[StreamEvent]:
         """Send once, or repeat until `stop`; see the contract."""
         settings = self._configured()

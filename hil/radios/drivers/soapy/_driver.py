@@ -111,6 +111,13 @@ class SoapyRadio(Radio):
             return self._device.now()
         return self._rx.position if self._rx is not None else 0
 
+    def fresh(self) -> int:
+        """See the contract; without hardware time the reception is begun anew, as nobody knows what the library holds."""
+        receiver = self._rx
+        if not self._info.hardware_time and receiver is not None:
+            self._device.call("stopping the reception", lambda _: receiver.stop())
+        return self.now()
+
     def transmit(self, samples: NDArray[Any], *, at: int | None = None, cyclic: bool = False) -> list[StreamEvent]:
         """Send one burst; what the device says of it later comes with `settle`, or the next `transmit` or `receive`."""
         settings = self._configured()
