@@ -16,6 +16,7 @@ from hil.radios.drivers.soapy._quirks import QUIRKS
 from hil.radios.drivers.uhd._module import load_uhd
 from hil.radios.session import Bench
 from hil.radios.virtual.process import serve
+from hil.radios.virtual.ramp import ramp_positions
 from tests.wire import n210_bench, pluto_bench, soapy_bench
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -33,20 +34,21 @@ BENCHES = {
     "uhd": (load_uhd, n210_bench.make_bench),
     "pluto": (load_adi, pluto_bench.make_bench),
     "soapy": (load_soapy, two_soapys),
-    "soapy without time": (load_soapy, two_soapys),
 }
+
+
+def need(load):
+    try:
+        load()
+    except DriverMissingError as err:
+        pytest.skip(str(err))
 
 
 @pytest.fixture(scope="module", params=list(BENCHES))
 def air(request):
     load, make = BENCHES[request.param]
-    try:
-        load()
-    except DriverMissingError as err:
-        pytest.skip(str(err))
-    with pytest.MonkeyPatch.context() as patch, serve(make()) as served:
-        if "without time" in request.param:
-            patch.setitem(QUIRKS, "hil", replace(QUIRKS["hil"], rx_time=False, tx_time=False, timed_activation=False))
+    need(load)
+    with serve(make()) as served:
         yield served
 
 
@@ -84,7 +86,7 @@ def levels(got):
     return 10 * np.log10((blocks**2).sum(axis=-1).mean(axis=-1) + 1e-3)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.15, 0.9])
+@pytest.mark.parametrize("pause", [0.0, 0.9])
 def test_nothing_from_before_the_transmitter_was_silenced(air, pause):
     with Bench(air.bench) as bench, sending(bench) as (quiet, _):
         time.sleep(pause)
@@ -101,3 +103,21 @@ def test_nothing_from_before_a_gain_was_set(air, pause):
         if bench.radios["tx" if "tx" in bench.radios else "sdr"].info.cyclic_transmit:  # a burst keeps the gain it began with
             bench.set_tx_gain(0, bench.tx_gain(0) - 6)
             assert levels(bench.listen(20_000)) == pytest.approx(loud - 18, abs=0.7)
+
+
+@pytest.mark.parametrize("driver", ["uhd", "pluto", "soapy", "soapy without time"])
+def test_no_sample_is_older_than_the_call(driver, monkeypatch):
+    """A counter in place of the air: every sample says when it was received."""
+    load, make = {"uhd": BENCHES["uhd"], "pluto": BENCHES["pluto"]}.get(driver, (load_soapy, soapy_bench.make_bench))
+    need(load)
+    if driver == "soapy without time":
+        monkeypatch.setitem(QUIRKS, "hil", replace(QUIRKS["hil"], rx_time=False, tx_time=False, timed_activation=False))
+    with serve(make(source="ramp")) as served, Bench(served.bench) as bench:
+        bits = served.bench.radios[served.bench.receiver.radio].virtual.adc_bits
+        for pause in (0.0, 0.15, 0.4, 0.0):
+            bench.listen(2000)
+            time.sleep(pause)
+            called_at = round(served.ask("status")["air_s"] * 1e6)
+            first = int(ramp_positions(bench.listen(2000).samples[:1], bits)[0])
+            late = (first - called_at) % (1 << min(2 * bits, 40))
+            assert late < 1_000_000, f"{driver}: {late} samples after the call, after a pause of {pause} s"
