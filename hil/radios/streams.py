@@ -22,7 +22,7 @@ from hil.radios.contract import Radio, RadioSettings, Reception, StreamEvent, Tr
 from hil.radios.probe import PROBE_SAMPLES, ClockMap, find_probe, make_probe
 from hil.radios.scaling import from_int16
 
-__all__ = ["StreamExchange", "streamable"]
+__all__ = ["Exchanged", "StreamExchange", "streamable"]
 
 _AHEAD_S = 0.06  # a timed radio's positions are this far ahead of its clock
 _SLACK_S = 0.03  # between the computing of a position and its writing
@@ -73,6 +73,23 @@ class _Tie:
     heard_at: float  # host time, s
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exchanged:
+    """What came of a burst.
+
+    Attributes:
+        reception: of the receiver.
+        due: its sample at which the burst begins, to a sample or so.
+        events: of the transmitters, and of attempts that failed.
+        whole: it went out as planned.
+    """
+
+    reception: Reception
+    due: int
+    events: list[StreamEvent]
+    whole: bool
+
+
 class StreamExchange:
     """Sends bursts that start together at the receiver.
 
@@ -106,20 +123,17 @@ class StreamExchange:
         """Every tie is void: the receiver or a transmitter was set anew."""
         self._ties.clear()
 
-    def burst(
-        self, blocks: dict[str, NDArray[np.complex64]], before: int, length: int, wait: int
-    ) -> tuple[Reception, list[StreamEvent], bool]:
+    def burst(self, blocks: dict[str, NDArray[np.complex64]], before: int, length: int, wait: int) -> Exchanged:
         """Send blocks [channel, n] of each radio at the same time, and receive around them.
 
         Args:
             blocks: per radio.
-            before: samples to receive before the burst.
+            before: samples to receive before the burst; negative: the reception begins so much after it.
             length: samples to receive.
             wait: samples of silence to add.
 
         Returns:
-            what was received (the burst starts `before` samples into it, to a sample or so), further events, and whether the
-            burst went out whole; it is sent up to three times for that.
+            what came of it; the burst is sent up to three times for it to go out whole.
 
         Raises:
             RadioError: a transmitter was not heard.
@@ -130,7 +144,7 @@ class StreamExchange:
             streams = {name: self._stream(name) for name in blocks}
             for name, stream in streams.items():
                 self._ensure(name, stream, events)
-            got, complete = self._send(streams, blocks, before, length, wait, events)
+            got, due, complete = self._send(streams, blocks, before, length, wait, events)
             for stream in streams.values():
                 told = stream.events()
                 events += told
@@ -140,7 +154,7 @@ class StreamExchange:
                 break
             if attempt < _TRIES - 1:
                 events += got.events
-        return got, events, complete
+        return Exchanged(reception=got, due=due, events=events, whole=complete)
 
     def _send(
         self,
@@ -150,8 +164,8 @@ class StreamExchange:
         length: int,
         wait: int,
         events: list[StreamEvent],
-    ) -> tuple[Reception, bool]:
-        """One attempt; whether everything went out as planned."""
+    ) -> tuple[Reception, int, bool]:
+        """One attempt: what was received, where the burst begins, and whether everything went out as planned."""
         for name in streams:
             self._radios[name].rest()
         ties = {name: self._ties[name] for name in streams}
@@ -176,7 +190,7 @@ class StreamExchange:
         got = self._receiver.receive(total, at=begin, timeout_s=self._deadline(begin, total))
         if late or any(event.kind in ("overflow", "gap", "late") for event in got.events) or got.samples.shape[1] < total:
             self.forget()
-            return _cut(got, start - before, length), False
+            return _cut(got, start - before, length), start, False
         heard = from_int16(got.samples[self._row], self._receiver.info.rx_full_scale)
         complete = True
         for name, stream in streams.items():
@@ -199,7 +213,7 @@ class StreamExchange:
             place = got.start + low + found.position
             complete &= abs(place - ties[name].clock.to_receiver(probes[name])) < 4
             self._ties[name] = self._tie(name, stream, probes[name], place, found.cfo_hz)
-        return _cut(got, start - before, length), complete
+        return _cut(got, start - before, length), start, complete
 
     def _stream(self, name: str) -> TransmitStream:
         radio = self._radios[name]
