@@ -57,21 +57,25 @@ def list_radios(as_json: bool, home: Path | None) -> None:
 @HOME
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def probe(name: str, bench: str, home: Path | None, as_json: bool) -> None:
-    """Open radio NAME of a bench, configure it, and show what it can do and what it read back. Transmits nothing."""
+    """Open radio NAME of a bench, configure it, and show what it can do, reads back and senses. Transmits nothing."""
     from hil.radios.bench import find_bench
     from hil.radios.session import Bench
 
     config = _with_radio(find_bench(bench, home), name)
     with Bench(config) as session:
         info, applied = session.radios[name].info, session.settings(name)
+        sensors = session.describe()[name]["sensors"]
     if as_json:
-        click.echo(json.dumps({"info": info.to_dict(), "applied": applied.to_dict()}))
+        click.echo(json.dumps({"info": info.to_dict(), "applied": applied.to_dict(), "sensors": sensors}))
         return
     for title, values in (("can", info), ("read back", applied)):
         click.echo(title)
         for key in values.to_dict():
             value = getattr(values, key)
             click.echo(f"  {key}: {value}")
+    click.echo("senses" if sensors else "senses nothing: it has no sensor of locks or temperature")
+    for key, value in sensors.items():
+        click.echo(f"  {key}: {value}")
 
 
 @radios.command("check")

@@ -25,6 +25,7 @@ from hil.points.overhead import ALIGNMENT_SOUNDING, alignment_samples
 from hil.points.receive import Collection, Collector, clipped, to_complex
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
+from hil.radios.delays import measure_delay
 from hil.radios.session import Bench
 from hil.units import db_to_power, power_to_db
 
@@ -168,10 +169,18 @@ class AirRun:
             symbols=np.zeros((self.bench.transmitters, 0, 1), np.complex64),
             labels={},
         )
+        self._follow_delays()
         often = {"frames": FADING_FRAMES, "looks": FADING_LOOKS} if fading else {}
         sounder = self.sounder(frame, max(8, frame.sounding_symbols))
         self.links = calibrate_links(sounder, self.bench.set_tx_gain, self._gain_range, **often)
         return self.links
+
+    def _follow_delays(self) -> None:
+        """Move the receivers' windows by the links' constant delays, where a probe at the bench's gains tells them."""
+        for tx in range(self.bench.transmitters):
+            for name, link in measure_delay(self.bench, tx).items():
+                if abs(link.samples) > link.spread + 1:  # on clocks that only the host compares a small one is a guess
+                    self.bench.set_delay(tx, round(link.samples), name)
 
     def _gain_range(self, tx: int) -> tuple[float, float]:
         limits = self.bench.tx_gain_range(tx)

@@ -30,18 +30,32 @@ GUARD = 64
 """Air samples between what has been heard and the earliest new transmission: interpolation kernels reach 16 ahead."""
 _SEGMENT = 16384
 _DRIFT = 1e-3  # more than two clocks can differ
-_REACH = 1 << 17  # samples, more than a link can delay
 
 
 @dataclass(eq=False, kw_only=True)
 class Port:
-    """One channel of one radio, in one direction: name, oscillator and tuning."""
+    """One channel of one radio, in one direction: name, oscillator and tuning.
+
+    Attributes:
+        name: of the channel.
+        ppm: of the radio's oscillator, which carrier and sample clock follow.
+        synthesiser: its phase noise.
+        center_freq_hz: nominal carrier.
+        phase: of the carrier since the last tune, rad.
+        rate: nominal sample rate over the air's.
+    """
 
     name: str
     ppm: float
     synthesiser: PhaseNoise
     center_freq_hz: float = 0.0
     phase: float = 0.0
+    rate: float = 1.0
+
+    @property
+    def clock(self) -> float:
+        """Its samples in the time of one of the air's."""
+        return self.rate * (1 + ppm(self.ppm))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -53,6 +67,7 @@ class Transmission:
         start: first sample, on the transmitter's clock.
         samples: complex64 [n], √mW at the antenna, before the oscillator.
         end: first sample not sent; beyond start + n for a repeated buffer.
+        center_freq_hz, phase, clock: of the port when it was sent.
     """
 
     port: Port
@@ -61,7 +76,8 @@ class Transmission:
     end: int
     center_freq_hz: float
     phase: float
-    rendered: dict[tuple[int, int, int], tuple[int, Tensor]] = field(default_factory=dict)
+    clock: float
+    rendered: dict[tuple[int, float, int, int], tuple[int, Tensor]] = field(default_factory=dict)
 
     def segment(self, begin: int, count: int) -> Tensor:
         """Samples [begin, begin + count) after the start, the buffer repeated as often as needed."""
@@ -77,8 +93,18 @@ class Link:
 
     name: str
     paths: tuple[Path, ...]
-    filter: DriftingFilter
     fading_block: int
+    sample_rate_hz: float
+    filters: dict[tuple[float, float], DriftingFilter] = field(default_factory=dict, repr=False, compare=False)
+
+    def between(self, tx_clock: float, rx_clock: float) -> DriftingFilter:
+        """The link as it is for these two sample clocks (`Port.clock`)."""
+        known = self.filters.get((tx_clock, rx_clock))
+        if known is None:
+            delays = np.array([path.delay_s for path in self.paths]) * self.sample_rate_hz * tx_clock
+            gains = np.array([path.gain for path in self.paths], dtype=np.complex128)
+            known = self.filters[tx_clock, rx_clock] = DriftingFilter(delays, gains, tx_clock / rx_clock)
+        return known
 
     def power_gain(self, freqs_hz: Tensor | np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
         """Mean |H|² over baseband frequencies (fading excluded: its mean is 1)."""
@@ -123,12 +149,12 @@ class Air:
 
     def connect(self, tx: Port, rx: Port, config: LinkConfig) -> None:
         """Lay a link from a transmit port to a receive port."""
-        paths = link_paths(config)
-        delays = np.array([path.delay_s for path in paths]) * self.sample_rate_hz * (1 + ppm(tx.ppm))
-        gains = np.array([path.gain for path in paths], dtype=np.complex128)
-        propagation = DriftingFilter(delays, gains, (1 + ppm(tx.ppm)) / (1 + ppm(rx.ppm)))
         block = round(config.fading_block_s * self.sample_rate_hz) if config.fading == "rayleigh" else 0
-        self.links[tx, rx] = Link(name=f"{tx.name}>{rx.name}", paths=paths, filter=propagation, fading_block=block)
+        link = Link(
+            name=f"{tx.name}>{rx.name}", paths=link_paths(config), fading_block=block, sample_rate_hz=self.sample_rate_hz
+        )
+        link.between(tx.clock, rx.clock)  # what is slow is done now
+        self.links[tx, rx] = link
 
     def device_time(self, port_ppm: float, margin: int = 0) -> int:
         """First sample of a radio's clock that nobody has heard yet, `margin` air samples on."""
@@ -138,8 +164,8 @@ class Air:
         """Note that everything before `position` of a radio's clock has been heard; forget what nobody can hear again."""
         self.heard = max(self.heard, position / (1 + ppm(port_ppm)))
         oldest = self.heard - self.history - 2 * BLOCK
-        if self._sent and any(sent.end / (1 + ppm(sent.port.ppm)) < oldest for sent in self._sent):
-            self._sent = [sent for sent in self._sent if sent.end / (1 + ppm(sent.port.ppm)) >= oldest]
+        if self._sent and any(sent.end / sent.clock < oldest for sent in self._sent):
+            self._sent = [sent for sent in self._sent if sent.end / sent.clock >= oldest]
 
     def send(self, transmission: Transmission) -> None:
         """Put a transmission on the air; it must not start before `device_time(ppm, GUARD)`."""
@@ -149,16 +175,20 @@ class Air:
 
     def silence(self, port: Port) -> None:
         """End what a port is sending, and drop what it was to send."""
-        now = self.device_time(port.ppm, GUARD)
+        now = self._now(port)
         for sent in self._sent:
             if sent.port is port and sent.end > now:
                 sent.end = max(now, sent.start)
                 self._version += 1
         self._sent = [sent for sent in self._sent if sent.end > sent.start]
 
+    def _now(self, port: Port) -> int:
+        """First sample of a port's clock that can still be taken back."""
+        return math.ceil((self.heard + GUARD) * port.clock - 1e-6)
+
     def sending(self, port: Port) -> bool:
         """Whether a port has anything on the air after what can no longer be stopped."""
-        now = self.device_time(port.ppm, GUARD)
+        now = self._now(port)
         return any(sent.port is port and sent.end > now for sent in self._sent)
 
     @property
@@ -175,25 +205,29 @@ class Air:
         total = noise.block(index).clone()
         begin = index * BLOCK
         for sent in self._sent:
-            if sent.end < begin * (1 - _DRIFT) - _REACH or sent.start > (begin + BLOCK) * (1 + _DRIFT) + _REACH:
-                continue  # far away whatever the clocks and delays are
             link = self.links.get((sent.port, rx))
-            if link is not None and abs(sent.center_freq_hz - rx.center_freq_hz) < self.sample_rate_hz:
+            if link is None or abs(sent.center_freq_hz - rx.center_freq_hz) >= self.sample_rate_hz:
+                continue
+            reach = link.between(sent.clock, rx.clock)
+            first, last = sent.start + reach.first, sent.end + reach.last
+            if last >= begin * (1 - _DRIFT) and first <= (begin + BLOCK) * (
+                1 + _DRIFT
+            ):  # else far away whatever the clocks are
                 self._add(total, begin, sent, link, rx)
         phasor = rx.synthesiser.phasor(begin, BLOCK)
         return total if phasor is None else total * phasor.conj()
 
     def _add(self, total: Tensor, begin: int, sent: Transmission, link: Link, rx: Port) -> None:
-        ratio = (1 + ppm(sent.port.ppm)) / (1 + ppm(rx.ppm))
+        ratio, reach = sent.clock / rx.clock, link.between(sent.clock, rx.clock)
         size = _SEGMENT
-        low = math.floor(begin * ratio) - link.filter.last - 2 - sent.start
-        high = math.ceil((begin + BLOCK) * ratio) - link.filter.first + 2 - sent.start
+        low = math.floor(begin * ratio) - reach.last - 2 - sent.start
+        high = math.ceil((begin + BLOCK) * ratio) - reach.first + 2 - sent.start
         length = sent.end - sent.start
         for number in range(max(low // size, 0), min(high, length - 1) // size + 1):
             count = min(size, length - number * size)
-            key = (id(rx), number, count)
+            key = (id(rx), rx.clock, number, count)
             if key not in sent.rendered:
-                for old in [old for old in sent.rendered if old[0] == id(rx) and old[1] < number - 4]:
+                for old in [old for old in sent.rendered if old[0] == id(rx) and old[2] < number - 4]:
                     del sent.rendered[old]
                 sent.rendered[key] = self._render(sent, number * size, count, link, rx, ratio)
             start, samples = sent.rendered[key]
@@ -207,10 +241,11 @@ class Air:
         samples = sent.segment(offset, count)
         phasor = sent.port.synthesiser.phasor(begin, count)
         samples = samples.clone() if phasor is None else samples * phasor  # a fresh, aligned buffer: same bits every time
-        start = math.ceil((begin + link.filter.first) / ratio)
-        n = math.floor((begin + count - 1 + link.filter.last) / ratio) - start + 1
-        out = link.filter.apply(samples, n, start * ratio - begin)
-        rate = self.sample_rate_hz * (1 + ppm(rx.ppm))
+        propagation = link.between(sent.clock, rx.clock)
+        start = math.ceil((begin + propagation.first) / ratio)
+        n = math.floor((begin + count - 1 + propagation.last) / ratio) - start + 1
+        out = propagation.apply(samples, n, start * ratio - begin)
+        rate = self.sample_rate_hz * rx.clock
         offset_hz = sent.center_freq_hz * (1 + ppm(sent.port.ppm)) - rx.center_freq_hz * (1 + ppm(rx.ppm))
         phase = sent.phase - rx.phase
         if offset_hz:

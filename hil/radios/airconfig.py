@@ -29,7 +29,7 @@ class LinkConfig(Config):
         receiver: name of the receiver. None is for benches with one: where there are several, every link must say whose it
             is, as one that is silently taken for all would give far receivers the path of the near one.
         path_loss_db: of the direct path.
-        delay_s: of the direct path.
+        delay_s: of the direct path and of whatever a chain of radios delays beside.
         taps: further paths.
         fading: "none", or "rayleigh": a CN(0, 1) gain per `fading_block_s` on top.
         fading_block_s: how long the gain is constant.
@@ -38,7 +38,7 @@ class LinkConfig(Config):
     transmitter: int = Field(ge=0)
     receiver: str | None = None
     path_loss_db: float = Field(ge=0, le=200)
-    delay_s: float = Field(default=0.0, ge=0, le=1e-3)
+    delay_s: float = Field(default=0.0, ge=0, le=0.05)
     taps: tuple[TapConfig, ...] = ()
     fading: Literal["none", "rayleigh"] = "none"
     fading_block_s: float = Field(default=0.05, gt=0)
@@ -112,12 +112,19 @@ class VirtualConfig(SimRadioConfig):
         port: TCP port, where the protocol has one of its choice; 0 = the protocol's own.
         serial: of the device; default "hil-" and the radio's name.
         source: what its receivers deliver: "air", or "ramp": a counter (`hil.radios.virtual.ramp`), for tests of transport.
+        temperature_c: what its sensor says, where the device has one.
+        rate_error_hz: the sample rate comes to so much beside the one asked for, and reads back so: a clock tree that cannot
+            divide to it. Not of USRPs, whose rates are whole fractions of their clock.
+        carrier_error_hz: the same of the carrier, in both directions.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     serial: str | None = None
     source: Literal["air", "ramp"] = "air"
+    temperature_c: float = Field(default=36.5, ge=-55, le=125)
+    rate_error_hz: float = Field(default=0.0, ge=-1000, le=1000)
+    carrier_error_hz: float = Field(default=0.0, ge=-1e6, le=1e6)
 
 
 class FaultConfig(Config):

@@ -20,10 +20,13 @@ class Heard:
     Attributes:
         samples: int16 [n, 2], in units of that receiver's `Bench.full_scales`.
         start: device sample of the first one, on the receiver's own clock.
+        due: index of the sample at which the burst would begin if nothing delayed it, as far as the clocks are known; None
+            where they are not. For measuring delays: a modem that searches must not look here.
     """
 
     samples: NDArray[np.int16]
     start: int
+    due: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ A driver honours one hard promise: `close` and `stop` silence the transmitter, o
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -22,11 +23,12 @@ from hil.errors import RadioError
 from hil.radios.bench import BenchConfig
 
 __all__ = [
-    "EventKind", "Radio", "RadioInfo", "RadioSettings", "Range", "Reception", "StreamEvent", "TransmitStream",
+    "EventKind", "Radio", "RadioInfo", "RadioSettings", "Range", "Reception", "SensorValue", "StreamEvent", "TransmitStream",
     "check_settings",
 ]  # fmt: skip
 
 EventKind = Literal["overflow", "underflow", "late", "gap", "clip"]
+SensorValue = float | bool | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,8 @@ class RadioInfo:
         cyclic_transmit: `transmit(cyclic=True)` works.
         stream_transmit: `open_stream` works.
         start_jitter_s: an untimed burst starts at most this long after the call.
+        rate_resolution_hz: what it reads back may be off the rate asked for by so much: no nearer one is to be had.
+        carrier_resolution_hz: the same for carriers: the step of its synthesiser.
         clock_runs: its time goes on by itself; False where only what is received moves it, as in a simulation that is not
             paced.
         clock_sources: what may drive the oscillator.
@@ -117,6 +121,8 @@ class RadioInfo:
     cyclic_transmit: bool = False
     stream_transmit: bool = False
     start_jitter_s: float = 0.1
+    rate_resolution_hz: float = 1.0
+    carrier_resolution_hz: float = 1.0
     clock_runs: bool = True
     clock_sources: tuple[str, ...] = ("internal",)
     time_sources: tuple[str, ...] = ("none",)
@@ -240,6 +246,13 @@ class Radio(abc.ABC):
     def now(self) -> int:
         """Device time, in samples."""
 
+    def fresh(self) -> int:
+        """A device sample, soon to come, that is surely received after this call: nothing on its way is that new.
+
+        By default `now`, which is right for a device's own clock. A radio that counts what has arrived adds what may be queued.
+        """
+        return self.now()
+
     @abc.abstractmethod
     def transmit(self, samples: NDArray[Any], *, at: int | None = None, cyclic: bool = False) -> list[StreamEvent]:
         """Put samples on the air.
@@ -287,6 +300,13 @@ class Radio(abc.ABC):
     def settle(self) -> list[StreamEvent]:
         """Wait for the device's word on every burst sent, and return what went wrong with them; [] where it gives none."""
         return []
+
+    def sensors(self) -> Mapping[str, SensorValue]:
+        """What the device's own sensors say now of locks ("ref_locked", "rx0.lo_locked") and temperatures (°C).
+
+        Names are the vendor's, behind the channel that one belongs to; empty where it has none.
+        """
+        return {}
 
     @abc.abstractmethod
     def stop(self) -> None:

@@ -21,6 +21,7 @@ PROBE_SAMPLES = 2 * _HALF
 _AMPLITUDE = 0.7
 _FINE = 64  # samples around the coarse position that are searched
 _CANDIDATES = 6
+_STEPS = 8  # of a sample, between which a parabola does
 _LEAST_OVERLAP = 0.35  # of two halves: an SNR of −2.7 dB a sample; noise gives 0.04
 _LEAST_QUALITY = 6.0  # the right probe gives 10, another one up to 4
 
@@ -130,20 +131,21 @@ def _verify(
     size = 1 << (len(window) + PROBE_SAMPLES).bit_length()
     spectrum = np.fft.fft(window, size)
     tones = np.exp(2j * np.pi * offsets[:, None] / sample_rate_hz * np.arange(PROBE_SAMPLES))
-    bank = np.abs(np.fft.ifft(spectrum * np.fft.fft(make_probe(number) * tones, size).conj()))[
-        :, : len(window) - PROBE_SAMPLES + 1
-    ]
+    products = spectrum * np.fft.fft(make_probe(number) * tones, size).conj()
+    bank = np.abs(np.fft.ifft(products))[:, : len(window) - PROBE_SAMPLES + 1]
     row, peak = np.unravel_index(int(bank.argmax()), bank.shape)
     profile = bank[row]
     quality = float(profile[peak] / np.sqrt(np.mean(profile**2)))
     if quality < _LEAST_QUALITY:
         return None
-    return ProbeFound(position=low + _vertex(profile, int(peak)), cfo_hz=float(offsets[row]), quality=quality)
+    return ProbeFound(position=low + _between(products[row], int(peak)), cfo_hz=float(offsets[row]), quality=quality)
 
 
-def _vertex(profile: NDArray[np.float64], peak: int) -> float:
-    """Position of the maximum between samples, by a parabola."""
-    if not 0 < peak < len(profile) - 1:
-        return float(peak)
-    left, mid, right = profile[peak - 1 : peak + 2]
-    return float(peak + 0.5 * (right - left) / (2 * mid - left - right))
+def _between(product: NDArray[np.complex128], peak: int) -> float:
+    """Position of the maximum between samples: the correlation, whose spectrum this is, on a finer grid about its peak."""
+    turns = np.fft.fftfreq(len(product))
+    places = peak + np.arange(-_STEPS, _STEPS + 1) / _STEPS
+    fine = np.abs(np.exp(2j * np.pi * places[:, None] * turns) @ product)
+    best = min(max(int(fine.argmax()), 1), len(fine) - 2)
+    left, mid, right = fine[best - 1 : best + 2]
+    return float(places[best] + 0.5 * (right - left) / (2 * mid - left - right) / _STEPS)

@@ -13,12 +13,12 @@ from hil.errors import RadioError
 from hil.radios.bench import BenchConfig, ReceiverConfig
 from hil.radios.burst import Heard
 from hil.radios.contract import Radio, RadioSettings, Reception
+from hil.radios.windows import SEARCH_S, Windows, plan_windows, start_offsets
 from hil.spelling import did_you_mean
 
 __all__ = ["Rack"]
 
 _SAME_RATE = 1e-9
-_RATE_HZ = 1.0  # what a device that takes whole hertz may be off
 _CARRIER_HZ = 1.0  # between radios on one reference: more is a carrier offset
 
 
@@ -33,6 +33,7 @@ class Rack:
         applied: per radio what it read back.
         wanted_tx: per transmitter the gain asked for (dB).
         wanted_rx: per receiver the gain asked for (dB).
+        delays: (transmitter, receiver) -> samples that the link between them delays, where it was measured.
     """
 
     def __init__(self, config: BenchConfig, radios: Mapping[str, Radio]) -> None:
@@ -40,6 +41,7 @@ class Rack:
         self.applied: dict[str, RadioSettings] = {}
         self.wanted_tx = [float(tx.gain_db) for tx in config.transmitters]
         self.wanted_rx = {end.name: float(end.gain_db) for end in config.receivers}
+        self.delays: dict[tuple[int, str], int] = {}
 
     @property
     def sinks(self) -> tuple[str, ...]:
@@ -55,6 +57,11 @@ class Rack:
     def rate_hz(self) -> float:
         """As read back from the first receiver's radio."""
         return self.applied[self.config.receiver.radio].sample_rate_hz
+
+    @property
+    def carrier_hz(self) -> float:
+        """As read back from the first receiver's radio."""
+        return self.applied[self.config.receiver.radio].center_freq_hz
 
     @property
     def paced(self) -> bool:
@@ -100,20 +107,24 @@ class Rack:
     def check_agreement(self) -> None:
         """See that what the radios read back fits together.
 
-        Sample counts of one radio are used on the others, so all must have come to the bench's rate, to the hertz of a device
-        that takes no fractions; on one clock to the same rate, and to the same carrier, as no modem looks for an offset there.
+        All must have come to the bench's rate and carrier within the resolution of the device (what is computed from them takes
+        the values read back); on one clock to the same rate, as sample counts of one radio are used on the others, and to the
+        same carrier, as no modem looks for an offset there.
 
         Raises:
             RadioError: naming the radio, what was asked and what was read back.
         """
-        wanted = self.config.sample_rate_hz
         for name, applied in self.applied.items():
-            resolution = max(_RATE_HZ, self.radios[name].info.sample_rate_hz.step)
-            if abs(applied.sample_rate_hz - wanted) > resolution:
-                raise RadioError(
-                    f"radio '{name}': 'sample_rate_hz' {wanted:g} comes to {applied.sample_rate_hz:.9g} there; take a rate "
-                    "that every radio of the bench has"
-                )
+            info = self.radios[name].info
+            for what, wanted, got, resolution in (
+                ("sample_rate_hz", self.config.sample_rate_hz, applied.sample_rate_hz, info.rate_resolution_hz),
+                ("center_freq_hz", self.config.center_freq_hz, applied.center_freq_hz, info.carrier_resolution_hz),
+            ):
+                if abs(got - wanted) > resolution:
+                    raise RadioError(
+                        f"radio '{name}': '{what}' {wanted:.10g} comes to {got:.10g} there, further off than its resolution of "
+                        f"{resolution:g} Hz; take a value that every radio of the bench has"
+                    )
         if self.config.clock != "shared":
             return
         sink = self.config.receiver.radio
@@ -161,18 +172,42 @@ class Rack:
             self.wanted_tx[:] = before
             self.apply(name)
 
-    def blocks(self, waveforms: NDArray[Any]) -> dict[str, NDArray[np.complex64]]:
-        """Waveforms [tx, n] as those [channel, n] of every radio that has something to send."""
+    def blocks(self, waveforms: NDArray[Any], *, together: bool = True) -> dict[str, NDArray[np.complex64]]:
+        """Waveforms [tx, n] as those [channel, m] of every radio that has something to send.
+
+        Args:
+            waveforms: one per transmitter.
+            together: each starts so that all arrive at the first receiver together; else all start together, and m = n.
+        """
+        sending = [tx for tx, row in enumerate(waveforms) if row.any()]
+        offsets = start_offsets(self.config, self.delays if together else {}, sending)
+        n, longest = waveforms.shape[1], max(offsets.values(), default=0)
         out: dict[str, NDArray[np.complex64]] = {}
-        for name in dict.fromkeys(tx.radio for tx in self.config.transmitters):
-            channels = self.applied[name].tx_channels
-            block = np.zeros((len(channels), waveforms.shape[1]), np.complex64)
-            for k, tx in enumerate(self.config.transmitters):
-                if tx.radio == name:
-                    block[channels.index(tx.channel)] = waveforms[k]
-            if block.any():
-                out[name] = block
+        for tx, offset in offsets.items():
+            end = self.config.transmitters[tx]
+            channels = self.applied[end.radio].tx_channels
+            block = out.setdefault(end.radio, np.zeros((len(channels), n + longest), np.complex64))
+            block[channels.index(end.channel), offset : offset + n] = waveforms[tx]
         return out
+
+    def sending(self, blocks: Mapping[str, NDArray[np.complex64]]) -> list[int]:
+        """The transmitters that have something in the waveforms [channel, n] of their radios."""
+        return [
+            k
+            for k, tx in enumerate(self.config.transmitters)
+            if tx.radio in blocks and blocks[tx.radio][self.applied[tx.radio].tx_channels.index(tx.channel)].any()
+        ]
+
+    def starts(self, blocks: Mapping[str, NDArray[np.complex64]], times: Mapping[str, int]) -> tuple[int | None, ...]:
+        """Device sample at which each transmitter starts, where its radio's block starts at a time; None: it sends nothing."""
+        offsets = start_offsets(self.config, self.delays, self.sending(blocks))
+        ends = enumerate(self.config.transmitters)
+        return tuple(times[tx.radio] + offsets.get(k, 0) if tx.radio in times else None for k, tx in ends)
+
+    def windows(self, blocks: Mapping[str, NDArray[np.complex64]], length: int, *, search: bool) -> Windows:
+        """Where a burst is received; see `plan_windows`."""
+        late = round(SEARCH_S * self.rate_hz) if search else 0
+        return plan_windows(self.config, self.delays, self.sending(blocks), length, late=late)
 
     def heard(self, receptions: Mapping[str, Reception]) -> dict[str, Heard]:
         """Receptions by radio as what each receiver heard, in the bench's order."""
@@ -180,6 +215,27 @@ class Rack:
             end.name: Heard(samples=receptions[end.radio].samples[self.row(end)], start=receptions[end.radio].start)
             for end in self.config.receivers
         }
+
+    def heard_in(
+        self, windows: Windows, receptions: Mapping[str, Reception], due: Mapping[str, int], before: int
+    ) -> dict[str, Heard]:
+        """As `heard`, each receiver's window alone.
+
+        Args:
+            windows: of the burst.
+            receptions: by radio.
+            due: radio -> device sample at which the burst begins without delay.
+            before: samples from a window's begin to there.
+        """
+        out = {}
+        for end in self.config.receivers:
+            got, begin = receptions[end.radio], due[end.radio] - before + windows.shifts[end.name]
+            low, high = (
+                min(max(edge - got.start, 0), got.samples.shape[1]) for edge in (begin, begin + windows.lengths[end.name])
+            )
+            start = got.start + low
+            out[end.name] = Heard(samples=got.samples[self.row(end), low:high], start=start, due=due[end.radio] - start)
+        return out
 
     def deadline_s(self, n: int) -> float:
         """How long n samples may take to arrive."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hil.errors import RadioError, ShapeError, TransmitRefusedError
 from hil.radios.bench import BenchConfig
 from hil.radios.burst import BurstReception, Heard
-from hil.radios.contract import Radio, RadioSettings, Range
+from hil.radios.contract import Radio, RadioSettings, Range, SensorValue
 from hil.radios.limits import check_burst, check_transmit
 from hil.radios.rack import Rack
 from hil.radios.silence import close_at_exit, silence_on_signals
@@ -21,6 +21,7 @@ from hil.radios.streams import StreamExchange, streamable
 from hil.radios.timed import timed_burst
 from hil.radios.untimed import listen, untimed_burst
 from hil.radios.virtual.ensure import ensure_air
+from hil.radios.windows import EARLIEST, LATEST_S, SEARCH_S
 from hil.registry import DRIVERS
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Bench:
     """
 
     def __init__(self, config: BenchConfig, *, transmit: bool = False) -> None:
-        self.config = config
+        self.config = self._asked = config
         self.radios: dict[str, Radio] = {}
         self._consent = transmit
         self._bursts = 0
@@ -80,6 +81,14 @@ class Bench:
     def sample_rate_hz(self) -> float:
         """As read back from the first receiver's radio."""
         return self._rack.rate_hz
+
+    @property
+    def true_config(self) -> BenchConfig:
+        """The bench as it was asked for, but with the rate and the carrier that its first receiver's radio came to.
+
+        What computes times or frequencies from a bench takes this one: a Pluto reads back 999,999 S/s for 1,000,000.
+        """
+        return self._asked.model_copy(update={"sample_rate_hz": self._rack.rate_hz, "center_freq_hz": self._rack.carrier_hz})
 
     @property
     def full_scale(self) -> float:
@@ -158,7 +167,38 @@ class Bench:
         end = self._rack.receiver(receiver)
         return self._rack.applied[end.radio].rx_gain_db[self._rack.row(end)]
 
-    def burst(self, waveforms: Any, *, lead: int = 512, tail: int = 512) -> BurstReception:
+    def set_delay(self, tx: int, samples: int, receiver: str | None = None) -> None:
+        """Say by how much what a transmitter sends comes late at a receiver (None = the first).
+
+        For a constant delay of the chain that somebody has measured (`hil.radios.delays`). Transmitters start so that all
+        arrive at the first receiver together, to a sample; a receiver's window begins with what arrives there first, and is as
+        much longer as the others are later. In streams that are aligned by measurement the first receiver's delays are in the
+        alignment already, and only differences to them are left.
+
+        Args:
+            tx: transmitter.
+            samples: −256 … 0.05 s of them, in whole samples of the receiver.
+            receiver: its name.
+
+        Raises:
+            RadioError: no such transmitter or receiver, or a delay out of that range.
+        """
+        self._transmitter(tx)
+        end, most = self._rack.receiver(receiver), round(LATEST_S * self.sample_rate_hz)
+        if not EARLIEST <= samples <= most:
+            raise RadioError(f"Argument 'samples' must be {EARLIEST} … {most} ({LATEST_S:g} s), not {samples}.")
+        self._rack.delays[tx, end.name] = int(samples)
+
+    def delay(self, tx: int, receiver: str | None = None) -> int:
+        """What `set_delay` was last told of a link; 0 samples before.
+
+        Raises:
+            RadioError: no such transmitter or receiver.
+        """
+        self._transmitter(tx)
+        return self._rack.delays.get((tx, self._rack.receiver(receiver).name), 0)
+
+    def burst(self, waveforms: Any, *, lead: int = 512, tail: int = 512, search: bool = False) -> BurstReception:
         """Send one waveform per transmitter at the same time, and receive around it on every receiver.
 
         Timed where every transmitting radio and the receivers have time; else in continuous streams that are aligned by
@@ -170,6 +210,8 @@ class Bench:
             waveforms: complex64 [tx, n], numpy or torch; amplitude 1.0 = full scale of the DAC. Rows of zeros send nothing.
             lead: samples to receive before the burst, at most.
             tail: samples to receive after it, at least.
+            search: receive for 20 ms longer, from where the burst would be without delay, after as much more silence: for links
+                whose delay is not known.
 
         Raises:
             ShapeError: not complex [tx, n].
@@ -185,8 +227,8 @@ class Bench:
         if lead < 0 or tail < 0:
             raise ShapeError(f"Arguments 'lead' and 'tail' must be at least 0, not {lead} and {tail}.")
         n = rows.shape[1]
-        blocks = self._rack.blocks(rows)
-        self._check_limits(blocks, n)
+        blocks = self._rack.blocks(rows, together=not search)
+        self._check_limits(blocks, max((block.shape[1] for block in blocks.values()), default=n))
         for name in blocks:
             self.radios[name].rest()
         draw = np.random.Generator(np.random.Philox(key=[self.config.seed, self._bursts]))
@@ -194,10 +236,10 @@ class Bench:
         senders = [self.radios[name] for name in blocks]
         try:
             if all(radio.info.timed_transmit for radio in senders) and self._rack.sink.info.hardware_time:
-                return timed_burst(self._rack, blocks, n, lead, tail, draw)
+                return timed_burst(self._rack, blocks, n, lead, tail, draw, search=search)
             if senders and streamable(senders):
-                return self._streamed(blocks, n, lead, tail, draw)
-            return untimed_burst(self._rack, blocks, n, lead, tail)
+                return self._streamed(blocks, n, lead, tail, draw, search=search)
+            return untimed_burst(self._rack, blocks, n, lead, tail, search=search)
         except BaseException as err:
             self._after(err, self.silence)
             raise
@@ -220,12 +262,24 @@ class Bench:
             self._processes.close()
 
     def describe(self) -> dict[str, Any]:
-        """For a capture: per radio what it is and what it read back. JSON types only."""
+        """For a capture: per radio what it is, what it read back, and what its sensors say now. JSON types only."""
         applied = self._rack.applied
         return {
-            name: {"info": radio.info.to_dict(), "applied": applied[name].to_dict() if name in applied else None}
+            name: {
+                "info": radio.info.to_dict(),
+                "applied": applied[name].to_dict() if name in applied else None,
+                "sensors": self._sensors(radio) if name in applied else {},
+            }
             for name, radio in self.radios.items()
         }
+
+    @staticmethod
+    def _sensors(radio: Radio) -> dict[str, SensorValue]:
+        """What a radio's sensors say; one that cannot be asked ends nothing here: the next burst will tell."""
+        try:
+            return dict(radio.sensors())
+        except RadioError as err:
+            return {"error": str(err)}
 
     def truth(self, receiver: str | None = None) -> Truth:
         """The air's own figures for a simulated bench, as one receiver (None = the first) hears it.
@@ -265,26 +319,33 @@ class Bench:
         check_burst(self.config, n / self.sample_rate_hz)
 
     def _streamed(
-        self, blocks: dict[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
+        self,
+        blocks: dict[str, NDArray[np.complex64]],
+        n: int,
+        lead: int,
+        tail: int,
+        draw: np.random.Generator,
+        *,
+        search: bool,
     ) -> BurstReception:
-        wait = int(draw.uniform(*self.config.gap_s) * self.sample_rate_hz)
+        silence_s = draw.uniform(*self.config.gap_s) + (SEARCH_S if search else 0.0)  # what was sent before may come as late
+        wait = int(silence_s * self.sample_rate_hz)
         before = int(draw.integers(lead // 2, lead + 1))
         rack = self._rack
         if self._exchange is None:
             self._exchange = StreamExchange(
                 self.radios,
-                lambda name: len(rack.applied[name].tx_channels),
+                rack.applied,
                 self.config.receiver.radio,
                 rack.row(self.config.receiver),
-                self.sample_rate_hz,
-                self.config.center_freq_hz,
                 shared_clock=self.config.clock == "shared",
                 loud=rack.loud,
             )
-        got, events, whole = self._exchange.burst(blocks, before, lead + n + tail, wait)
+        windows, sink = rack.windows(blocks, lead + n + tail, search=search), rack.sinks[0]
+        made = self._exchange.burst(blocks, before - windows.first[sink], windows.length, wait)
         return BurstReception(
-            heard=rack.heard({rack.sinks[0]: got}),
-            events=(*events, *got.events),
+            heard=rack.heard_in(windows, {sink: made.reception}, {sink: made.due}, before),
+            events=(*made.events, *made.reception.events),
             sent_at=(None,) * self.transmitters,
-            whole=whole,
+            whole=made.whole,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import RadioError
-from hil.radios.contract import Radio, Reception, StreamEvent, TransmitStream
+from hil.radios.contract import Radio, RadioSettings, Reception, StreamEvent, TransmitStream
 from hil.radios.probe import PROBE_SAMPLES, ClockMap, find_probe, make_probe
 from hil.radios.scaling import from_int16
 
-__all__ = ["StreamExchange", "streamable"]
+__all__ = ["Exchanged", "StreamExchange", "streamable"]
 
 _AHEAD_S = 0.06  # a timed radio's positions are this far ahead of its clock
 _SLACK_S = 0.03  # between the computing of a position and its writing
@@ -73,16 +73,31 @@ class _Tie:
     heard_at: float  # host time, s
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exchanged:
+    """What came of a burst.
+
+    Attributes:
+        reception: of the receiver.
+        due: its sample at which the burst begins, to a sample or so.
+        events: of the transmitters, and of attempts that failed.
+        whole: it went out as planned.
+    """
+
+    reception: Reception
+    due: int
+    events: list[StreamEvent]
+    whole: bool
+
+
 class StreamExchange:
     """Sends bursts that start together at the receiver.
 
     Args:
         radios: by name.
-        rows: number of transmit channels that each radio was configured with.
+        applied: what each radio was last configured with, as it read back.
         receiver: name of the receiving one.
         row: of the receiver's samples that hears them.
-        sample_rate_hz: of all.
-        center_freq_hz: of all.
         shared_clock: no carrier offset, equal clocks.
         loud: holds a radio's transmit gain where its probe can be heard, for as long as it is entered.
     """
@@ -90,19 +105,17 @@ class StreamExchange:
     def __init__(
         self,
         radios: dict[str, Radio],
-        rows: Callable[[str], int],
+        applied: Mapping[str, RadioSettings],
         receiver: str,
         row: int,
-        sample_rate_hz: float,
-        center_freq_hz: float,
         *,
         shared_clock: bool,
         loud: Callable[[str], AbstractContextManager[None]],
     ) -> None:
-        self._loud, self._rows = loud, rows
+        self._loud, self._applied = loud, applied
         self._radios, self._receiver, self._row = radios, radios[receiver], row
-        self._rate, self._center = sample_rate_hz, center_freq_hz
-        self._max_cfo = 0.0 if shared_clock else 50e-6 * center_freq_hz
+        self._rate, self._center = applied[receiver].sample_rate_hz, applied[receiver].center_freq_hz
+        self._max_cfo = 0.0 if shared_clock else 50e-6 * self._center
         self._ties: dict[str, _Tie] = {}
         self._probes = 0
 
@@ -110,20 +123,17 @@ class StreamExchange:
         """Every tie is void: the receiver or a transmitter was set anew."""
         self._ties.clear()
 
-    def burst(
-        self, blocks: dict[str, NDArray[np.complex64]], before: int, length: int, wait: int
-    ) -> tuple[Reception, list[StreamEvent], bool]:
+    def burst(self, blocks: dict[str, NDArray[np.complex64]], before: int, length: int, wait: int) -> Exchanged:
         """Send blocks [channel, n] of each radio at the same time, and receive around them.
 
         Args:
             blocks: per radio.
-            before: samples to receive before the burst.
+            before: samples to receive before the burst; negative: the reception begins so much after it.
             length: samples to receive.
             wait: samples of silence to add.
 
         Returns:
-            what was received (the burst starts `before` samples into it, to a sample or so), further events, and whether the
-            burst went out whole; it is sent up to three times for that.
+            what came of it; the burst is sent up to three times for it to go out whole.
 
         Raises:
             RadioError: a transmitter was not heard.
@@ -134,7 +144,7 @@ class StreamExchange:
             streams = {name: self._stream(name) for name in blocks}
             for name, stream in streams.items():
                 self._ensure(name, stream, events)
-            got, complete = self._send(streams, blocks, before, length, wait, events)
+            got, due, complete = self._send(streams, blocks, before, length, wait, events)
             for stream in streams.values():
                 told = stream.events()
                 events += told
@@ -144,7 +154,7 @@ class StreamExchange:
                 break
             if attempt < _TRIES - 1:
                 events += got.events
-        return got, events, complete
+        return Exchanged(reception=got, due=due, events=events, whole=complete)
 
     def _send(
         self,
@@ -154,8 +164,8 @@ class StreamExchange:
         length: int,
         wait: int,
         events: list[StreamEvent],
-    ) -> tuple[Reception, bool]:
-        """One attempt; whether everything went out as planned."""
+    ) -> tuple[Reception, int, bool]:
+        """One attempt: what was received, where the burst begins, and whether everything went out as planned."""
         for name in streams:
             self._radios[name].rest()
         ties = {name: self._ties[name] for name in streams}
@@ -180,7 +190,7 @@ class StreamExchange:
         got = self._receiver.receive(total, at=begin, timeout_s=self._deadline(begin, total))
         if late or any(event.kind in ("overflow", "gap", "late") for event in got.events) or got.samples.shape[1] < total:
             self.forget()
-            return _cut(got, start - before, length), False
+            return _cut(got, start - before, length), start, False
         heard = from_int16(got.samples[self._row], self._receiver.info.rx_full_scale)
         complete = True
         for name, stream in streams.items():
@@ -202,8 +212,8 @@ class StreamExchange:
                 continue
             place = got.start + low + found.position
             complete &= abs(place - ties[name].clock.to_receiver(probes[name])) < 4
-            self._ties[name] = self._tie(stream, probes[name], place, found.cfo_hz)
-        return _cut(got, start - before, length), complete
+            self._ties[name] = self._tie(name, stream, probes[name], place, found.cfo_hz)
+        return _cut(got, start - before, length), start, complete
 
     def _stream(self, name: str) -> TransmitStream:
         radio = self._radios[name]
@@ -228,7 +238,7 @@ class StreamExchange:
         self._radios[name].rest()
         epoch, cursor = stream.epoch, self._receiver.now()
         at = stream.position + int(_SLACK_S * self._rate)
-        sent = np.zeros((self._rows(name), PROBE_SAMPLES), np.complex64)
+        sent = np.zeros((len(self._applied[name].tx_channels), PROBE_SAMPLES), np.complex64)
         number = self._number()
         sent[0] = make_probe(number)
         if any(event.kind == "late" for event in stream.write(sent, at)):
@@ -243,7 +253,7 @@ class StreamExchange:
             found = find_probe(kept, number, self._rate, self._max_cfo)
             cursor = got.start + len(heard)
             if found is not None and found.position + PROBE_SAMPLES + _GUARD < len(kept) and stream.epoch == epoch:
-                self._ties[name] = self._tie(stream, at, cursor - len(kept) + found.position, found.cfo_hz)
+                self._ties[name] = self._tie(name, stream, at, cursor - len(kept) + found.position, found.cfo_hz)
                 return True
         return False
 
@@ -251,8 +261,9 @@ class StreamExchange:
         self._probes += 1
         return self._probes
 
-    def _tie(self, stream: TransmitStream, at: int, place: float, cfo_hz: float) -> _Tie:
-        ratio = 1.0 - cfo_hz / self._center  # a fast transmitter's samples come closer together
+    def _tie(self, name: str, stream: TransmitStream, at: int, place: float, cfo_hz: float) -> _Tie:
+        nominal = self._rate / self._applied[name].sample_rate_hz
+        ratio = nominal * (1.0 - cfo_hz / self._center)  # a fast transmitter's samples come closer together
         return _Tie(
             epoch=stream.epoch, clock=ClockMap(anchor=at, offset=place, ratio=ratio), cfo_hz=cfo_hz, heard_at=time.monotonic()
         )

@@ -14,6 +14,7 @@ from hil.radios.bench import BenchConfig
 from hil.radios.burst import BurstReception
 from hil.radios.contract import Radio, Reception, StreamEvent
 from hil.radios.rack import Rack
+from hil.radios.windows import SEARCH_S
 
 __all__ = ["into_one_fade", "start_times", "timed_burst", "timed_listening", "transmit_at", "went_whole"]
 
@@ -27,7 +28,14 @@ _TURN_S = 0.1  # simulated radios receive in turns: an air forgets what is older
 
 
 def timed_burst(
-    rack: Rack, blocks: Mapping[str, NDArray[np.complex64]], n: int, lead: int, tail: int, draw: np.random.Generator
+    rack: Rack,
+    blocks: Mapping[str, NDArray[np.complex64]],
+    n: int,
+    lead: int,
+    tail: int,
+    draw: np.random.Generator,
+    *,
+    search: bool = False,
 ) -> BurstReception:
     """Send a burst at one time, and receive a window around it on every receiver.
 
@@ -38,26 +46,30 @@ def timed_burst(
         lead: samples to receive before the burst, at most.
         tail: samples to receive after it, at least.
         draw: of the silence before it, and of its place in the window.
+        search: the windows reach far enough for a burst of unknown delay; see `hil.radios.windows`.
     """
     config, rate = rack.config, rack.rate_hz
     ahead = int(_AHEAD_S * rate) if rack.paced else _MARGIN
     wait = ahead + lead + int(draw.uniform(*config.gap_s) * rate)
     before = int(draw.integers(lead // 2, lead + 1))
+    if search:  # what was sent before may come as late
+        wait += round(SEARCH_S * rate)
     wait += into_one_fade(config, rack.sink.now() + wait, n, draw)
     times, doubt = start_times(config, rack.radios, [*blocks, *rack.sinks])
     slack = 2 * doubt  # without a common clock the burst may come earlier or later
     sent_at = {name: times[name] + wait + slack for name in blocks}
     events = transmit_at(rack.radios, blocks, sent_at, side_by_side=rack.paced)
-    length = lead + n + tail + 2 * slack
-    windows = {name: times[name] + wait - before for name in rack.sinks}
-    got = _receive_side_by_side(rack, windows, length, rack.deadline_s(length + wait + slack))
+    windows = rack.windows(blocks, lead + n + tail + 2 * slack, search=search)
+    begins = {name: times[name] + wait - before + windows.first[name] for name in rack.sinks}
+    latest = wait + max(windows.first.values()) + windows.length + slack
+    got = _receive_side_by_side(rack, begins, windows.length, rack.deadline_s(latest))
     for name in blocks:
         events += rack.radios[name].settle()
     received = [event for reception in got.values() for event in reception.events]
     return BurstReception(
-        heard=rack.heard(got),
+        heard=rack.heard_in(windows, got, {name: times[name] + wait + slack for name in rack.sinks}, before + slack),
         events=(*events, *received),
-        sent_at=tuple(sent_at.get(tx.radio) for tx in config.transmitters),
+        sent_at=rack.starts({} if search else blocks, sent_at),
         whole=went_whole(events, received),
         one_time=config.clock == "shared",
     )

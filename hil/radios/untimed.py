@@ -18,7 +18,9 @@ _BEHIND_S = 0.02  # what is read on with may be so old
 _READS = 10
 
 
-def untimed_burst(rack: Rack, blocks: Mapping[str, NDArray[np.complex64]], n: int, lead: int, tail: int) -> BurstReception:
+def untimed_burst(
+    rack: Rack, blocks: Mapping[str, NDArray[np.complex64]], n: int, lead: int, tail: int, *, search: bool = False
+) -> BurstReception:
     """Send now, repeating where every transmitter can, and receive for as much longer as the start is uncertain.
 
     Args:
@@ -27,11 +29,14 @@ def untimed_burst(rack: Rack, blocks: Mapping[str, NDArray[np.complex64]], n: in
         n: length of the burst.
         lead: samples to receive before it, where the receiver's stream allows.
         tail: samples to receive after it, at least.
+        search: receive for longer yet, for a burst of unknown delay; see `hil.radios.windows`.
     """
     infos = [rack.radios[name].info for name in blocks]
     cyclic = all(info.cyclic_transmit for info in infos)
     jitter = int(max((info.start_jitter_s for info in infos), default=0.0) * rack.rate_hz)
-    length = (2 if cyclic else 1) * n + tail + jitter  # of a repeated burst a whole repetition lies inside
+    windows = rack.windows(blocks, tail + jitter, search=search)
+    late = max(windows.shifts[name] + length for name, length in windows.lengths.items())
+    length = (2 if cyclic else 1) * n + late  # of a repeated burst a whole repetition lies inside
     events: list[StreamEvent] = []
     before = _present(rack, max(lead, 1)) if lead or rack.paced else None
     try:
@@ -58,7 +63,8 @@ def listen(rack: Rack, n: int) -> dict[str, Reception]:
     """The next n samples of every receiving radio, none from before the last setting."""
     if all(rack.radios[name].info.hardware_time for name in rack.sinks):
         return timed_listening(rack, n)
-    return {rack.sinks[0]: rack.sink.receive(n, at=rack.sink.now(), timeout_s=rack.deadline_s(n))}
+    begin = rack.sink.fresh()
+    return {rack.sinks[0]: rack.sink.receive(n, at=begin, timeout_s=rack.deadline_s(begin - rack.sink.now() + n))}
 
 
 def _present(rack: Rack, n: int) -> Reception:

@@ -70,6 +70,7 @@ def run_on_air(
         "provenance": provenance(),
     }  # fmt: skip
     with Bench(bench_config, transmit=transmit) as bench:
+        bench_config = bench.true_config
         points = plan_points(config, work.contenders, bench_config, bench.full_scales)
         about["sounding_cost_db"] = _tell_plan(points, bench_config, capture, report)
         with _writer(capture, config, bench_config, work, about["provenance"], len(points)) as writer:

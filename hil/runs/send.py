@@ -110,6 +110,7 @@ def send_symbols(
         )
     occupied = torch.from_numpy(occupied_uses(symbols))
     with Bench(bench_config, transmit=transmit) as bench:
+        bench_config = bench.true_config
         spec = _spec(config, bench_config, occupied, tasks, bench.full_scales)
         ends = {"transmitters": len(bench_config.transmitters), "receivers": len(bench_config.receivers)}
         needs = capture_needs([spec], bench_config.sample_rate_hz, **ends)

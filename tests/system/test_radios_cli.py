@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -56,6 +57,48 @@ def test_the_conformance_suite_runs_on_a_simulated_radio(hil):
     done = hil("radios", "test", "tx", "--bench", "builtin")
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+def altered(tmp_path, *changes):
+    """The built-in bench with pieces of its text replaced."""
+    text = (ROOT / "radios" / "builtin.toml").read_text(encoding="utf-8")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    path = tmp_path / "altered.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("samples", [165, 20_000])
+def test_a_chain_may_delay_by_any_constant(hil, tmp_path, samples):
+    done = hil("radios", "test", "tx", "--bench", altered(tmp_path, ("delay_s = 0.33e-6", f"delay_s = {samples}e-6")))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"the chain delays {samples}.0" in done.stdout
+    assert f"timed burst lands on its sample … ok (delay: {samples}.0" in done.stdout
+    assert "13 passed" in done.stdout
+
+
+def test_a_check_that_fails_says_what_it_saw(hil, tmp_path):
+    """A receiver in saturation: 6 dB less sent is not 6 dB less received; everything else holds."""
+    hot = altered(tmp_path, ("gain_db = 60.0", "gain_db = 73.0"), ("gain_db = -25.0", "gain_db = -5.0"))
+    done = hil("radios", "test", "tx", "--bench", hot)
+    assert done.returncode == 1
+    (failed,) = [line for line in done.stdout.splitlines() if "FAILED" in line]
+    found = re.fullmatch(
+        r"  gain steps act … FAILED: 6 dB less transmit gain is (-?[\d.]+) dB less received \(.* dBFS\)", failed
+    )
+    assert found is not None, failed
+    assert abs(float(found[1])) < 3
+    assert "12 passed, 1 failed" in done.stdout
+    assert "does not pass the conformance suite" in done.stderr
+
+
+def test_a_radio_that_is_not_heard_is_one_error(hil, tmp_path):
+    done = hil("radios", "test", "tx", "--bench", altered(tmp_path, ("path_loss_db = 60.0", "path_loss_db = 190.0")))
+    assert done.returncode == 1
+    assert re.search(r"'tx' was not heard by 'rx' in \d+ samples at -4\d\.\d dBFS; check cable", done.stderr)
+    assert "…" not in done.stdout
 
 
 def test_air_serves_shows_its_status_takes_faults_and_ends(hil, one_pluto, tmp_path):
@@ -113,10 +156,14 @@ def test_radios_are_listed_probed_and_tested(hil, one_pluto):
     assert "builtin" in hil("radios", "list").stdout
     probed = json.loads(hil("radios", "probe", "rx", "--json").stdout)
     assert probed["info"]["driver"] == "sim"
+    assert probed["sensors"] == {}
     missing = hil("radios", "probe", "nobody")
     assert missing.returncode == 1
     assert "no radio named 'nobody'" in missing.stderr
     need_pluto()
+    probed = hil("radios", "probe", "sdr", "--bench", one_pluto)
+    assert probed.returncode == 0, probed.stderr
+    assert "senses\n  temp0: 36.5\n" in probed.stdout
     tested = hil("radios", "test", "sdr", "--bench", one_pluto)
     assert tested.returncode == 0, tested.stdout
     assert "13 passed" in tested.stdout

@@ -27,6 +27,7 @@ __all__ = ["Side", "Surroundings", "VirtualRadio"]
 
 Side = Literal["tx", "rx"]
 _KEPT = 8  # finished receive blocks a channel
+_NEAR = 1e-4  # between rates that are meant to be one: a device's clock tree need not come to the very rate asked for
 
 
 class Surroundings(Protocol):
@@ -74,7 +75,8 @@ class VirtualRadio:
     - `silence(channel)` when a stream is destroyed or a connection is lost;
     - `count(...)` for everything that the status shows, and `faults` for what shall go wrong.
 
-    A rate other than the air's is served with receiver noise only, and its transmissions are counted but not heard.
+    A rate that is not the air's, to 100 ppm, is served with receiver noise only, and its transmissions are counted but not
+    heard.
 
     Attributes:
         name: in the bench.
@@ -102,6 +104,7 @@ class VirtualRadio:
             "tx": self._ports("tx", config.tx_channels),
             "rx": self._ports("rx", config.rx_channels),
         }
+        self.set_rate(world.sample_rate_hz + config.rate_error_hz)
 
     @property
     def tx_full_scale(self) -> int:
@@ -135,12 +138,17 @@ class VirtualRadio:
             self.silence(channel)
         self.commit(everything=True)
         self.sample_rate_hz = sample_rate_hz
+        for port in (*self.ports["tx"], *self.ports["rx"]):
+            port.rate = sample_rate_hz / self.world.sample_rate_hz if self.on_grid else 1.0
         self._ready.clear()
 
     @property
     def on_grid(self) -> bool:
-        """Whether its rate is the air's, so that it can be heard."""
-        return self.sample_rate_hz == self.world.sample_rate_hz
+        """Whether its rate is the air's, or all but that, so that it can be heard."""
+        return self._near(self.sample_rate_hz)
+
+    def _near(self, rate_hz: float) -> bool:
+        return abs(rate_hz / self.world.sample_rate_hz - 1) < _NEAR
 
     def tick(self) -> int:
         """The time register: ticks now."""
@@ -275,7 +283,7 @@ class VirtualRadio:
     def _send(self, channel: int, piece: _Piece, codes: NDArray[np.int16]) -> None:
         port = self.ports["tx"][channel]
         rate, freq_hz, phase, gain_db = piece.setting
-        if rate != self.world.sample_rate_hz:
+        if not self._near(rate):
             return
         leaks = any(self.config.tx_dc_offset)
         for begin in range(-(piece.start % QUANTUM), len(codes), QUANTUM):
@@ -291,6 +299,7 @@ class VirtualRadio:
                     end=start + len(part),
                     center_freq_hz=freq_hz,
                     phase=phase,
+                    clock=rate / self.world.sample_rate_hz * (1 + ppm(self.config.ppm)),
                 )
             )
 

@@ -157,7 +157,7 @@ class World:
         radio = self.radios[name] = VirtualRadio(name, config, self)
         sides: tuple[Side, Side] = ("tx", "rx")
         for side in sides:
-            radio.tune(side, self.bench.center_freq_hz)
+            radio.tune(side, self.bench.center_freq_hz + config.carrier_error_hz)
         sockets = self.sockets.guarded(lambda call: self._guard(name, call))
         server = protocol(self.bench.radios[name].driver)(radio, sockets)
         try:
@@ -176,7 +176,13 @@ class World:
             samples = at_antenna(codes, sender, 0.0)
             scratch.send(
                 Transmission(
-                    port=tx, start=0, samples=samples, end=QUANTUM, center_freq_hz=tx.center_freq_hz + 1.0, phase=tx.phase
+                    port=tx,
+                    start=0,
+                    samples=samples,
+                    end=QUANTUM,
+                    center_freq_hz=tx.center_freq_hz + 1.0,
+                    phase=tx.phase,
+                    clock=tx.clock,
                 )
             )
             digitise(scratch.block(rx, 0, 1e-12), receiver, 0.0)

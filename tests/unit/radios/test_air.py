@@ -15,31 +15,46 @@ from hil.radios.bench import LinkConfig
 RATE = 1e6
 
 
-def port(name: str, ppm: float, phase: float = 0.0) -> Port:
+def port(name: str, ppm: float, phase: float = 0.0, rate: float = 1.0) -> Port:
     quiet = PhaseNoise(kind="off", seed=0, stream=name, sample_rate_hz=RATE)
-    return Port(name=name, ppm=ppm, synthesiser=quiet, center_freq_hz=1e9, phase=phase)
+    return Port(name=name, ppm=ppm, synthesiser=quiet, center_freq_hz=1e9, phase=phase, rate=rate)
 
 
-def scene(tx_ppm: float, rx_ppm: float, samples: torch.Tensor, *, start: int = 1000, delay_s: float = 0.0) -> tuple[Air, Port]:
+def scene(
+    tx_ppm: float,
+    rx_ppm: float,
+    samples: torch.Tensor,
+    *,
+    start: int = 1000,
+    delay_s: float = 0.0,
+    rates: tuple[float, float] = (1, 1),
+) -> tuple[Air, Port]:
     air = Air(sample_rate_hz=RATE, seed=3)
-    tx, rx = port("tx", tx_ppm, 0.4), port("rx", rx_ppm)
+    tx, rx = port("tx", tx_ppm, 0.4, rates[0]), port("rx", rx_ppm, rate=rates[1])
     air.connect(tx, rx, LinkConfig(transmitter=0, path_loss_db=6.0, delay_s=delay_s))
-    air.send(Transmission(port=tx, start=start, samples=samples, end=start + len(samples), center_freq_hz=1e9, phase=tx.phase))
+    air.send(
+        Transmission(
+            port=tx, start=start, samples=samples, end=start + len(samples), center_freq_hz=1e9, phase=tx.phase, clock=tx.clock
+        )
+    )
     return air, rx
 
 
 @pytest.mark.parametrize(("tx_ppm", "rx_ppm"), [(0.0, 0.0), (3.0, 3.0), (7.0, -5.0), (-20.0, 15.0)])
 @pytest.mark.parametrize("freq", [0.11, -0.40])
-def test_a_tone_arrives_where_and_as_it_must(tx_ppm: float, rx_ppm: float, freq: float) -> None:
-    n, start, delay = 50_000, 1000, 2.37e-6  # several segments of a transmission
+@pytest.mark.parametrize(("delay", "rates"), [(2.37e-6, (1, 1)), (20.00037e-3, (1, 1)), (2.37e-6, (1 - 1e-6, 1 + 30e-6))])
+def test_a_tone_arrives_where_and_as_it_must(
+    tx_ppm: float, rx_ppm: float, freq: float, delay: float, rates: tuple[float, float]
+) -> None:
+    n, start = 50_000, 1000  # several segments of a transmission
     sent = torch.from_numpy(np.exp(2j * np.pi * freq * np.arange(n)).astype(np.complex64))
-    air, rx = scene(tx_ppm, rx_ppm, sent, start=start, delay_s=delay)
+    air, rx = scene(tx_ppm, rx_ppm, sent, start=start, delay_s=delay, rates=rates)
     got = torch.cat([air.block(rx, index, 0.0) for index in range(3)]).numpy()
     time = np.arange(len(got))  # of the receiver's clock
-    tx, ratio = 1 + tx_ppm * 1e-6, (1 + tx_ppm * 1e-6) / (1 + rx_ppm * 1e-6)
-    position = time * ratio - start - delay * RATE * tx
+    tx_clock, rx_clock = rates[0] * (1 + tx_ppm * 1e-6), rates[1] * (1 + rx_ppm * 1e-6)
+    position = time * tx_clock / rx_clock - start - delay * RATE * tx_clock
     offset_hz = 1e9 * (tx_ppm - rx_ppm) * 1e-6
-    turns = freq * position + offset_hz / (RATE * (1 + rx_ppm * 1e-6)) * time
+    turns = freq * position + offset_hz / (RATE * rx_clock) * time
     wanted = 10 ** (-6 / 20) * np.exp(1j * (2 * np.pi * turns + 0.4))
     inside = (position > 40) & (position < n - 40)
     error = np.mean(np.abs(got - wanted)[inside] ** 2) / np.mean(np.abs(wanted[inside]) ** 2)

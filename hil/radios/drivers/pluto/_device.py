@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import ConnectionLostError, DriverMissingError, RadioError, RadioNotFoundError
-from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.contract import RadioInfo, RadioSettings, Range, SensorValue
 
 __all__ = ["INSTALL", "PlutoDevice", "RxBuffers", "TxBuffers", "destroy", "load_adi"]
 
@@ -20,6 +20,8 @@ INSTALL = "apt install libiio0 (conda: conda install -c conda-forge libiio), the
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF, errno.ENODEV)
 _STATUS, _CLEAR = 0x80000088, 0x6
 _OVERFLOW, _UNDERFLOW = 1 << 2, 1 << 0
+_CARRIER_STEP_HZ = 5.0  # of an AD9361: 80 MHz / 8388593 at its oscillator, of which a carrier below 6 GHz has a half or less
+_SAME_CARRIER_HZ = 10.0
 
 
 def load_adi() -> Any:
@@ -105,6 +107,7 @@ class PlutoDevice:
             rx_full_scale=rx_full_scale,
             cyclic_transmit=True,
             stream_transmit=True,
+            carrier_resolution_hz=_CARRIER_STEP_HZ,
             start_jitter_s=0.25,  # after what has been received: the queues of both directions and the host
             virtual=virtual,
         )
@@ -161,11 +164,19 @@ class PlutoDevice:
             sdr.tx_hardwaregain_chan0 = round(gain_db * 4) / 4
 
     def read_back(self, settings: RadioSettings) -> RadioSettings:
-        """The settings as the device has them."""
+        """The settings as the device has them.
+
+        Raises:
+            RadioError: its two directions came to different carriers.
+        """
         with self._asking("be read back") as sdr:
+            tx_hz, rx_hz = float(sdr.tx_lo), float(sdr.rx_lo)
+            carrier_hz = rx_hz if settings.rx_channels else tx_hz - settings.lo_offset_hz
+            if settings.tx_channels and abs(tx_hz - settings.lo_offset_hz - carrier_hz) > _SAME_CARRIER_HZ:
+                raise RadioError(f"radio '{self._name}': its two directions came to {tx_hz:.0f} and {rx_hz:.0f} Hz")
             return settings.replace(
                 sample_rate_hz=float(sdr.sample_rate),
-                center_freq_hz=float(sdr.rx_lo),
+                center_freq_hz=carrier_hz,
                 tx_gain_db=(float(sdr.tx_hardwaregain_chan0),) if settings.tx_channels else (),
                 rx_gain_db=(float(sdr.rx_hardwaregain_chan0),) if settings.rx_channels else (),
                 bandwidth_hz=float(sdr.rx_rf_bandwidth),
@@ -173,8 +184,15 @@ class PlutoDevice:
                 time_source="none",
                 tx_antenna=None,
                 rx_antenna=None,
-                lo_offset_hz=float(sdr.tx_lo - sdr.rx_lo) if settings.tx_channels else 0.0,
+                lo_offset_hz=tx_hz - carrier_hz if settings.tx_channels else 0.0,
             )
+
+    def sensors(self) -> dict[str, SensorValue]:
+        """The transceiver's temperature, °C."""
+        with self._asking("read its sensors") as sdr:
+            channel = sdr._ctrl.find_channel("temp0", False)
+            reading = None if channel is None else channel.attrs.get("input")
+            return {} if reading is None else {"temp0": float(reading.value.strip("\0 \n")) / 1000}
 
     def set_timeout(self, seconds: float) -> None:
         """Of every further operation; must be longer than a buffer takes."""

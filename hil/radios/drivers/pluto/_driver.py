@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from hil.radios.contract import (
     RadioInfo,
     RadioSettings,
     Reception,
+    SensorValue,
     StreamEvent,
     TransmitStream,
     check_settings,
@@ -135,6 +137,11 @@ class PlutoRadio(Radio):
             self._cursor = now
         return now
 
+    def fresh(self) -> int:
+        """See the contract; `now` counts what has arrived, and up to all kernel buffers are older than that."""
+        settings = self._configured()
+        return self._base + self._reception(settings).fresh() if settings.rx_channels else self._base
+
     def transmit(self, samples: NDArray[Any], *, at: int | None = None, cyclic: bool = False) -> list[StreamEvent]:
         """Send once, or repeat until `stop`; see the contract."""
         settings = self._configured()
@@ -191,6 +198,11 @@ class PlutoRadio(Radio):
     def rest(self) -> None:
         """Wait until the operator's limits let the next burst out."""
         self._permit.rest(self._info)
+
+    def sensors(self) -> Mapping[str, SensorValue]:
+        """The transceiver's temperature; a Pluto has no reference that it could tell of."""
+        self._open_or_raise()
+        return self._device.sensors()
 
     def receive(self, n: int, *, at: int | None = None, timeout_s: float | None = None) -> Reception:
         """Receive n samples; `at` may reach back a few seconds. A hole ends a reception; see `Receiver`."""

@@ -8,6 +8,7 @@ ended, and its length is estimated from the host's clock.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -23,6 +24,8 @@ from hil.errors import ConnectionLostError, RadioError, RadioTimeoutError
 __all__ = ["Gap", "ReceiveDevice", "Receiver"]
 
 _STARTS = 3
+_RECENT_S = 1.0  # in which some buffer has arrived as fast as it could
+_ON_ITS_WAY_S = 0.1  # more than such a buffer takes
 _DRIFT = 100e-6  # how much faster than the host's clock the device's may be, at most
 
 
@@ -79,6 +82,7 @@ class Receiver:
         self._failure: Exception | None = None
         self._stopping = False
         self._reference: tuple[float, float] | None = None  # host time of position 0 by the fastest arrival so far; when
+        self._arrivals: deque[tuple[float, int]] = deque()  # of the last second: host time, end of the block
         self._thread = threading.Thread(target=self._run, name=f"{name}-rx", daemon=True)
         self._thread.start()
 
@@ -87,6 +91,23 @@ class Receiver:
         """The position after the newest sample."""
         with self._changed:
             return self._end
+
+    def fresh(self, timeout_s: float = 5.0) -> int:
+        """A position that is surely received after this call, by the host's clock; waits for the first samples.
+
+        The fastest of the last second's buffers says when a position was received; whatever is queued has come later.
+
+        Raises:
+            RadioTimeoutError: there is none.
+            ConnectionLostError: the connection is lost.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._arrivals or self._failure is not None, timeout_s)
+            self._check()
+            if not self._arrivals:
+                raise RadioTimeoutError(f"radio '{self._name}': no sample arrived in {timeout_s:g} s", radio=self._name)
+            origin = min(arrived - end / self._rate for arrived, end in self._arrivals)
+            return max(self._end, math.ceil((self._clock() + _ON_ITS_WAY_S - origin) * self._rate))
 
     def read(self, start: int, n: int, timeout_s: float) -> tuple[NDArray[np.int16], int, list[Gap]]:
         """Up to n samples from `start` on: int16 [m, 2], the position of the first, and the gaps so far, each told once.
@@ -108,10 +129,7 @@ class Receiver:
                 until = start + n if inside is None else inside.position
                 if self._end >= until:
                     break
-                if self._failure is not None:
-                    raise ConnectionLostError(
-                        f"radio '{self._name}': the receive stream ended: {self._failure}", radio=self._name
-                    ) from self._failure
+                self._check()
                 left = deadline - self._clock()
                 if left <= 0:
                     arrived = max(self._end - start, 0)
@@ -133,6 +151,12 @@ class Receiver:
         """End the thread and destroy the buffer."""
         self._stopping = True
         self._thread.join(timeout=10)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise ConnectionLostError(
+                f"radio '{self._name}': the receive stream ended: {self._failure}", radio=self._name
+            ) from self._failure
 
     def _copy(self, start: int, until: int) -> NDArray[np.int16]:
         out = np.zeros((max(until - start, 0), 2), np.int16)
@@ -191,6 +215,11 @@ class Receiver:
                 self._end += gap.count
             self._blocks.append((self._end, block))
             self._end += len(block)
+            if fresh:
+                self._arrivals.clear()
+            self._arrivals.append((arrived, self._end))
+            while self._arrivals[0][0] < arrived - _RECENT_S:
+                self._arrivals.popleft()
             origin = arrived - self._end / self._rate
             if self._reference is None:
                 self._reference = (origin, arrived)

@@ -157,6 +157,7 @@ class SimulatedRadio(Radio):
                     end=_FOREVER if cyclic else start + n,
                     center_freq_hz=settings.center_freq_hz,
                     phase=port.phase,
+                    clock=port.clock,
                 )
             )
         return events

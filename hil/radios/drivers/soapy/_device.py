@@ -12,10 +12,11 @@ from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
 from hil.errors import ConnectionLostError, DriverMissingError, RadioError, RadioNotFoundError
-from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.contract import RadioInfo, RadioSettings, Range, SensorValue
 from hil.radios.drivers.soapy._options import SoapyOptions
 from hil.radios.drivers.soapy._quirks import Quirks, quirks_of
 from hil.radios.drivers.soapy._worker import Worker
+from hil.radios.sensors import asked_for, sensor_value
 
 __all__ = ["SoapyDevice", "load_soapy"]
 
@@ -164,6 +165,7 @@ class SoapyDevice:
             hardware_time=timed,
             timed_transmit=timed and self.quirks.tx_time and counts["tx"] > 0,
             start_jitter_s=self.quirks.start_jitter_s,
+            carrier_resolution_hz=self.quirks.carrier_step_hz,
             clock_sources=tuple(h.listClockSources()) or ("internal",),
             time_sources=tuple(h.listTimeSources()) or ("none",),
             formats=tuple("int16" if form == "CS16" else form for form in h.getStreamFormats(first, 0)),
@@ -320,6 +322,21 @@ class SoapyDevice:
             return None
 
         return self.call("reading lock sensors", look)
+
+    def sensors(self, settings: RadioSettings) -> dict[str, SensorValue]:
+        """What the device and the channels in use say."""
+
+        def look(h: Any) -> dict[str, SensorValue]:
+            found = {name: h.readSensor(name) for name in filter(asked_for, h.listSensors())}
+            sides: tuple[tuple[Side, tuple[int, ...]], ...] = (("tx", settings.tx_channels), ("rx", settings.rx_channels))
+            for side, channels in sides:
+                for channel in channels:
+                    seat = (self.direction(side), channel)
+                    for name in filter(asked_for, h.listSensors(*seat)):
+                        found[f"{side}{channel}.{name}"] = h.readSensor(*seat, name)
+            return {name: sensor_value(str(text)) for name, text in found.items()}
+
+        return self.call("reading sensors", look)
 
     def wait_for_lock(self, settings: RadioSettings) -> None:
         """Wait until every synthesiser, and the reference, is locked.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,16 @@ from numpy.typing import NDArray
 from hil.config import validate
 from hil.errors import RadioError, ReferenceLostError, ShapeError
 from hil.radios.bench import BenchConfig
-from hil.radios.contract import EventKind, Radio, RadioInfo, RadioSettings, Reception, StreamEvent, check_settings
+from hil.radios.contract import (
+    EventKind,
+    Radio,
+    RadioInfo,
+    RadioSettings,
+    Reception,
+    SensorValue,
+    StreamEvent,
+    check_settings,
+)
 from hil.radios.drivers.soapy._device import SoapyDevice
 from hil.radios.drivers.soapy._options import SoapyOptions
 from hil.radios.drivers.soapy._receive import Received, SoapyReceiver
@@ -101,6 +111,13 @@ class SoapyRadio(Radio):
             return self._device.now()
         return self._rx.position if self._rx is not None else 0
 
+    def fresh(self) -> int:
+        """See the contract; without hardware time the reception is begun anew, as nobody knows what the library holds."""
+        receiver = self._rx
+        if not self._info.hardware_time and receiver is not None:
+            self._device.call("stopping the reception", lambda _: receiver.stop())
+        return self.now()
+
     def transmit(self, samples: NDArray[Any], *, at: int | None = None, cyclic: bool = False) -> list[StreamEvent]:
         """Send one burst; what the device says of it later comes with `settle`, or the next `transmit` or `receive`."""
         settings = self._configured()
@@ -166,6 +183,10 @@ class SoapyRadio(Radio):
         if self._tx is not None:
             self._tx.settle()
         return self._reported()
+
+    def sensors(self) -> Mapping[str, SensorValue]:
+        """Locks and temperatures, where the device has such sensors."""
+        return self._device.sensors(self._configured())
 
     def stop(self) -> None:
         """Silence the transmitter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = ["QUIRKS", "Quirks", "quirks_of"]
@@ -24,6 +24,7 @@ class Quirks:
         acknowledges: it says there when a burst has been played.
         half_duplex: transmitting and receiving exclude each other.
         start_jitter_s: an untimed burst starts at most so late.
+        carrier_step_hz: of its synthesiser, about: carriers may read back so far beside what was asked.
         full_scale: int16 value of amplitude 1.0 in CS16 streams, where neither the binding nor SoapyRemote tells it.
     """
 
@@ -38,6 +39,7 @@ class Quirks:
     acknowledges: bool = False
     half_duplex: bool = False
     start_jitter_s: float = 0.1
+    carrier_step_hz: float = 10.0
     full_scale: float = 32768.0
 
 
@@ -45,7 +47,7 @@ _UNTIMED = Quirks(rx_time=False, tx_time=False, timed_activation=False)
 
 QUIRKS: dict[str, Quirks] = dict(
     uhd=Quirks(acknowledges=True),
-    lime=Quirks(time_error="loss", zeros_after_burst=256, timed_activation=False),
+    lime=Quirks(time_error="loss", zeros_after_burst=256, timed_activation=False, carrier_step_hz=50.0),
     bladerf=Quirks(zeros_after_burst=64, timed_activation=False, full_scale=2048.0),
     plutosdr=Quirks(
         rx_time=False, tx_time=False, timed_activation=False, whole_buffers=True, zeros_after_burst=64, status=False,
@@ -55,7 +57,7 @@ QUIRKS: dict[str, Quirks] = dict(
         rx_time=False, tx_time=False, timed_activation=False, whole_buffers=True, status=False, burst_flags=False,
         half_duplex=True, start_jitter_s=0.3,
     ),
-    rtlsdr=_UNTIMED,
+    rtlsdr=replace(_UNTIMED, carrier_step_hz=100.0),
     airspy=_UNTIMED,
     sdrplay=_UNTIMED,
     hil=Quirks(acknowledges=True),

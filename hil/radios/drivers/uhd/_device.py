@@ -16,8 +16,9 @@ from pydantic import Field
 
 from hil.config import Config
 from hil.errors import ConnectionLostError, RadioError, RadioNotFoundError
-from hil.radios.contract import RadioInfo, RadioSettings, Range
+from hil.radios.contract import RadioInfo, RadioSettings, Range, SensorValue
 from hil.radios.drivers.uhd._module import load_uhd
+from hil.radios.sensors import asked_for, sensor_value
 from hil.radios.virtual.address import is_loopback
 
 __all__ = ["FULL_SCALE", "UhdDevice", "UhdOptions"]
@@ -303,6 +304,19 @@ class UhdDevice:
         with self.wrapped("read the reference's sensor"):
             boards = [board for board in range(self.boards) if "ref_locked" in self.usrp.get_mboard_sensor_names(board)]
             return all(self.usrp.get_mboard_sensor("ref_locked", board).to_bool() for board in boards)
+
+    def sensors(self, settings: RadioSettings) -> dict[str, SensorValue]:
+        """What its boards and the channels in use say; of boards beyond the first with their number."""
+        usrp, found = self.usrp, {}
+        with self.wrapped("read its sensors"):
+            for board in range(self.boards):
+                for name in filter(asked_for, usrp.get_mboard_sensor_names(board)):
+                    found[f"board{board}.{name}" if board else name] = usrp.get_mboard_sensor(name, board).value
+            for side, channels in (("tx", settings.tx_channels), ("rx", settings.rx_channels)):
+                for channel in channels:
+                    for name in filter(asked_for, getattr(usrp, f"get_{side}_sensor_names")(channel)):
+                        found[f"{side}{channel}.{name}"] = getattr(usrp, f"get_{side}_sensor")(name, channel).value
+        return {name: sensor_value(str(text)) for name, text in found.items()}
 
     def pulse(self, timeout_s: float = 5.0) -> int:
         """Wait for a pulse of the time source, and return the device's full seconds at it.

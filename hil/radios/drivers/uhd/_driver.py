@@ -12,6 +12,7 @@ import contextlib
 import re
 import threading
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from hil.config import validate
 from hil.errors import RadioError, ReferenceLostError, ShapeError
 from hil.radios.bench import BenchConfig
-from hil.radios.contract import Radio, RadioInfo, RadioSettings, Reception, StreamEvent, check_settings
+from hil.radios.contract import Radio, RadioInfo, RadioSettings, Reception, SensorValue, StreamEvent, check_settings
 from hil.radios.drivers.uhd._device import UhdDevice, UhdOptions
 from hil.radios.drivers.uhd._receive import UhdReceiver
 from hil.radios.drivers.uhd._transmit import UhdTransmitter
@@ -199,6 +200,12 @@ class UhdRadio(Radio):
             if beyond.any():
                 met.append(self._event("clip", channel, begin + int(beyond.argmax()), int(beyond.sum())))
         return Reception(samples=samples, start=begin, events=tuple(met))
+
+    def sensors(self) -> Mapping[str, SensorValue]:
+        """Locks of the reference and the synthesisers, and temperatures where the device has them."""
+        settings = self._configured()
+        with self._lock:
+            return self._device.sensors(settings)
 
     def stop(self) -> None:
         """Silence the transmitter."""

@@ -84,14 +84,14 @@ class PlutoState:
 
     def _set_lo(self, side: str, value: str) -> None:
         freq = self._integer(value, 46_875_001, 6_000_000_000)
-        self.radio.tune("rx" if side == "rx" else "tx", float(freq))
+        self.radio.tune("rx" if side == "rx" else "tx", freq + self.radio.config.carrier_error_hz)
 
     def _lo(self, side: str) -> str:
         return str(round(self.radio.ports["rx" if side == "rx" else "tx"][0].center_freq_hz))
 
     def _set_rate(self, value: str) -> None:
         lowest = _LOWEST_RATE if self._fir else _LOWEST_UNFILTERED
-        rate = float(self._integer(value, lowest, _HIGHEST_RATE))
+        rate = self._integer(value, lowest, _HIGHEST_RATE) + self.radio.config.rate_error_hz
         if rate != self.radio.sample_rate_hz:
             self.radio.set_rate(rate)
             self._rate_changed()
@@ -123,6 +123,9 @@ class PlutoState:
         if value.strip(_BLANKS) == "0" and self.radio.sample_rate_hz < _LOWEST_UNFILTERED:
             raise AttributeFailure(EINVAL)
         self._fir = value.strip(_BLANKS) == "1"
+
+    def _temperature(self) -> str:
+        return str(round(1000 * self.radio.config.temperature_c))
 
     def _set_taps(self, value: str) -> None:
         lines = [line for line in value.replace("\0", "").splitlines() if line.strip()]
@@ -190,6 +193,7 @@ class PlutoState:
                     "voltage0", True, None, self._transmit_path() | {"sampling_frequency": tx_rate, "filter_fir_en": fir_tx}
                 ),
                 Channel("out", False, None, {"voltage_filter_fir_en": fir_both}),
+                Channel("temp0", False, None, {"input": Attribute(self._temperature)}),
             ),
             {
                 "calib_mode": self._misc_attribute("calib_mode", "auto"),

@@ -33,7 +33,10 @@ __all__ = ["CALLS", "DRIVER_KEY", "HARDWARE_KEY", "Handler"]
 DRIVER_KEY = "hil"
 HARDWARE_KEY = "hil-virtual-soapy"
 _SIDES: dict[int, Side] = {0: "tx", 1: "rx"}
-_SENSORS = {"ref_locked": Arg(key="ref_locked", name="Reference locked", kind=0, value="false")}
+_SENSORS = {
+    "ref_locked": Arg(key="ref_locked", name="Reference locked", kind=0, value="false"),
+    "board_temp": Arg(key="board_temp", name="Board temperature", units="C", kind=2, value="0.0"),
+}
 _CHANNEL_SENSORS = {"lo_locked": Arg(key="lo_locked", name="LO locked", kind=0, value="false")}
 
 Handler = Callable[[SoapyDevice, Reader], bytes]
@@ -68,7 +71,9 @@ def _hardware(device: SoapyDevice, _reader: Reader) -> bytes:
 def _sensor(device: SoapyDevice, name: str, known: dict[str, Arg]) -> bytes:
     if name not in known:
         raise DeviceError(f"sensor must be one of {', '.join(known)}, not '{name[:40]}'")
-    return text("true" if device.locked() else "false")
+    if known[name].kind == 0:
+        return text("true" if device.locked() else "false")
+    return text(f"{device.radio.config.temperature_c:.2f}")
 
 
 def _known(name: str, known: dict[str, Arg]) -> Arg:

@@ -162,7 +162,7 @@ class SoapyDevice:
 
     def set_frequency(self, side: Side, value: float) -> None:
         """Tune to the nearest hertz."""
-        self.radio.tune(side, float(round(_FREQS.nearest(value))))
+        self.radio.tune(side, round(_FREQS.nearest(value)) + self.radio.config.carrier_error_hz)
 
     def rate_ranges(self) -> tuple[Range, ...]:
         """Of both directions, which share it."""
@@ -171,7 +171,7 @@ class SoapyDevice:
 
     def set_rate(self, value: float) -> None:
         """Change the rate; the caller has seen that nothing streams."""
-        self.radio.set_rate(self.rate_ranges()[0].nearest(value))
+        self.radio.set_rate(self.rate_ranges()[0].nearest(value) + self.radio.config.rate_error_hz)
 
     def width_ranges(self) -> tuple[Range, ...]:
         """Of the analogue filters, which are ideal: a setting is kept, and changes nothing that is heard."""
