@@ -96,7 +96,7 @@ def link_to_a_folder(query):
 
 
 @pytest.mark.parametrize(
-    ("damage", "count"), [(thumbs, 6), (folder_named_like_an_image, 1), (link_to_a_folder, 1)], ids=lambda value: str(value)
+    ("damage", "count"), [(thumbs, 6), (folder_named_like_an_image, 1), (link_to_a_folder, 1)], ids=["thumbs", "folder", "link"]
 )
 def test_what_is_no_image_is_left_out_counted_and_named(tmp_path, damage, count):
     market(tmp_path)
