@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hil.errors import OutputError
 from hil.files import replacing
+from hil.timing import Spent
 
 if TYPE_CHECKING:
     from hil.radios.check import Check
@@ -63,6 +64,13 @@ class Display:
             markup=False,
             soft_wrap=True,
         )
+
+    def times(self, spent: Mapping[str, Spent]) -> None:
+        """Where the time went, most first."""
+        whole = sum(spent.values(), Spent())
+        parts = sorted(((one.cpu_s, name) for name, one in spent.items()), reverse=True)
+        listed = ", ".join(f"{name} {cpu_s:.1f}" for cpu_s, name in parts if cpu_s >= 0.05)
+        self.say(f"took {whole.wall_s:.1f} s and {whole.cpu_s:.1f} s of CPU: {listed}")
 
     def results(self, document: ResultsDocument) -> None:
         """The table of results and what it says, on standard output."""

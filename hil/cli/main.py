@@ -13,6 +13,7 @@ from hil._version import __version__
 from hil.cli.terminal import Stop, finish_streams, prepare_streams
 from hil.errors import HilError
 from hil.spelling import did_you_mean
+from hil.timing import watch
 
 __all__ = ["cli", "main"]
 
@@ -75,6 +76,7 @@ def main() -> None:
 
     A signal unwinds the command, so that transmitters are silenced and what was measured is kept; exit code 128 + its number.
     """
+    watch()
     stop = Stop()
     stop.listen()
     prepare_streams()

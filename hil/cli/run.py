@@ -12,6 +12,7 @@ from hil.cli.display import Display
 from hil.cli.options import HOME, config_options, default_of, flags_of, parse_names, parse_snr
 from hil.config import parse_settings, read_toml
 from hil.runs.config import RunConfig
+from hil.timing import spent
 
 if TYPE_CHECKING:
     from hil.results.document import ResultsDocument
@@ -101,6 +102,7 @@ def run(
         click.echo(json.dumps(results.to_dict()))
         return
     display.results(results)
+    display.times(spent())
     click.echo(f"report: {places[-1].final / 'report.html'}")
 
 

@@ -10,6 +10,7 @@ from hil.captures import CaptureWriter
 from hil.errors import RadioError, TransmitRefusedError
 from hil.phy.receive import FrameReception
 from hil.radios.burst import BurstReception
+from hil.timing import timed
 from hil.units import decibels
 
 __all__ = ["begins", "keep_burst", "keep_failure", "sounding_row"]
@@ -17,6 +18,7 @@ __all__ = ["begins", "keep_burst", "keep_failure", "sounding_row"]
 Kind = Literal["frame", "sounding"]
 
 
+@timed("capture")
 def keep_burst(
     writer: CaptureWriter, got: BurstReception, point: int, kind: Kind, number: int, ledger: Mapping[str, dict[str, Any]]
 ) -> None:

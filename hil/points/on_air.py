@@ -27,6 +27,7 @@ from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.delays import measure_delay
 from hil.radios.session import Bench
+from hil.timing import timed
 from hil.units import db_to_power, power_to_db
 
 __all__ = [
@@ -123,6 +124,7 @@ class AirRun:
         self.links: list[LinkCalibration] = []
         self._calibration = -1
 
+    @timed("radio")
     def burst(self, waveforms: Tensor) -> BurstReception:
         """Send and receive; transmitters without a waveform are silent."""
         if waveforms.shape[0] < self.bench.transmitters:
@@ -304,7 +306,8 @@ class AirRun:
             one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
         }
         ended = self._send(spec, point, _Carried.of(spec, sent.symbols, precoder, fade), collectors, progress)
-        found = {name: collector.finish() for name, collector in collectors.items()}
+        with timed("receiver"):
+            found = {name: collector.finish() for name, collector in collectors.items()}
         return OnAir(collections=found, index=point, ended=ended, more=more | {"point": point, "ended": ended})
 
     def _add_point(
@@ -368,7 +371,8 @@ class AirRun:
                     part = got.heard[name]
                     if got.whole:
                         known = begins(got, name)
-                        rows[name] = collector.add(part.samples, number, part.start, sent_at=known)
+                        with timed("receiver"):
+                            rows[name] = collector.add(part.samples, number, part.start, sent_at=known)
                     else:
                         rows[name] = collector.miss(number, "late")
                 keep_burst(self.writer, got, point, "frame", number, rows)
@@ -395,6 +399,7 @@ class _Carried:
             builder=FrameBuilder(form, precoder=weights, scale=torch.tensor(spec.power).sqrt()),
         )
 
+    @timed("transmitter")
     def frame(self, index: int, number: int) -> Tensor:
         rows = slice(index * self.tasks, (index + 1) * self.tasks)
         return self.builder.build(self.symbols[None, :, rows], [number])[0]

@@ -19,6 +19,7 @@ from hil.report.signals import ledger, signals
 from hil.report.svg import figure_style, inline_svg
 from hil.report.view import View
 from hil.results.document import ResultsDocument
+from hil.timing import timed
 
 __all__ = ["write_report"]
 
@@ -29,6 +30,7 @@ Link = tuple[str, str]
 """Anchor and title."""
 
 
+@timed("report")
 def write_report(results: ResultsDocument, capture: Path | None, path: Path, *, run: Path | None = None) -> None:
     """Write the page, whole or not at all.
 

@@ -24,6 +24,7 @@ from hil.results.sample import Sample
 from hil.runs.config import RunConfig
 from hil.runs.progress import Progress
 from hil.runs.steps import Key, Measured, air_sample, csi_of, subject
+from hil.timing import timed
 from hil.units import linear_mean_db, power_to_db
 
 __all__ = ["Beside", "beside_channel", "beside_point", "condition", "simulated_rows"]
@@ -105,6 +106,7 @@ def simulated_rows(
     return rows, samples
 
 
+@timed("simulation")
 def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: Progress) -> None:
     """Simulate one point beside the air, at the link's and at the effective SNR, and note what is compared.
 

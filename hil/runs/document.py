@@ -15,6 +15,7 @@ from hil.runs.config import RunConfig
 from hil.runs.progress import Report
 from hil.runs.steps import noiseless_samples, reference_rows
 from hil.runs.work import Work
+from hil.timing import timed
 
 __all__ = ["document"]
 
@@ -44,13 +45,14 @@ def document(
         report: told how far it is.
         more: further keys of the document.
     """
-    with report.stage("noiseless references", 1) as progress:
+    with report.stage("noiseless references", 1) as progress, timed("references"):
         references = reference_rows(work, sent)
         noiseless = noiseless_samples(work, sent) if any(row.source == "air" for row in rows) else {}
         progress(1)
     points = [*rows, *beside.rows, *references]
-    agreement, gaps = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
-    comparisons, means = comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals)
+    with timed("statistics"):
+        agreement, gaps = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
+        comparisons, means = comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals)
     return ResultsDocument(
         **{
             "status": "complete",

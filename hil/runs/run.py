@@ -30,6 +30,7 @@ from hil.runs.pooled import NoiseBook
 from hil.runs.progress import Report
 from hil.runs.steps import Measured, point_key, score_point
 from hil.runs.work import Work, point_labels
+from hil.timing import timed
 
 __all__ = ["run_on_air"]
 
@@ -131,6 +132,7 @@ def _tell_plan(points: Sequence[PointSpec], bench: BenchConfig, capture: Path, r
     return cost
 
 
+@timed("calibration")
 def _calibrate(run: _Run, points: Sequence[PointSpec], fading: bool, report: Report) -> None:
     report.say("calibrating: each transmitter alone")
     several = len(run.air.receivers) > 1
@@ -176,6 +178,7 @@ class _Run:
             raise RadioTimeoutError(f"no point was measured: {self.ended[-1]['why']}")
         self.report.say(f"on the air for {time.monotonic() - began:.1f} s")
 
+    @timed("encoding")
     def _encode(self, contender: Contender, spec: PointSpec) -> Sent:
         """Symbols of the distinct tasks; where the encoder is told the SNR, the last ones, of the highest, are kept."""
         if contender.plan.tx_csi != "none":

@@ -20,6 +20,7 @@ from hil.results.document import Row
 from hil.results.rows import Subject, mean_uses, reference_row, scored_row
 from hil.results.sample import Sample
 from hil.runs.work import Work
+from hil.timing import timed
 
 __all__ = [
     "Key", "Measured", "air_sample", "csi_of", "noiseless_samples", "point_key", "reference_rows", "score_point", "snr_keys",
@@ -81,6 +82,7 @@ def point_key(key: Key, name: str) -> str:
     return ".".join(part for part in (goal, receiver, name) if part)
 
 
+@timed("decoding and judging")
 def score_point(
     contender: Contender,
     spec: PointSpec,
@@ -117,6 +119,7 @@ def score_point(
     )
 
 
+@timed("statistics")
 def _air_row(
     contender: Contender,
     key: Key,

@@ -27,6 +27,7 @@ from hil.registry import GOALS, SCHEMES
 from hil.runs.config import RunConfig
 from hil.runs.sources import Sources
 from hil.spelling import did_you_mean
+from hil.timing import timed
 
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
 
@@ -125,6 +126,7 @@ def load_goals(names: Sequence[str]) -> dict[str, Goal]:
     return found
 
 
+@timed("data and networks")
 def load_work(
     config: RunConfig,
     *,
