@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
 from hil.calibration.precode import Precoder, align
-from hil.captures import CapturePlan, CaptureWriter, plan_capture
+from hil.captures import CaptureWriter
 from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
@@ -21,7 +21,8 @@ from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 from hil.points.fragments import cut
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
-from hil.points.overhead import ALIGNMENT_SOUNDING, alignment_samples
+from hil.points.needs import FADING_FRAMES, FADING_LOOKS, LEAD_SAMPLES, TAIL_SAMPLES
+from hil.points.overhead import ALIGNMENT_SOUNDING
 from hil.points.receive import Collection, Collector, clipped, to_complex
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
@@ -30,67 +31,14 @@ from hil.radios.session import Bench
 from hil.timing import timed
 from hil.units import db_to_power, power_to_db
 
-__all__ = [
-    "ALIGNMENT_TRIES",
-    "EXPIRIES",
-    "PRECODER_KEYS",
-    "AirRun",
-    "OnAir",
-    "capture_needs",
-    "longest_burst",
-    "sounding_frames",
-]
+__all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "PRECODER_KEYS", "AirRun", "OnAir"]
 
-LEAD_SAMPLES = 400
-"""The frame starts at most so far into a burst's window (the session draws where); the receiver is not told."""
-TAIL_SAMPLES = 64
 EXPIRIES = 2
 """Deadlines that may pass in a point; the last of them ends it."""
 ALIGNMENT_TRIES = 3
 """Sounding frames sent at most before a superposed point; as many frame numbers are kept free ahead of each point."""
-FADING_FRAMES = 400
-"""Sounding frames over which a link that fades is measured: 5 % of its mean power, 0.2 dB."""
-FADING_LOOKS = 16
 PRECODER_KEYS = ("precoder_power_db", "precoder_energy_db", "precoder_limited", "alignment_samples")
 """What a row says of pre-equalisation; null where there is none."""
-
-
-def sounding_frames(*, fading: bool) -> int:
-    """Frame numbers kept for the first calibration."""
-    return FADING_FRAMES + 16 * FADING_LOOKS if fading else 64
-
-
-def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: int, receivers: int = 1) -> CapturePlan:
-    """Samples, bytes and time of a run on a bench of so many transmitters and receivers."""
-    samples = frames = symbols = received = 0
-    for point in points:
-        form = point.format()
-        window = LEAD_SAMPLES + TAIL_SAMPLES
-        samples += point.frames * (form.samples + window)
-        if point.superposed:
-            samples += alignment_samples(point, form.transmitters) + window
-        frames += point.frames + 1
-        uses = len(point.occupied[0])
-        symbols += form.transmitters * point.tasks * uses
-        received += point.tasks * uses
-    first = sounding_frames(fading=any(point.fading == "air" for point in points))
-    return plan_capture(
-        samples=samples + first * 8000,
-        sample_rate_hz=rate_hz,
-        frames=frames + first,
-        bursts=frames + first,
-        transmitters=transmitters,
-        receivers=receivers,
-        symbols=symbols,
-        received=received,
-        other_bytes=sum(point.tasks * 24 for point in points),
-    )
-
-
-def longest_burst(point: PointSpec) -> int:
-    """Samples of the longest burst that a point sends."""
-    form = point.format()
-    return max(form.samples, alignment_samples(point, form.transmitters) if point.superposed else 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from hil.phy.receive import ReceiverConfig
 from hil.points.contender import Contender
 from hil.points.fragments import fragments_needed
 from hil.points.kinds import Fading
-from hil.points.on_air import ALIGNMENT_TRIES, capture_needs, longest_burst, sounding_frames
+from hil.points.needs import capture_needs, longest_burst, sounding_frames
+from hil.points.on_air import ALIGNMENT_TRIES
 from hil.points.simulate import seed_of
 from hil.points.spec import EMULATED_BACK_OFF_DB, PointSpec, Reception, frame_for, receiver_for, transmit_power
 from hil.radios.bench import BenchConfig

@@ -15,7 +15,8 @@ from hil.captures import CaptureWriter, check_disk
 from hil.errors import RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.contender import Contender
-from hil.points.on_air import AirRun, OnAir, capture_needs
+from hil.points.needs import capture_needs
+from hil.points.on_air import AirRun, OnAir
 from hil.points.receive import combined_sha256
 from hil.points.spec import PointSpec
 from hil.provenance import provenance

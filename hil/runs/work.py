@@ -151,9 +151,7 @@ def load_work(
         HilError: what data set or weights lack.
     """
     at_hand = objects or {}
-    names = [name if name in at_hand else SCHEMES.resolve(name) for name in config.schemes]
-    if not names or len(set(names)) != len(names):
-        raise ConfigError(f"--schemes must name at least one scheme, each once, not {', '.join(names) or 'none'}")
+    names = _names(config.schemes, at_hand)
     given = Path(config.models).expanduser() if config.models is not None else None
     if given is not None and not given.is_dir():
         raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
@@ -188,6 +186,18 @@ def load_work(
         sources=Sources([*(name for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
         datasets=datasets,
     )
+
+
+def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
+    """Names of schemes in full.
+
+    Raises:
+        ConfigError: there is none, or one is named twice.
+    """
+    names = [name if name in at_hand else SCHEMES.resolve(name) for name in given]
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"--schemes must name at least one scheme, each once, not {', '.join(names) or 'none'}")
+    return names
 
 
 def _datasets(spec: str, schemes: Mapping[str, Scheme], say: Callable[[str], None] | None) -> dict[Size, Dataset]:

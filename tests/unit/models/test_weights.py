@@ -85,12 +85,3 @@ def test_damaged_weights_are_named_with_the_way_out(tmp_path):
     save_file(tensors, path, metadata={"hil": json.dumps(newer)})
     with pytest.raises(ModelError, match=r"update hil"):
         read_weights(path)
-
-
-def test_unknown_and_untrained_schemes_are_told_apart(tmp_path):
-    with pytest.raises(ModelError, match=r"unknown scheme 'jscc-tdma'; known: .*jscc-noma"):
-        load_scheme("jscc-tdma", [tmp_path])
-    with pytest.raises(ModelError, match=r"no weights in .*hil train jscc-noma --out"):
-        load_scheme("jscc-noma", [tmp_path])
-    with pytest.raises(ModelError, match=r"no such weights file: gone\.safetensors"):
-        load_scheme("gone.safetensors", [tmp_path])

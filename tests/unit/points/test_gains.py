@@ -5,7 +5,8 @@ import pytest
 from hil.calibration.links import LinkCalibration
 from hil.errors import CalibrationError
 from hil.phy.receive import ReceiverConfig
-from hil.points.on_air import AirRun, capture_needs, sounding_frames
+from hil.points.needs import capture_needs, sounding_frames
+from hil.points.on_air import AirRun
 from hil.radios.contract import Range
 from tests.unit.points.synthetic import spec_of, turns
 

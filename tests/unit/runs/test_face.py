@@ -118,7 +118,7 @@ def test_a_resend_replaces_both_files_at_the_end_or_neither(tmp_path):
         hil.send(symbols, out=tmp_path / "p.h5", overwrite=True, snr_db=59)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
     deaf = tmp_path / "deaf.toml"  # which is seen only when it is measured
-    deaf.write_text((ROOT / "radios" / "builtin.toml").read_text().replace("delay_s = 0.33e-6", "delay_s = 900e-6"))
+    deaf.write_text((ROOT / "radios" / "builtin.toml").read_text().replace("delay_s = 0.33e-6", "delay_s = 40e-3"))
     with pytest.raises(HilError) as info:
         hil.send(symbols, str(deaf), out=tmp_path / "p.h5", overwrite=True)
     assert "p-capture.h5 is as before" in str(info.value.__notes__)
