@@ -152,7 +152,10 @@ def test_one_image_a_camera_runs_single_and_refuses_pairs_with_the_reason(hil, m
     assert refused.returncode == 1
     assert "has no task: a task needs 2 query images of a person from one camera" in refused.stderr
     assert "each query image is a task for schemes of one transmitter" in refused.stderr
-    assert refused.stderr.count("\n") == 1
+    assert [line.startswith("hil: error: ") for line in refused.stderr.splitlines()] == [
+        False,
+        True,
+    ]  # how it was read, and why
     assert not (tmp_path / "runs" / "pairs").exists()
 
 

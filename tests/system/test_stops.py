@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM at any moment: one line, the signal's exit code, no traceback, and what was measured is kept."""
 
+import contextlib
 import json
 import os
 import random
@@ -12,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.captures import verify
+from hil.captures import Capture, verify
+from hil.errors import HilError
 from hil.results.document import read_results
 from tests.conftest import DATASET, ROOT
 
@@ -46,12 +48,22 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 60) ->
         time.sleep(0.02)
 
 
+def wait_for_bursts(path: Path, process: subprocess.Popen[str], count: int) -> None:
+    """Until a capture that is being written holds so many bursts."""
+    wait_for(path, process)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(HilError), Capture.open(path) as capture:
+            if capture.committed["bursts"] >= count:
+                return
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_keeps_what_it_measured(untrained, tmp_path, number):
     process = start(*RUN, "--models", untrained, cwd=tmp_path)
     run = tmp_path / "runs" / "r"
-    wait_for(run / "capture.h5", process)
-    time.sleep(1.5)
+    wait_for_bursts(run / "capture.h5", process, 60)
     process.send_signal(number)
     last = ended(process, number)
     name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
@@ -67,7 +79,7 @@ def test_a_stopped_run_keeps_what_it_measured(untrained, tmp_path, number):
 def test_any_moment_will_do(untrained, tmp_path):
     """While modules load, data are drawn, radios open, frames fly, and reports are written; twice in a row, too."""
     draw = random.Random(11)
-    for attempt in range(8):
+    for attempt in range(5):
         number = draw.choice([signal.SIGINT, signal.SIGTERM])
         process = start(
             *RUN,
@@ -98,8 +110,7 @@ def test_a_stopped_overwrite_leaves_the_earlier_run(hil, untrained, tmp_path):
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     for number in (signal.SIGTERM, signal.SIGKILL):
         process = start(*small, cwd=tmp_path)
-        wait_for(tmp_path / "runs" / "r-new" / "capture.h5", process)
-        time.sleep(0.7)
+        wait_for_bursts(tmp_path / "runs" / "r-new" / "capture.h5", process, 20)
         process.send_signal(number)
         if number == signal.SIGTERM:
             assert "runs/r is as before; what was " in ended(process, number)
@@ -116,8 +127,7 @@ def test_sending_and_replaying_stop_alike(hil, small_run, untrained, tmp_path):
     rng = np.random.default_rng(1)
     np.save(tmp_path / "x.npy", np.exp(2j * np.pi * rng.random((1, 20_000, 48))).astype(np.complex64))
     process = start("send", "x.npy", cwd=tmp_path)
-    wait_for(tmp_path / "x-received-capture.h5", process)
-    time.sleep(0.5)
+    wait_for_bursts(tmp_path / "x-received-capture.h5", process, 20)
     process.send_signal(signal.SIGINT)
     assert "what was received is kept in x-received-capture.h5" in ended(process, signal.SIGINT)
     assert {path.name for path in tmp_path.iterdir()} == {"x.npy", "x-received-capture.h5"}
