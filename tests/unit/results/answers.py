@@ -80,3 +80,6 @@ def sample_of(*, index=None, draw=None, frame=None, **values) -> Sample:
         draw=None if draw is None else torch.as_tensor(draw),
         frame=None if frame is None else torch.as_tensor(frame),
     )
+
+
+GOALS = {"shares": Shares(), "errors": Errors()}
