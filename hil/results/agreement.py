@@ -10,17 +10,16 @@ from torch import Tensor
 
 from hil.goals.contract import Goal, headline
 from hil.results.curves import SnrErrors, Spot
-from hil.results.document import Agreement, MeanOverSnrs, Row
+from hil.results.document import SIMULATION, Agreement, MeanOverSnrs, Row
 from hil.results.estimate import Estimate, aligned, estimate
 from hil.results.family import Claim, claims_of
 from hil.results.intervals import Interval, Judged, judged
 from hil.results.sample import Sample
 
-__all__ = ["BOUNDS", "SIMULATION", "Pair", "agreement_rows"]
+__all__ = ["BOUNDS", "Pair", "agreement_rows"]
 
 BOUNDS: Mapping[str, float] = {"share": 0.03, "dB": 0.3, "1": 0.03}
 """Largest difference of air and simulation that counts as agreement, by the headline's unit."""
-SIMULATION = "simulation"
 Verdict = Literal["inside", "undetermined", "beyond"]
 
 

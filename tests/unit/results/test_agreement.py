@@ -60,7 +60,7 @@ def test_a_verdict_is_where_the_simultaneous_interval_lies(gap, verdict):
         assert found.difference == pytest.approx(sign * gap, abs=1e-9)
         assert (found.verdict, found.outside_bound) == (verdict, verdict == "beyond")
         low, high = found.simultaneous_ci
-        assert {"inside": -0.03 <= low and high <= 0.03, "beyond": low > 0.03 or high < -0.03}.get(verdict, True)
+        assert {"inside": low >= -0.03 and high <= 0.03, "beyond": low > 0.03 or high < -0.03}.get(verdict, True)
 
 
 def test_with_few_answers_agreement_is_undetermined_not_confirmed():

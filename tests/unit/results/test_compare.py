@@ -87,7 +87,9 @@ def test_errors_of_the_snr_are_in_the_interval_unless_both_share_them(errors):
         name: [answer(exactly(expit(slope * snr)), snr, **errors) for snr in (-3.0, 0.0, 3.0)]
         for name, slope in (("a", 0.5), ("b", 0.1))
     }
-    exact = {name: [answer(one.sample.tasks.values["right"], one.snr_db_target) for one in own] for name, own in measured.items()}
+    exact = {
+        name: [answer(one.sample.tasks.values["right"], one.snr_db_target) for one in own] for name, own in measured.items()
+    }
     before, after = compared(exact)[0][1], compared(measured)[0][1]
     assert before.difference == pytest.approx(after.difference)
     slopes = [0.25 * 0.5, 0.25 * 0.1]  # of the share at 0 dB

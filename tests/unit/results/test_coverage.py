@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
 from hil.results.statistics import (
     Difference,
     bootstrap_interval,

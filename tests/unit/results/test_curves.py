@@ -83,7 +83,9 @@ def test_errors_of_both_axes_are_the_scatter():
         measured = [(snr + own_db * rng.normal() + shared, expit(odds) + error * rng.normal()) for snr, odds in truth]
         found.append(curve(*measured).at(2.0).value)
     spot = curve(*((snr, expit(odds)) for snr, odds in truth)).at(2.0)
-    readings = {number: Reading(snr_db=snr, own_db=own_db, shared_db=shared_db, pool="rx") for number, (snr, _) in enumerate(truth)}
+    readings = {
+        number: Reading(snr_db=snr, own_db=own_db, shared_db=shared_db, pool="rx") for number, (snr, _) in enumerate(truth)
+    }
     load = SnrErrors(readings).load(spot.slope)
     assert len(load) == 4  # three of their own, one pool
     variance = load @ load + error**2 * sum(weight**2 for weight in spot.weights.values())
