@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.coverage import coverage_row
 from benchmarks.snr_truth import simulated_links
-from hil.points.link import LinkRecord
+from hil.points.link import PRIOR, LinkRecord
 from hil.points.noise import NoiseLevel, Silence
 from hil.units import DB_OF_E
 
@@ -34,7 +34,8 @@ def test_snr_is_signal_over_noise_and_loss_what_the_symbols_lack():
     assert found.mean_db == pytest.approx(10 * math.log10(snr))
     assert found.eff_db == pytest.approx(-10 * math.log10(0.12))
     assert found.loss_db == pytest.approx(found.mean_db - found.eff_db)
-    spread = 0.02 / 12  # variance of the mean of .9, 1.1, 1, 1
+    usual = 2 / (snr * 52 * 8 * 4) + 1 / (snr**2 * 52 * 8 * 4 * 7)  # of a steady link: 8 soundings, 52 carriers, 4 frames
+    spread = (3 * 0.02 / 12 + PRIOR * usual) / (3 + PRIOR)  # variance of the mean of .9, 1.1, 1, 1, drawn towards it
     assert found.signal_db == pytest.approx(DB_OF_E * math.sqrt(spread))
     assert found.noise_db == pytest.approx(DB_OF_E / math.sqrt(looks))
     assert found.snr_db_error == pytest.approx([DB_OF_E * math.sqrt(spread + 1 / looks)])
