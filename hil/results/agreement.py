@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -64,7 +64,7 @@ def agreement_rows(
         claims, groups = _claims(own, estimates)
         family = f"{len(claims)} differences of air and simulation: {name}"
         array = claims_of(claims, SnrErrors({}), estimates=len(estimates), unit=metric.unit)
-        said = judged(estimates, array)
+        said = judged(estimates, replace(array, kind="repetition"))
         points += [_point(pair, item, basis, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
         over = zip(groups, claims[len(own) :], said[len(own) :], strict=True)
         means += [_mean(own[group[0]].row, claim, item, basis, family) for group, claim, item in over]

@@ -34,7 +34,7 @@ def test_of_few_clusters_it_is_students_drawn_towards_the_usual():
     values = torch.tensor([1.0, -1.0]).repeat_interleave(8)
     found = estimate(LEVEL, sample_of(level=values), torch.arange(16) // 2)
     own = 1 / 7  # variance of eight cluster means ±1
-    usual = (1 / 16) * (ALIKE * 2 + 1 - ALIKE)  # of independent tasks, times the design effect of two in a cluster
+    usual = (1 / 16) * (ALIKE["value"] * 2 + 1 - ALIKE["value"])  # of independent tasks, times the design effect of two in a cluster
     variance = (7 * own + PRIOR["value"] * usual) / (7 + PRIOR["value"])
     t = float(student_quantile(0.05, 7 + PRIOR["value"]))
     low, high = interval(found)
@@ -48,7 +48,7 @@ def test_a_variance_that_hangs_on_one_cluster_has_one_degree_of_freedom():
     contributions[0, 1] = 1.0
     variance, freedom = spread(
         contributions, contributions, np.zeros((0, 2)), np.zeros(0),
-        distinct=np.full(2, 100.0), effective=np.full(2, 100.0), prior=0.0, pseudo=0.0,
+        distinct=np.full(2, 100.0), effective=np.full(2, 100.0), kind="value", pseudo=0.0,
     )  # fmt: skip
     assert variance.tolist() == pytest.approx([1.0, 1.0])
     assert freedom[0] == pytest.approx(99)
