@@ -45,7 +45,7 @@ def spread(
     clusters: Floats,
     tasks: Floats,
     excess: Floats,
-    freedom: Floats,
+    doubt: Floats,
     *,
     distinct: Floats,
     effective: Floats,
@@ -58,7 +58,7 @@ def spread(
         clusters: float64 [cluster, statistic], contributions.
         tasks: float64 [task, statistic], contributions of independent tasks.
         excess: float64 [source, statistic], variances of further independent sources of error.
-        freedom: float64 [source], degrees of freedom of each.
+        doubt: float64 [source, statistic], their own variances, halved (squares over degrees of freedom).
         distinct, effective: float64 [statistic], as `Estimate`.
         kind: of statistic; which prior it is drawn towards.
         pseudo: squared error of tasks that were not seen, so that none looks impossible.
@@ -78,9 +78,9 @@ def spread(
     usual = independent * (alike * distinct / effective + 1 - alike)
     drawn = (own * variance + prior * usual) / (own + prior)
     total = drawn + excess.sum(0)
-    doubt = np.square(drawn) / (own + prior) + (np.square(excess) / np.maximum(freedom, 1.0)[:, None]).sum(0)
-    found = np.square(total) / np.where(doubt > 0, doubt, 1.0)
-    found = np.where(doubt > 0, np.maximum(found, 1.0), own + prior)
+    whole = np.square(drawn) / (own + prior) + doubt.sum(0)
+    found = np.square(total) / np.where(whole > 0, whole, 1.0)
+    found = np.where(whole > 0, np.maximum(found, 1.0), own + prior)
     return np.where(effective > 1 + 1e-6, total, np.nan), found
 
 
@@ -91,7 +91,7 @@ def interval(one: Estimate, *, level: float = LEVEL) -> Interval | None:
         one.clusters[:, None],
         one.tasks[:, None],
         np.array([[one.excess]]),
-        np.array([(one.frames or 1) - 1.0]),
+        np.array([[one.doubt]]),
         distinct=np.array([float(one.distinct)]),
         effective=np.array([one.effective]),
         kind="value",
@@ -105,7 +105,8 @@ def interval(one: Estimate, *, level: float = LEVEL) -> Interval | None:
         return one.value - t * error, one.value + t * error
     if 0 < one.value < 1:
         return _logit(one.value, t * error)
-    return _wilson(one.value, t * t / one.effective)
+    certain = float(student_quantile(1 - level, max(one.effective - 1, 1.0) + PRIOR["value"]))
+    return _wilson(one.value, certain**2 / one.effective)
 
 
 def _logit(value: float, half: float) -> Interval:
@@ -167,14 +168,14 @@ def judged(estimates: Sequence[Estimate], claims: Claims, *, level: float = LEVE
     clusters = np.stack([one.clusters for one in estimates], axis=1)
     tasks = np.stack([one.tasks for one in estimates], axis=1)
     excess = np.array([one.excess for one in estimates])
-    freedom = np.array([(one.frames or 1) - 1.0 for one in estimates])
+    doubt = np.array([one.doubt for one in estimates])
     squared = np.square(claims.weights.T)
     enters = claims.weights != 0
     variance, own = spread(
         clusters @ claims.weights.T,
         tasks @ claims.weights.T,
         np.concatenate([excess[:, None] * squared, np.square(claims.others.T)]),
-        np.concatenate([freedom, np.full(claims.others.shape[1], 1e6)]),
+        doubt[:, None] * np.square(squared),
         distinct=_least(enters, np.array([float(one.distinct) for one in estimates])),
         effective=_least(enters, np.array([one.effective for one in estimates])),
         kind=claims.kind,

@@ -190,3 +190,15 @@ def test_only_tasks_that_all_answered_are_compared():
     assert [one.index.tolist() for one in cut] == [[1, 2], [2, 1]]
     with pytest.raises(ShapeError, match="no task is answered by all"):
         aligned([first, sample_of(hit=[1.0], index=[7])])
+
+
+def test_alike_identities_that_are_in_every_frame_hide_nothing_that_frames_share():
+    """Eight identities of very unlike ease, 40 answers in each of 12 frames: what frames share is seen as if they were alike."""
+    rng = np.random.default_rng(7)
+    metric = Metric(name="level", unit="dB", better="higher", worst=0.0)
+    clusters, frame = torch.arange(3840) % 8, torch.arange(3840) // 320
+    found = []
+    for _ in range(200):
+        values = 3.0 * rng.normal(size=8)[clusters] + 0.1 * rng.normal(size=12)[frame] + rng.normal(size=3840)
+        found.append(estimate(metric, sample_of(level=values, frame=frame), clusters).excess)
+    assert np.mean(found) == pytest.approx(0.1**2 / 12, rel=0.1)
