@@ -17,7 +17,11 @@ __all__ = ["LinkRecord", "LinkSnr"]
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 NOTHING = (math.nan, math.nan)
+Spread = tuple[float, float]
+"""Relative variance, and its degrees of freedom."""
 LEVEL = 0.95
+PRIOR = 4.0
+"""Frames that the closed form of a steady link's spread counts for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,7 @@ class LinkRecord:
         blocks: int64 [frame]: frames of one number share a fade (else each has its own).
         whole_error: the mean of `error` over all symbols.
         silences: of the heard frames.
-        active: carriers; sounding: sounding symbols of each transmitter in a frame; uses: received symbols of a frame.
+        active: carriers; sounding: sounding symbols of each transmitter in a frame; uses: received symbols of all frames.
         fading: whether links fade, so that a single frame says nothing of their mean.
     """
 
@@ -81,11 +85,12 @@ class LinkRecord:
         parts = self.signal / np.maximum(means, 1e-30) - 1
         both = self.signal.mean(1) / max(means.mean(), 1e-30) - 1
         errors = [self._spread(parts[:, tx], means[tx] * scale) for tx in range(len(means))]
-        own = self._spread(both, float(means.mean() * scale), links=len(means))
+        snr = float(means.mean() * scale)
+        own = self._spread(both, snr, links=len(means))
         missed = self.error / max(self.whole_error, 1e-30) - 1
         heard = self.blocks[: len(missed)]
         eff = _spread(missed, heard) if len(np.unique(heard)) > 1 else (1 / max(self.uses, 1), math.inf)
-        lost = self._loss(both, missed, own, eff)
+        lost = self._loss(both, missed, snr, own, eff)
         noisy = (1 / level.looks, float(level.looks))
         snr_db = [decibels(float(mean * scale)) for mean in means]
         mean_db = decibels(float(means.mean() * scale))
@@ -105,25 +110,32 @@ class LinkRecord:
             noise=level,
         )
 
-    def _spread(self, parts: Floats, snr: float, links: int = 1) -> tuple[float, float]:
-        """Relative variance of a mean signal power and its degrees of freedom, from the frames.
+    def _spread(self, parts: Floats, snr: float, links: int = 1) -> Spread:
+        """Relative variance of a mean signal power and its degrees of freedom, from the frames."""
+        return self._drawn(parts, self._usual(snr, links))
 
-        Of a single one its closed form, for so many looks at every carrier: twice the noise over the signal, and its square.
+    def _usual(self, snr: float, links: int) -> float:
+        """The same in closed form, if links do not change: twice the noise over the signal, and its square, over the looks."""
+        looks, snr = self.active * self.sounding * len(self.signal), max(snr, 1e-30)
+        return (2 / (snr * looks) + 1 / (snr**2 * looks * max(self.sounding - 1, 1))) / links
+
+    def _drawn(self, parts: Floats, usual: float) -> Spread:
+        """What frames spread by, drawn towards the usual: two frames alone say hardly anything of it; one says nothing.
+
+        Where links fade, there is no usual spread.
         """
-        if len(np.unique(self.blocks)) > 1:
-            return _spread(parts, self.blocks)
+        several = len(np.unique(self.blocks[: len(parts)])) > 1
         if self.fading:
-            return math.nan, 1.0
-        looks = self.active * self.sounding
-        snr = max(snr, 1e-30)
-        return (2 / (snr * looks) + 1 / (snr**2 * looks * max(self.sounding - 1, 1))) / links, math.inf
+            return _spread(parts, self.blocks) if several else (math.nan, 1.0)
+        if not several:
+            return usual, math.inf
+        variance, freedom = _spread(parts, self.blocks[: len(parts)])
+        return (freedom * variance + PRIOR * usual) / (freedom + PRIOR), freedom + PRIOR
 
-    def _loss(
-        self, both: Floats, missed: Floats, own: tuple[float, float], eff: tuple[float, float]
-    ) -> list[tuple[float, float]]:
+    def _loss(self, both: Floats, missed: Floats, snr: float, own: Spread, eff: Spread) -> list[Spread]:
         """Variances of signal and error together: frames in which both are known are taken together."""
         if len(both) == len(missed) and len(np.unique(self.blocks)) > 1:
-            return [_spread(both + missed, self.blocks)]
+            return [self._drawn(both + missed, self._usual(snr, self.signal.shape[1]) + 1 / max(self.uses, 1))]
         return [own, eff]
 
     def _nothing(self) -> LinkSnr:

@@ -13,7 +13,7 @@ from hil.report.orders import Order, orders
 from hil.report.page import Html, cell, fold, paragraph, plots, table, with_interval
 from hil.report.panel import Panel
 from hil.report.view import View
-from hil.results.compare import NOISELESS
+from hil.results.document import NOISELESS
 
 __all__ = ["compared"]
 

@@ -12,8 +12,7 @@ from hil.report.measure import known_ends, number, sentence, snr_list
 from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
 from hil.report.view import View
-from hil.results.agreement import SIMULATION
-from hil.results.document import Agreement, Noise, ResultsDocument, Row
+from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, Row
 from hil.units import DB_OF_E
 
 __all__ = [

@@ -9,8 +9,7 @@ from itertools import pairwise
 from hil.report.measure import Measure, snr_list
 from hil.report.panel import CROWD, Panel
 from hil.report.view import View
-from hil.results.agreement import SIMULATION
-from hil.results.document import Comparison, MeanOverSnrs
+from hil.results.document import SIMULATION, Comparison, MeanOverSnrs
 
 __all__ = ["Order", "orders"]
 

@@ -50,7 +50,11 @@ def _table(view: View, panel: Panel) -> Table:
         title = f"{sentence(view.title(panel))}: {title[0].lower() + title[1:] if title[1:2].islower() else title}"
     if len(tasks) == 1 and panel.measured:
         title += f", {tasks.pop():,} tasks a point"
-    table = Table(title=title, title_justify="left", box=HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
+    said = {point.agreement.verdict for point in rows if point.agreement}
+    marks = [f"{_MARKS[name].strip()} {name}" for name in ("undetermined", "beyond") if name in said]
+    caption = f"air − simul. by simultaneous intervals: {', '.join(marks)}" if marks else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=HORIZONTALS)
+    table.padding, table.pad_edge = (0, 1, 0, 0), False
     columns = _columns(view, panel, same_tasks=not tasks)
     for name, _ in columns:
         table.add_column(name, justify="left" if name == "scheme" else "right", no_wrap=True)
@@ -80,15 +84,15 @@ def _columns(view: View, panel: Panel, *, same_tasks: bool) -> list[Column]:
         (f"{metric.title}\nover the air", lambda point: _with_interval(metric, point.air)),
     ]
     if any(point.air and point.air.uses_with_overhead for point in panel.points):
-        columns.append(("uses a task\n/ with all", _uses))
+        columns.append(("uses\n/ all", _uses))
     if not same_tasks:
         columns.append(("tasks", lambda point: f"{point.best.tasks:,}" if point.best else "–"))
+    if any(point.agreement for point in panel.points):
+        return [*columns, ("air −\nsimul.", lambda point: _difference(metric, point))]
     if any(point.effective for point in panel.points):
         columns.append(("simul.\nat eff.", lambda point: metric.text(metric.value(point.effective))))
     if any(point.channel for point in panel.points):
         columns.append(("simul.\nchannel", lambda point: metric.text(metric.value(point.channel))))
-    if any(point.agreement for point in panel.points):
-        columns.append(("air −\nsimul.", lambda point: _difference(metric, point)))
     return columns
 
 
@@ -96,14 +100,14 @@ def _loss(point: Point) -> str:
     """Receiver loss, and half the width of its interval."""
     row = point.air
     half = half_width(row.receiver_loss_db_ci) if row else None
-    return number(row.receiver_loss_db if row else None, 2) + (f" ±{number(half, 2)}" if half is not None else "")
+    return number(row.receiver_loss_db if row else None, 2) + (f"±{number(half, 2)}" if half is not None else "")
 
 
 def _uses(point: Point) -> str:
     """q, and channel uses with all overhead."""
     counts = (point.best.uses if point.best else None) or []
     shown = point.uses if point.uses is not None else "+".join(f"{count:g}" for count in counts) or "–"
-    return f"{shown} / {number(point.air.uses_with_overhead if point.air else None, 0)}"
+    return f"{shown}/{number(point.air.uses_with_overhead if point.air else None, 0)}"
 
 
 def _impaired(point: Point) -> str:

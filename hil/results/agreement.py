@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
 
 from hil.goals.contract import Goal, headline
 from hil.results.curves import SnrErrors, Spot
-from hil.results.document import Agreement, MeanOverSnrs, Row
+from hil.results.document import SIMULATION, Agreement, MeanOverSnrs, Row
 from hil.results.estimate import Estimate, aligned, estimate
 from hil.results.family import Claim, claims_of
 from hil.results.intervals import Interval, Judged, judged
 from hil.results.sample import Sample
 
-__all__ = ["BOUNDS", "SIMULATION", "Pair", "agreement_rows"]
+__all__ = ["BOUNDS", "Pair", "agreement_rows"]
 
 BOUNDS: Mapping[str, float] = {"share": 0.03, "dB": 0.3, "1": 0.03}
 """Largest difference of air and simulation that counts as agreement, by the headline's unit."""
-SIMULATION = "simulation"
 Verdict = Literal["inside", "undetermined", "beyond"]
 
 
@@ -65,7 +64,7 @@ def agreement_rows(
         claims, groups = _claims(own, estimates)
         family = f"{len(claims)} differences of air and simulation: {name}"
         array = claims_of(claims, SnrErrors({}), estimates=len(estimates), unit=metric.unit)
-        said = judged(estimates, array)
+        said = judged(estimates, replace(array, kind="repetition"))
         points += [_point(pair, item, basis, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
         over = zip(groups, claims[len(own) :], said[len(own) :], strict=True)
         means += [_mean(own[group[0]].row, claim, item, basis, family) for group, claim, item in over]

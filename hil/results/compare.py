@@ -11,15 +11,14 @@ from torch import Tensor
 
 from hil.goals.contract import Goal, Metric, headline
 from hil.results.curves import Curve, Point, Reading, SnrErrors, Spot
-from hil.results.document import Comparison, MeanOverSnrs
+from hil.results.document import NOISELESS, Comparison, MeanOverSnrs
 from hil.results.estimate import aligned, blended, estimate
 from hil.results.family import Claim, claims_of, direction_of
 from hil.results.intervals import Judged, interval, judged
 from hil.results.sample import Sample
 
-__all__ = ["NOISELESS", "Answer", "Condition", "Samples", "comparison_rows"]
+__all__ = ["Answer", "Condition", "Samples", "comparison_rows"]
 
-NOISELESS = "noiseless"
 _SOURCES = {"air": "over the air", "simulation": "simulated"}
 
 

@@ -16,10 +16,12 @@ from hil.goals.card import Unit
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
-    "SCHEMA", "Agreement", "Comparison", "MeanOverSnrs", "MetricValue", "Noise", "ResultsDocument", "Row", "json_schema",
-    "parse_results", "read_results", "rounded", "write_results",
+    "NOISELESS", "SCHEMA", "SIMULATION", "Agreement", "Comparison", "MeanOverSnrs", "MetricValue", "Noise", "ResultsDocument",
+    "Row", "json_schema", "parse_results", "read_results", "rounded", "write_results",
 ]  # fmt: skip
 
+NOISELESS, SIMULATION = "noiseless", "simulation"
+"""What stands for a second scheme where one is compared with itself: without a channel, or simulated."""
 Interval = tuple[float | None, float | None]
 Direction = Literal["first", "second", "undetermined"]
 

@@ -29,6 +29,8 @@ Integers = NDArray[np.int64]
 GROUPS = 120
 """Groups, left out one at a time, of a metric that is no mean; each is an aggregation over all tasks."""
 GROUPING_SEED = 20260101
+MOST_LOST = 0.5
+"""Share of what frames differ by that may be lost with the identities' means."""
 AT_ONCE = 1 << 22
 """Weights (group × row) given to an aggregation in one call: bounds memory."""
 
@@ -43,9 +45,9 @@ class Estimate:
             variance; 0 of those that no task is of.
         tasks: float64 [distinct task of the run, or group of them], the same as if all tasks were independent.
         distinct: distinct tasks that it rests on; effective: how many equal clusters are worth as many as theirs.
-        excess: variance that tasks of one frame share beyond what chance makes of independent ones.
-        frames: degrees of freedom of `excess` and one more: how many frames there are; None where answers share nothing but
-            their identity.
+        excess: variance from what tasks of one frame share, beyond what chance makes of independent ones; doubt: its own
+            variance, halved (as a square over degrees of freedom).
+        frames: how many frames there are; None where answers share nothing but their identity.
     """
 
     value: float
@@ -55,7 +57,8 @@ class Estimate:
     distinct: int
     effective: float
     excess: float = 0.0
-    frames: float | None = None
+    doubt: float = 0.0
+    frames: int | None = None
 
 
 def aligned(samples: Sequence[Sample]) -> list[Sample]:
@@ -80,9 +83,6 @@ def blended(parts: Sequence[tuple[float, Estimate]], value: float, *, excess: fl
         value: the number.
         excess: variance from elsewhere, exactly known.
     """
-    shared = [factor**2 * one.excess for factor, one in parts]
-    doubt = sum(own**2 / max((one.frames or 1) - 1, 1) for own, (_, one) in zip(shared, parts, strict=True))
-    total = sum(shared) + excess
     return Estimate(
         value=value,
         unit=parts[0][1].unit,
@@ -90,8 +90,8 @@ def blended(parts: Sequence[tuple[float, Estimate]], value: float, *, excess: fl
         tasks=sum((factor * one.tasks for factor, one in parts), np.zeros(1)),
         distinct=min(one.distinct for _, one in parts),
         effective=min(one.effective for _, one in parts),
-        excess=total,
-        frames=1 + (total**2 / doubt if doubt > 0 else 1e6),
+        excess=sum(factor**2 * one.excess for factor, one in parts) + excess,
+        doubt=sum(factor**4 * one.doubt for factor, one in parts),
     )
 
 
@@ -175,15 +175,49 @@ def _of_mean(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool)
     )
     if layout.frame is None:
         return found
+    among = _among_equals(values, layout)
+    if among is not None:
+        return _with_frames(found, len(np.unique(layout.frame)), *among)
     frames = corrected(layout.frame, int(layout.frame.max()) + 1)
     cells = _totals(layout.cell, parts, 1)
     return _with_frames(found, len(frames), float(frames @ frames), float(cells @ cells))
 
 
 def _with_frames(found: Estimate, frames: int, between: float, chance: float) -> Estimate:
-    """Variance of frames' totals beyond that of independent tasks; of a single frame nothing can be seen."""
-    excess = max(0.0, between - chance) if frames > 1 else 0.0
-    return replace(found, frames=frames, excess=excess)
+    """Variance of frames' totals beyond that of independent tasks; of a single frame nothing can be seen.
+
+    Its doubt is that of `between`, of one degree of freedom a frame but one; where no excess is seen, half of that (measured:
+    all of it makes intervals too wide where frames share nothing, none of it too narrow where they do).
+    """
+    if frames < 2:
+        return replace(found, frames=frames)
+    excess = max(0.0, between - chance)
+    return replace(found, frames=frames, excess=excess, doubt=between * (between + excess) / 2 / (frames - 1))
+
+
+def _among_equals(values: Floats, layout: _Layout) -> tuple[float, float] | None:
+    """Variance of the mean that frames' totals show, and chance's part of it, by how answers of one identity differ.
+
+    Identities that are in many frames add nothing to what frames differ by, so they are taken off first. None where identities
+    have too few answers for that.
+
+    Source: Henderson, Estimation of variance and covariance components, Biometrics 9, 1953 (method 3: fitting constants).
+    """
+    assert layout.frame is not None
+    counts = np.bincount(layout.cluster, minlength=layout.clusters)
+    sizes = np.bincount(layout.frame)
+    free = len(values) - np.count_nonzero(counts)
+    cells = np.zeros((layout.clusters, len(sizes)))
+    np.add.at(cells, (layout.cluster, layout.frame), 1.0)
+    scaled = cells / np.maximum(counts, 1)[:, None]
+    lost = (scaled * cells).sum(0)  # of each frame's answers, those that its identities' means take away
+    if lost.sum() > MOST_LOST * len(values):
+        return None
+    rest = values - (_totals(layout.cluster, values, layout.clusters) / np.maximum(counts, 1))[layout.cluster]
+    totals = _totals(layout.frame, rest, len(sizes))
+    seen = np.square(np.diag(sizes) - scaled.T @ cells).sum()
+    scale = float(np.square(_totals(layout.frame, layout.weight, len(sizes))).sum() / seen)
+    return float(totals @ totals) * scale, float(rest @ rest) / free * float((sizes - lost).sum()) * scale
 
 
 def _of_aggregate(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool) -> Estimate:

@@ -12,8 +12,9 @@ The method was chosen by measured coverage (`scripts/bench coverage`; docs/resul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,17 @@ from hil.goals.card import Unit
 from hil.results.estimate import Estimate
 from hil.results.student import normal_quantile, normal_tail, student_quantile
 
-__all__ = ["Claims", "Interval", "Judged", "interval", "judged", "spread"]
+__all__ = ["Claims", "Interval", "Judged", "Kind", "interval", "judged", "spread"]
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
-ALIKE = 0.3
+Kind = Literal["value", "difference", "repetition"]
+"""A number; a difference of two schemes; a difference of one scheme's answers to the same tasks on two occasions."""
+ALIKE: Mapping[Kind, float] = {"value": 0.3, "difference": 0.3, "repetition": 0.05}
 """Correlation of answers of one identity that the prior holds for usual (retrieval of pedestrians: 0.03 at −6 dB, 0.15…0.25
-from 0 dB on)."""
-PRIOR = {"value": 1.0, "difference": 0.5}
+from 0 dB on). What makes an identity hard is in both of two occasions, and not in their difference."""
+PRIOR: Mapping[Kind, float] = {"value": 1.0, "difference": 0.5, "repetition": 0.5}
 """Clusters that the prior counts for."""
 DRAWS = 20_000
 DRAWN_AT_ONCE = 1 << 22
@@ -42,11 +45,11 @@ def spread(
     clusters: Floats,
     tasks: Floats,
     excess: Floats,
-    freedom: Floats,
+    doubt: Floats,
     *,
     distinct: Floats,
     effective: Floats,
-    prior: float,
+    kind: Kind,
     pseudo: float,
 ) -> tuple[Floats, Floats]:
     """Variance and degrees of freedom of several statistics of the same tasks.
@@ -55,9 +58,9 @@ def spread(
         clusters: float64 [cluster, statistic], contributions.
         tasks: float64 [task, statistic], contributions of independent tasks.
         excess: float64 [source, statistic], variances of further independent sources of error.
-        freedom: float64 [source], degrees of freedom of each.
+        doubt: float64 [source, statistic], their own variances, halved (squares over degrees of freedom).
         distinct, effective: float64 [statistic], as `Estimate`.
-        prior: clusters that the prior counts for.
+        kind: of statistic; which prior it is drawn towards.
         pseudo: squared error of tasks that were not seen, so that none looks impossible.
 
     Returns:
@@ -71,12 +74,13 @@ def spread(
     kurtosis = np.where(variance > 0, kurtosis, effective)
     own = np.clip(2 * effective / np.maximum(kurtosis - 1, 1e-9), 1.0, np.maximum(1.0, effective - 1))
     independent = np.square(tasks).sum(0) + pseudo / distinct**2
-    usual = independent * (ALIKE * distinct / effective + 1 - ALIKE)
+    alike, prior = ALIKE[kind], PRIOR[kind]
+    usual = independent * (alike * distinct / effective + 1 - alike)
     drawn = (own * variance + prior * usual) / (own + prior)
     total = drawn + excess.sum(0)
-    doubt = np.square(drawn) / (own + prior) + (np.square(excess) / np.maximum(freedom, 1.0)[:, None]).sum(0)
-    found = np.square(total) / np.where(doubt > 0, doubt, 1.0)
-    found = np.where(doubt > 0, np.maximum(found, 1.0), own + prior)
+    whole = np.square(drawn) / (own + prior) + doubt.sum(0)
+    found = np.square(total) / np.where(whole > 0, whole, 1.0)
+    found = np.where(whole > 0, np.maximum(found, 1.0), own + prior)
     return np.where(effective > 1 + 1e-6, total, np.nan), found
 
 
@@ -87,10 +91,10 @@ def interval(one: Estimate, *, level: float = LEVEL) -> Interval | None:
         one.clusters[:, None],
         one.tasks[:, None],
         np.array([[one.excess]]),
-        np.array([(one.frames or 1) - 1.0]),
+        np.array([[one.doubt]]),
         distinct=np.array([float(one.distinct)]),
         effective=np.array([one.effective]),
-        prior=PRIOR["value"],
+        kind="value",
         pseudo=0.5 if share else 0.0,
     )
     if not np.isfinite(variance[0]) or not np.isfinite(one.value):
@@ -101,7 +105,8 @@ def interval(one: Estimate, *, level: float = LEVEL) -> Interval | None:
         return one.value - t * error, one.value + t * error
     if 0 < one.value < 1:
         return _logit(one.value, t * error)
-    return _wilson(one.value, t * t / one.effective)
+    certain = float(student_quantile(1 - level, max(one.effective - 1, 1.0) + PRIOR["value"]))
+    return _wilson(one.value, certain**2 / one.effective)
 
 
 def _logit(value: float, half: float) -> Interval:
@@ -120,7 +125,7 @@ class Claims:
     """A family of statistics made of the same estimates.
 
     Attributes:
-        values: float64 [claim]; unit: of them.
+        values: float64 [claim]; unit: of them; kind: what they are.
         weights: float64 [claim, estimate]: how an error of each estimate enters.
         others: float64 [claim, source]: how further independent errors of standard deviation 1 enter (those of SNRs).
     """
@@ -129,6 +134,7 @@ class Claims:
     unit: Unit
     weights: Floats
     others: Floats
+    kind: Kind = "difference"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,17 +168,17 @@ def judged(estimates: Sequence[Estimate], claims: Claims, *, level: float = LEVE
     clusters = np.stack([one.clusters for one in estimates], axis=1)
     tasks = np.stack([one.tasks for one in estimates], axis=1)
     excess = np.array([one.excess for one in estimates])
-    freedom = np.array([(one.frames or 1) - 1.0 for one in estimates])
+    doubt = np.array([one.doubt for one in estimates])
     squared = np.square(claims.weights.T)
     enters = claims.weights != 0
     variance, own = spread(
         clusters @ claims.weights.T,
         tasks @ claims.weights.T,
         np.concatenate([excess[:, None] * squared, np.square(claims.others.T)]),
-        np.concatenate([freedom, np.full(claims.others.shape[1], 1e6)]),
+        doubt[:, None] * np.square(squared),
         distinct=_least(enters, np.array([float(one.distinct) for one in estimates])),
         effective=_least(enters, np.array([one.effective for one in estimates])),
-        prior=PRIOR["difference"],
+        kind=claims.kind,
         pseudo=2.0 if share else 0.0,
     )
     error = np.sqrt(variance)

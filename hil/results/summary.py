@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hil.results.agreement import SIMULATION
-from hil.results.document import Agreement, MeanOverSnrs, Row
+from hil.results.document import SIMULATION, Agreement, MeanOverSnrs, Row
 
 __all__ = ["summary"]
 

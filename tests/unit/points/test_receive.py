@@ -113,9 +113,10 @@ def test_snr_and_evm_are_those_of_the_channel(transmitters, power):
     air = Air(spec, snr_db=12)
     collector, _ = collected(spec, sent, air)
     found = collector.finish()
-    looks = 52 * spec.frames
+    looks = found.snr.noise.looks
+    assert looks > 2 * 52 * spec.frames  # the leads are as silent as the silent symbols
     for value, error, truth in zip(found.snr_db, found.snr_db_error, air.link_snr_db, strict=True):
-        assert error == pytest.approx(4.343 / math.sqrt(looks), rel=0.25)  # of the noise, known by so many looks
+        assert 4.343 / math.sqrt(looks) < error < 6.1 / math.sqrt(looks)  # of the noise, and less of the signal
         assert value == pytest.approx(truth, abs=3.5 * error)
     observed = 10 ** (-found.snr_eff_db / 10)
     assert observed == pytest.approx(air.zero_forced.mean() * (1 + air.estimation_cost), rel=0.06)  # equal uses each
@@ -137,12 +138,22 @@ def test_the_error_of_an_snr_is_its_scatter():
     assert 0.7 < np.std(scores) < 1.4
 
 
-def test_one_frame_states_no_error():
+def test_one_frame_states_what_its_soundings_say():
+    """Thirty frames of one channel, each alone: no spread is seen, but each says by how much such frames spread."""
     spec = spec_of(turns(24), tasks=6)
     sent = unit_symbols(spec)
-    found = collected(spec, sent, Air(spec))[0].finish()
-    assert math.isnan(found.snr_db_error[0])
-    assert not math.isnan(found.snr_db[0])
+    scores = []
+    for seed in range(30):
+        air = Air(spec, snr_db=3, seed=seed)
+        found = collected(spec, sent, air)[0].finish()
+        scores.append((found.snr_db[0] - air.link_snr_db[0]) / found.snr_db_error[0])
+    assert abs(np.mean(scores)) < 0.6
+    assert 0.7 < np.std(scores) < 1.4
+
+
+def test_of_nothing_nothing_is_stated():
+    spec = spec_of(turns(24), tasks=6)
+    sent = unit_symbols(spec)
     nothing = Collector(spec, sent).finish()
     assert all(math.isnan(value) for value in (*nothing.snr_db, nothing.snr_eff_db, nothing.null_noise_db, *nothing.cfo_hz))
     assert nothing.frames == {"sent": 0, "scored": 0, "lost": 0, "gated": 0}

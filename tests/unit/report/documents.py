@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from hil.results.document import Agreement, Comparison, MetricValue, ResultsDocument, Row
+from hil.results.document import Agreement, Comparison, MeanOverSnrs, MetricValue, Noise, ResultsDocument, Row
 
 NO_NOISE = 60.0
 FURTHER = 0.7
@@ -17,6 +17,7 @@ EVIL = '<script>alert("x")</script>&'
 SNRS = (-6.0, 3.0, 15.0)
 THREE = {"jscc-single": "single", "jscc-oma": "oma", "jscc-noma": "noma"}
 LINK = {"tx": 0, "gain_db": -29.5, "snr_db": 14.7, "snr_db_std": 0.1, "cfo_hz": 0.0, "noise_dbfs": -48.0, "frames": 40}
+NOISE = Noise(receiver="rx", pool="run", noise_dbfs=-48.0, looks=60_000, drift_p=0.4, trend_db=0.01, points=9)
 USES = {"single": [8], "oma": [4, 4], "noma": [8, 8]}
 
 
@@ -86,7 +87,10 @@ def air_row(judge: Judge, scheme: str, access: str, place: int, snr: float, *, s
     links = [snr + shift + 0.11 * tx for tx in range(len(USES[access]))]
     known: dict[str, Any] = {
         "snr_basis": "link", "snr_db_target": snr, "snr_db": links, "snr_eff_db": snr + shift - 0.21, "energy": "per_use",
+        "snr_db_error": [0.03] * len(links), "snr_mean_db_ci": (links[0] - 0.06, links[0] + 0.06),
+        "noise_pool": "run", "noise_looks": 60_000, "uses_with_overhead": 11.5 + place,
         "power": [1.0] * len(links), "receiver_loss_db": 0.21 + 0.01 * place,
+        "receiver_loss_db_ci": (0.15 + 0.01 * place, 0.27 + 0.01 * place),
         "frames": {"sent": 4, "scored": 3, "lost": 1, "gated": 0},
     }  # fmt: skip
     return row(judge, scheme, access, "air", judge.value(place, snr + shift), **(known | more))
@@ -116,23 +120,41 @@ def references(judge: Judge, schemes: Mapping[str, str]) -> list[Row]:
 
 
 def agreement_of(judge: Judge, measured: Row, difference: float) -> Agreement:
-    """Air − simulation with an interval of ±⅔ of the bound around it; beyond only if it is twice the bound."""
+    """Air − simulation with an interval of ±⅔ of the bound around it."""
     half = judge.bound * 2 / 3
+    low, high = difference - half, difference + half
+    inside, beyond = -judge.bound <= low and high <= judge.bound, low > judge.bound or high < -judge.bound
     return Agreement(
         scheme=measured.scheme, goal=judge.goal, receiver=measured.receiver, snr_basis="effective",
         snr_db_target=float(measured.snr_db_target or 0.0), difference=difference, standard_error=half / 3,
-        simultaneous_ci=(difference - half, difference + half), bound=judge.bound,
-        outside_bound=abs(difference) > 2 * judge.bound,
+        ci=(difference - 0.7 * half, difference + 0.7 * half), simultaneous_ci=(low, high), bound=judge.bound,
+        verdict="inside" if inside else "beyond" if beyond else "undetermined", outside_bound=beyond,
+        family="9 differences of air and simulation",
     )  # fmt: skip
 
 
 def comparison_of(judge: Judge, first: Row, second: Row | None, difference: float, half: float) -> Comparison:
-    """A paired difference with an interval of ±half; without a second row, to the first one's own noiseless."""
+    """A difference with a simultaneous interval of ±half; without a second row, to the first one's own noiseless."""
+    value = first.metrics[judge.metric].value or 0.0
+    low, high = difference - half, difference + half
+    better = "undetermined" if low <= 0 <= high else "first" if (low > 0) == (judge.better == "higher") else "second"
     return Comparison(
         goal=judge.goal, receiver=first.receiver, source=first.source, snr_basis=first.snr_basis, energy=str(first.energy),
-        snr_db_target=float(first.snr_db_target or 0.0), first=first.scheme, second=second.scheme if second else "noiseless",
-        difference=difference, ci=(difference - half, difference + half),
+        snr_db_target=float(first.snr_db_target or 0.0), snr_db=first.snr_db_target, snr_gap_db=0.02 if second else None,
+        first=first.scheme, second=second.scheme if second else "noiseless", values=(value, value - difference),
+        difference=difference, ci=(difference - 0.7 * half, difference + 0.7 * half), simultaneous_ci=(low, high),
+        direction=better, family=f"9 comparisons: {judge.goal}",
     )  # fmt: skip
+
+
+def mean_of(judge: Judge, first: str, second: str | None, value: float, half: float, **more: Any) -> MeanOverSnrs:
+    """A mean over the SNRs of one scheme, of a difference, or of air − simulation."""
+    known: dict[str, Any] = {"source": "air", "snr_basis": "link", "energy": "per_use", "snr_db": (SNRS[0], SNRS[-1])}
+    ends = (value - half, value + half)
+    compared = {"simultaneous_ci": ends, "values": (value, 0.0)} if second else {}
+    return MeanOverSnrs(
+        goal=judge.goal, first=first, second=second, snrs=len(SNRS), value=value, ci=ends, **(known | compared | more)
+    )
 
 
 def judged(
@@ -185,6 +207,7 @@ def document(*parts: tuple[list[Row], list[Agreement], list[Comparison]], **more
         "comparisons": [item for part in parts for item in part[2]],
         "experiment": {"bench": "builtin", "dataset": "synthetic", "energy": "per_use", "seeds": {"tasks": 1, "air": 2}},
         "dataset": {"spec": "synthetic", "fingerprint": "75" * 32},
+        "noise": [NOISE] if air else [],
         "bench": "builtin" if air else None,
         "capture": "capture.h5" if air else None,
         "started": "2026-01-02T03:04:05+0000",
@@ -198,7 +221,19 @@ def document(*parts: tuple[list[Row], list[Agreement], list[Comparison]], **more
 def three(*, air: bool = True, snrs: Sequence[float] = SNRS, **more: Any) -> ResultsDocument:
     """One goal, three schemes, as the built-in ones."""
     rows, agreement, comparisons = judged(RETRIEVAL, THREE, snrs, air=air)
-    return document(([*rows, *references(RETRIEVAL, THREE)], agreement, comparisons), **more)
+    means = _means(RETRIEVAL, agreement) if air and len(snrs) > 1 else []
+    return document(([*rows, *references(RETRIEVAL, THREE)], agreement, comparisons), **({"means": means} | more))
+
+
+def _means(judge: Judge, agreement: Sequence[Agreement]) -> list[MeanOverSnrs]:
+    """Of each scheme, of one difference, and of each scheme's air − simulation, ±⅙ of the bound."""
+    found = [mean_of(judge, name, None, judge.value(place, 3.0), judge.spread) for place, name in enumerate(THREE)]
+    found.append(mean_of(judge, "jscc-noma", "jscc-oma", 0.012, 0.03, direction="undetermined"))
+    for name in THREE:
+        own = [item.difference for item in agreement if item.scheme == name]
+        gap = {"snr_basis": "effective"}
+        found.append(mean_of(judge, name, "simulation", sum(own) / len(own), judge.bound / 6, **gap))
+    return found
 
 
 def two_goals() -> ResultsDocument:
@@ -259,7 +294,8 @@ def stopped() -> ResultsDocument:
     whole = three()
     rows = list(whole.points)
     rows[1] = rows[1].model_copy(update={"impaired": "a tone in the band"})
-    nothing = {"snr_db": [None], "snr_eff_db": None, "receiver_loss_db": None, "metrics": RETRIEVAL.metrics(0.0, ci=False)}
+    nothing = {"snr_db": [None], "snr_eff_db": None, "receiver_loss_db": None, "receiver_loss_db_ci": None,
+               "snr_mean_db_ci": None, "metrics": RETRIEVAL.metrics(0.0, ci=False)}  # fmt: skip
     rows[0] = rows[0].model_copy(update=nothing | {"frames": {"sent": 4, "scored": 0, "lost": 4, "gated": 0}})
     given_up = {"scheme": "jscc-noma", "snr_db_target": 15.0, "frames_sent": 2, "frames_planned": 4, "why": "rx0: no answer"}
     return whole.with_(

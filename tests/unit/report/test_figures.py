@@ -62,12 +62,13 @@ def test_the_curve_is_the_documents():
     assert [text.get_text() for text in axes.texts] == ["chance"]
 
 
-def test_intervals_are_the_documents():
+def test_intervals_of_both_axes_are_the_documents():
     view = View(three())
     bars = figures.curves(view, view.panels[0]).axes[0].containers[0]
-    (segments,) = (collection.get_segments() for collection in bars[2])
-    spans = [sorted(segment[:, 1]) for segment in segments]
-    assert spans == [pytest.approx([100 * (value - 0.02), 100 * (value + 0.02)]) for value in
+    both = [collection.get_segments() for collection in bars[2]]
+    across, along = ([sorted(segment[:, axis]) for segment in segments] for axis, segments in enumerate(both))
+    assert across == [pytest.approx([snr - 0.06, snr + 0.06]) for snr in SNRS]
+    assert along == [pytest.approx([100 * (value - 0.02), 100 * (value + 0.02)]) for value in
                      (RETRIEVAL.value(0, snr) for snr in SNRS)]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from hil.cli.figures import figures
 from hil.cli.report import report
-from hil.errors import ConfigError
+from hil.errors import ConfigError, OutputError
 from hil.report.files import write_figures
 from hil.results.document import write_results
 from tests.unit.report.captures import make_capture
@@ -43,7 +43,7 @@ def test_wrong_formats_and_folders(run, tmp_path):
     with pytest.raises(ConfigError, match="tiff"):
         invoke(figures, run, "--format", "tiff")
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(ConfigError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot make the folder"):
         write_figures(three(), None, tmp_path / "file" / "below", formats=("svg",))
 
 

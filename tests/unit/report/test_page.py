@@ -74,12 +74,16 @@ def check_numbers(document, text):
             shown = f"{panel.metric.text(value.value)} {panel.metric.interval(value.ci)}".strip()
             assert cells[f"{panel.metric.heading} over the air [95 %]"] == shown
             assert cells["link SNRs dB"] == " / ".join(number(snr, 2) for snr in point.air.snr_db)
-            assert cells["loss dB"] == number(point.air.receiver_loss_db, 2)
+            ends = point.air.receiver_loss_db_ci
+            within = f" [{number(ends[0], 2)}, {number(ends[1], 2)}]" if ends else ""
+            assert cells["loss dB"] == number(point.air.receiver_loss_db, 2) + within
+            overhead = point.air.uses_with_overhead
+            assert cells.get("with overhead", "–") == number(overhead)
             if panel.agreement:
-                difference = "–" if point.agreement is None else panel.metric.difference(point.agreement.difference)
-                assert (
-                    cells[f"air − simul. {panel.metric.difference_unit} [simultaneous 95 %]"].partition(" [")[0] == difference
-                )
+                item, column = point.agreement, f"air − simul. {panel.metric.difference_unit} [simultaneous 95 %]"
+                difference = "–" if item is None else panel.metric.difference(item.difference)
+                doubt = " ?" if item is not None and item.verdict == "undetermined" else ""
+                assert cells[column].partition(" [")[0] == difference + doubt
             seen += 1
     assert seen == sum(row.source == "air" for row in document.points)
 
@@ -101,8 +105,8 @@ def test_the_demo_of_schema_1(tmp_path):
     for shown in ("37.7</b>", "[35.4, 40.2]", "92.3</b>", "−5.77", ">baseline-pair<", "0.12</b>", document.received_sha256):
         assert shown in text, shown
     lines = "\n".join(summary_lines(document))
-    assert "19 inside by their simultaneous 95 % interval, 5 undetermined, 0 beyond" in lines
-    assert "single +0.23, OMA +0.05, NOMA −0.21; all within ±1 point" in lines
+    assert "by simultaneous 95 % intervals: 19 of 24 points inside, 5 undetermined, 0 beyond." in lines
+    assert "single +0.23, OMA +0.05, NOMA −0.21; all within ±1 point (no intervals)" in lines
 
 
 @pytest.mark.parametrize("name", ["single", "oma", "noma"])

@@ -8,6 +8,7 @@ import pytest
 from hil.captures import CaptureWriter
 from hil.errors import CaptureError, ConfigError
 from hil.report.runs import load_run
+from hil.results.document import SCHEMA
 from tests.golden.test_golden import HERE as GOLDEN
 from tests.unit.report.captures import make_capture
 from tests.unit.report.documents import three
@@ -60,7 +61,7 @@ def test_rows_of_schema_1_and_lists_of_rows(tmp_path):
     old = json.loads((GOLDEN / "v1" / "oma" / "results.json").read_text(encoding="utf-8"))["points"][0]
     rewritten(tmp_path / "old.h5", [old, {"frames": 3}], symbols=symbols)  # the second is no row: `hil send` stores such
     document, _, _ = load_run(tmp_path / "old.h5")
-    assert (document.version, document.status, len(document.points)) == (2, "stopped", 1)
+    assert (document.version, document.status, len(document.points)) == (SCHEMA, "stopped", 1)
     assert document.points[0].metrics["top1"].value == old["top1"]
     assert document.provenance["version"] == "0"
 

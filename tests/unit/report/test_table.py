@@ -26,7 +26,10 @@ def test_one_table_with_intervals():
     assert "Top-1 (%) with 95 % interval, energy per_use, 2,016 tasks a point" in text
     value = 100 * RETRIEVAL.value(2, 3.0)
     assert f"{value:.1f} [{value - 2:.1f}, {value + 2:.1f}]" in text
-    assert "+9.00 !" in text
+    assert "0.23±0.06" in text  # the loss with half its interval
+    assert "8/14" in text  # uses a task, and with all overhead
+    assert ("+9.00 !" in text, "+1.50 ?" in text) == (True, True)
+    assert "air − simul. by simultaneous intervals: ? undetermined, ! beyond" in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
 
 
@@ -53,7 +56,7 @@ def test_impaired_and_empty_points_are_seen():
     text = printed(stopped())
     assert "OMA (impaired)" in text
     first = next(line for line in text.splitlines() if "single" in line)
-    assert first.split() == ["single", "−6", "–", "–", "–", "0.0", "32.8", "–"]
+    assert first.split() == ["single", "−6", "–", "–", "–", "0.0", "8/12", "–"]
 
 
 def test_as_many_tasks_as_there_are():

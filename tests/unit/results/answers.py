@@ -6,6 +6,7 @@ from hil.goals.contract import GoalOptions, Metric, PerTask
 from hil.models.contract import Card, Plan
 from hil.results.document import MetricValue, Row
 from hil.results.rows import Subject
+from hil.results.sample import Sample
 
 
 class Options(GoalOptions):
@@ -67,3 +68,18 @@ def row(scheme="a", *, value=0.5, goal="shares", metric="right", unit="share", b
         "tasks": 10, "access": "single",
     }  # fmt: skip
     return Row(**{**plain, **more}, scheme=scheme, goal=goal, metrics={metric: found}, **{metric: value})
+
+
+def sample_of(*, index=None, draw=None, frame=None, **values) -> Sample:
+    """Answers with such values; each task once, unless said otherwise."""
+    tensors = {name: torch.as_tensor(value) for name, value in values.items()}
+    count = len(next(iter(tensors.values())))
+    return Sample(
+        tasks=PerTask(values=tensors, scored=torch.ones(count, dtype=torch.bool)),
+        index=torch.arange(count) if index is None else torch.as_tensor(index),
+        draw=None if draw is None else torch.as_tensor(draw),
+        frame=None if frame is None else torch.as_tensor(frame),
+    )
+
+
+GOALS = {"shares": Shares(), "errors": Errors()}

@@ -26,7 +26,7 @@ GOLDEN = sorted((ROOT / "tests" / "golden").glob("v*/*/results.json"))
 def document(**more):
     agreement = Agreement(
         scheme="a", goal="shares", snr_basis="effective", snr_db_target=3.0, difference=0.01, standard_error=0.02,
-        simultaneous_ci=(-0.03, 0.05), bound=0.03, outside_bound=False,
+        simultaneous_ci=(-0.03, 0.05), bound=0.03, verdict="undetermined", outside_bound=False,
     )  # fmt: skip
     comparison = Comparison(
         goal="shares", source="air", snr_basis="link", energy="per_use", snr_db_target=3.0, first="a", second="b",
@@ -93,7 +93,7 @@ def test_what_cannot_be_written_is_told_and_leaves_nothing(tmp_path):
         ('{"points": []}', "'schema' must be its version, not None"),
         ('{"points": [], "schema": 0}', "must be its version, not 0"),
         ('{"points": [], "schema": "2"}', "must be its version, not '2'"),
-        ('{"points": [], "schema": 99}', "has schema 99, this hil reads up to 2; upgrade hil"),
+        ('{"points": [], "schema": 99}', "has schema 99, this hil reads up to 3; upgrade hil"),
         ('{"points": [], "schema": 2}', "status"),
         ('{"points": [{"scheme": "x"}], "schema": 2, "status": "complete"}', r"points\.0\."),
     ],

@@ -11,7 +11,9 @@ from hil.goals.contract import PerTask, headline
 from hil.goals.detection.goal import Detection
 from hil.models.card import Card
 from hil.models.contract import Plan
-from hil.results.compare import Condition, Pair, agreement_rows, comparison_rows
+from hil.results.agreement import Pair, agreement_rows
+from hil.results.compare import Answer, Condition, comparison_rows
+from hil.results.curves import Reading
 from hil.results.document import Row
 from hil.results.rows import Subject, reference_row, scored_row, simulated_row
 from hil.results.sample import Sample
@@ -47,7 +49,7 @@ def test_a_row_has_every_metric_of_the_data_set_and_null_where_it_is_undefined()
     assert row.metrics["accuracy"].value == 0.5
     assert row.metrics["accuracy"].scored == pytest.approx(2 / 3)
     assert row.metrics["recall_fish"].value is None
-    assert row.metrics["recall_fish"].ci == (None, None)
+    assert row.metrics["recall_fish"].ci is None
     assert row.metrics["precision_dog"].value == 0.5
     plain = json.loads(json.dumps(row.model_dump(), allow_nan=False))
     assert plain["accuracy"] == 0.5
@@ -103,6 +105,10 @@ def row_of(scheme, goal, value, snr_db=3.0) -> Row:
     )  # fmt: skip
 
 
+def at(sample, snr_db=3.0) -> Answer:
+    return Answer(snr_db_target=snr_db, sample=sample, reading=Reading(snr_db=snr_db))
+
+
 def test_agreement_and_comparisons_of_means():
     goal, goals = Classification(), {"classification": Classification()}
     clusters = torch.arange(400) // 4
@@ -111,16 +117,14 @@ def test_agreement_and_comparisons_of_means():
         hits = torch.arange(400) % 10 < round(10 * value)
         return Sample(tasks=PerTask(values={"accuracy": hits}, scored=hits | True), index=torch.arange(400))
 
-    (found,) = agreement_rows(
+    (found,), _ = agreement_rows(
         [Pair(row=row_of("a", goal, 0.9), air=share(0.9), simulated=share(0.8), clusters=clusters)], goals, basis="effective"
     )
     assert found.difference == pytest.approx(0.1)
     assert found.outside_bound
-    condition = Condition(
-        goal="classification", receiver=None, source="air", snr_basis="link", energy="per_use", snr_db_target=3.0
-    )
+    condition = Condition(goal="classification", receiver=None, source="air", snr_basis="link", energy="per_use")
     noiseless = {("classification", "a", None): share(1.0), ("classification", "b", None): share(0.8)}
-    rows = comparison_rows({condition: {"a": share(0.9), "b": share(0.8)}}, noiseless, clusters, goals)
+    rows, _ = comparison_rows({condition: {"a": [at(share(0.9))], "b": [at(share(0.8))]}}, noiseless, clusters, goals)
     pairs = {(item.first, item.second): item.difference for item in rows}
     assert pairs == pytest.approx({("a", "b"): 0.1, ("a", "noiseless"): -0.1, ("b", "noiseless"): 0.0})
 
@@ -133,15 +137,17 @@ def test_agreement_and_comparisons_of_average_precision():
     samples = [Sample(tasks=tasks, index=torch.arange(40)) for tasks in (good, bad)]
     expected = headline(goal).of(good) - headline(goal).of(bad)
     clusters = torch.arange(40)
-    (found,) = agreement_rows(
+    (found,), _ = agreement_rows(
         [Pair(row=row_of("a", goal, 0.5), air=samples[0], simulated=samples[1], clusters=clusters)], goals, basis="effective"
     )
     assert found.difference == pytest.approx(expected)
     assert found.standard_error > 0
     assert found.simultaneous_ci[0] < expected < found.simultaneous_ci[1]
-    condition = Condition(goal="detection", receiver=None, source="air", snr_basis="link", energy="per_use", snr_db_target=3.0)
-    (row,) = comparison_rows({condition: {"a": samples[0], "b": samples[1]}}, {}, clusters, goals)
+    condition = Condition(goal="detection", receiver=None, source="air", snr_basis="link", energy="per_use")
+    (row,), _ = comparison_rows({condition: {"a": [at(samples[0])], "b": [at(samples[1])]}}, {}, clusters, goals)
     assert row.difference == pytest.approx(expected)
     assert 0 < row.ci[0] < expected < row.ci[1]
-    (same,) = comparison_rows({condition: {"a": samples[0], "b": samples[0]}}, {}, clusters, goals)
-    assert (same.difference, same.ci) == (0.0, (0.0, 0.0))
+    (same,), _ = comparison_rows({condition: {"a": [at(samples[0])], "b": [at(samples[0])]}}, {}, clusters, goals)
+    assert same.difference == 0.0
+    assert same.ci[0] == -same.ci[1]  # not nothing: another image might tell them apart
+    assert 0 < same.ci[1] < 0.1

@@ -8,9 +8,12 @@ import pytest
 
 from hil.report.files import write_figures
 from hil.results.document import (
+    SCHEMA,
     Agreement,
     Comparison,
+    MeanOverSnrs,
     MetricValue,
+    Noise,
     ResultsDocument,
     Row,
     json_schema,
@@ -33,7 +36,7 @@ def test_the_file_is_what_the_models_say():
 def test_every_key_is_described():
     text = DOCS.read_text(encoding="utf-8")
     listed = set(re.findall(r"`([a-z0-9_]+)`", text))
-    for model in (ResultsDocument, Row, MetricValue, Agreement, Comparison):
+    for model in (ResultsDocument, Row, MetricValue, Agreement, Comparison, MeanOverSnrs, Noise):
         keys = {field.alias or name for name, field in model.model_fields.items()}
         assert keys <= listed, (model.__name__, keys - listed)
 
@@ -63,7 +66,7 @@ def test_schema_1_is_read_as_the_description_says(path):
     old = json.loads(path.read_text(encoding="utf-8"))
     new = read_results(path)
     assert old["schema"] == 1
-    assert (new.version, new.status, new.provenance["argv"]) == (2, "complete", old["versions"]["argv"])
+    assert (new.version, new.status, new.provenance["argv"]) == (SCHEMA, "complete", old["versions"]["argv"])
     for before, row in zip(old["points"], new.points, strict=True):
         name, headline = row.headline
         assert (name, headline.value, headline.title, headline.unit) == ("top1", before["top1"], "top-1", "share")
@@ -74,6 +77,9 @@ def test_schema_1_is_read_as_the_description_says(path):
         assert {key: plain[key] for key in before} == before  # nothing that was promised is lost
     for before, item in zip(old["agreement"], new.agreement, strict=True):
         assert (item.difference, item.bound, item.outside_bound) == (before["difference"], 0.03, before["outside_3_points"])
+        low, high = before["simultaneous_ci"]  # what was not beyond the bound need not have been inside
+        inside = "inside" if low >= -0.03 and high <= 0.03 else "undetermined"
+        assert item.verdict == ("beyond" if before["outside_3_points"] else inside)
     for before, order in zip(old["summary"]["order"], new.summary["order"], strict=True):
         assert {key: order[key] for key in before} == before
         accesses = {row.scheme: row.access for row in new.points}
