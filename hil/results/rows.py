@@ -23,6 +23,8 @@ __all__ = ["Subject", "mean_uses", "reference_row", "scored_row", "simulated_row
 
 VERIFIED_FROM = 8
 """Clusters down to which coverage was measured."""
+WIDE_BELOW = 15
+"""Clusters below which shares near 0 and 1 were covered in 98…99 %, not 95."""
 KNOWN_FROM = 6
 """Frames down to which what their tasks share is known well enough (coverage 93…97 %; at 2 frames as low as 90 %)."""
 
@@ -169,6 +171,8 @@ def _note(known: Estimate) -> str | None:
     said = []
     if known.effective < VERIFIED_FROM:
         said.append(f"about {known.effective:.1f} clusters of tasks: coverage is not known below {VERIFIED_FROM}")
+    elif known.effective < WIDE_BELOW:
+        said.append(f"about {known.effective:.0f} clusters of tasks: the interval is wide, 96…99 % rather than 95")
     if known.frames == 1:
         said.append("one frame: an error that its tasks share is not in the interval")
     elif known.frames is not None and known.frames < KNOWN_FROM:

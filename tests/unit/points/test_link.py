@@ -83,7 +83,9 @@ def test_a_single_fade_says_nothing_of_the_mean():
 
 
 def test_of_nothing_there_is_nothing():
-    nothing = replace(record([1.0], [0.1]), signal=np.zeros((0, 1)), error=np.zeros(0), blocks=np.zeros(0, np.int64), silences=())
+    nothing = replace(
+        record([1.0], [0.1]), signal=np.zeros((0, 1)), error=np.zeros(0), blocks=np.zeros(0, np.int64), silences=()
+    )
     found = nothing.snr()
     assert found.noise is None
     assert all(math.isnan(value) for value in (*found.snr_db, found.mean_db, found.eff_db, found.loss_db, *found.mean_db_ci))

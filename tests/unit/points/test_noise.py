@@ -23,7 +23,9 @@ def silent(rng, power=1.0, *, windows=4, lead=None, at=0):
 
 def run(rng, powers, frames=24, **more):
     """Points of a run one after the other, each at its own noise."""
-    return [[silent(rng, power, at=100 * point + frame, **more) for frame in range(frames)] for point, power in enumerate(powers)]
+    return [
+        [silent(rng, power, at=100 * point + frame, **more) for frame in range(frames)] for point, power in enumerate(powers)
+    ]
 
 
 def test_noise_is_measured_on_the_active_carriers_of_whole_symbols():

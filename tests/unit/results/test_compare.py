@@ -93,10 +93,8 @@ def test_errors_of_the_snr_are_in_the_interval_unless_both_share_them(errors):
     before, after = compared(exact)[0][1], compared(measured)[0][1]
     assert before.difference == pytest.approx(after.difference)
     slopes = [0.25 * 0.5, 0.25 * 0.1]  # of the share at 0 dB
-    if "pool" in errors:
-        extra = 0.3 * (slopes[0] - slopes[1])  # one error moves both
-    else:
-        extra = 0.3 * math.hypot(*slopes)
+    together, apart = slopes[0] - slopes[1], math.hypot(*slopes)
+    extra = 0.3 * (together if "pool" in errors else apart)  # one error of the pool moves both
     half = [(item.ci[1] - item.ci[0]) / 2 / 1.972 for item in (before, after)]
     assert half[1] == pytest.approx(math.hypot(half[0], extra), rel=0.03)
 

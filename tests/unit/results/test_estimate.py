@@ -193,7 +193,7 @@ def test_only_tasks_that_all_answered_are_compared():
 
 
 def test_alike_identities_that_are_in_every_frame_hide_nothing_that_frames_share():
-    """Eight identities of very unlike ease, 40 answers in each of 12 frames: what frames share is seen as if they were alike."""
+    """Eight identities of unlike ease, 40 answers in each of 12 frames: what frames share is seen all the same."""
     rng = np.random.default_rng(7)
     metric = Metric(name="level", unit="dB", better="higher", worst=0.0)
     clusters, frame = torch.arange(3840) % 8, torch.arange(3840) // 320

@@ -34,7 +34,9 @@ def test_of_few_clusters_it_is_students_drawn_towards_the_usual():
     values = torch.tensor([1.0, -1.0]).repeat_interleave(8)
     found = estimate(LEVEL, sample_of(level=values), torch.arange(16) // 2)
     own = 1 / 7  # variance of eight cluster means ±1
-    usual = (1 / 16) * (ALIKE["value"] * 2 + 1 - ALIKE["value"])  # of independent tasks, times the design effect of two in a cluster
+    usual = (1 / 16) * (
+        ALIKE["value"] * 2 + 1 - ALIKE["value"]
+    )  # of independent tasks, times the design effect of two in a cluster
     variance = (7 * own + PRIOR["value"] * usual) / (7 + PRIOR["value"])
     t = float(student_quantile(0.05, 7 + PRIOR["value"]))
     low, high = interval(found)

@@ -151,3 +151,27 @@ def test_agreement_and_comparisons_of_average_precision():
     assert same.difference == 0.0
     assert same.ci[0] == -same.ci[1]  # not nothing: another image might tell them apart
     assert 0 < same.ci[1] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("people", "frames", "words"),
+    [
+        (1, None, "all tasks are of one cluster: no interval"),
+        (5, None, "about 5.0 clusters of tasks: coverage is not known below 8"),
+        (10, None, "about 10 clusters of tasks: the interval is wide, 96…99 % rather than 95"),
+        (40, None, None),
+        (40, 1, "one frame: an error that its tasks share is not in the interval"),
+        (40, 3, "3 frames: an error that tasks of a frame share is hardly known"),
+        (40, 24, None),
+    ],
+)
+def test_what_an_interval_does_not_hold_is_said(people, frames, words):
+    goal = Classification()
+    metrics = goal.metrics_for(dataset_of([0, 1], names=("cat", "dog")))
+    answers = classified([0, 1] * 120, ([0, 1, 1, 0] * 60))
+    subject = subject_of(goal, metrics, ClassificationOptions(), torch.arange(240) % people)
+    frame = None if frames is None else torch.arange(240) % frames
+    row = scored_row(subject, answers, torch.arange(240), source="air", frame=frame)
+    found = row.metrics["accuracy"]
+    assert found.ci_note == words
+    assert (found.ci is None) == (people == 1)
