@@ -37,7 +37,7 @@ from hil.runs.send import normalised, send_symbols
 from hil.runs.simulate import run_simulation
 from hil.runs.work import load_work
 
-__all__ = ["SendResult", "bench_of", "capture_of", "replay", "run", "score", "send"]
+__all__ = ["SendResult", "bench_of", "capture_of", "given_settings", "replay", "run", "score", "send"]
 
 Saved = Callable[[ResultsDocument, RunFolder], None]
 """Told of results that were written: the document, and the run's folder."""
@@ -80,7 +80,7 @@ def run(
     """
     said = report or Silent()
     names, objects = _named(schemes)
-    given = _given(config, {**settings, "schemes": names or None}, bench, "hil run")
+    given = given_settings(config, {**settings, "schemes": names or None}, bench, "hil run")
     asked = validate(RunConfig, given, "hil run")
     check_free(Path(out), name, overwrite=overwrite)
     bench_config = None if asked.simulate == "awgn" else bench_of(asked, home)
@@ -131,7 +131,7 @@ def replay(
     Raises:
         HilError: what stopped it.
     """
-    asked = validate(ReplayConfig, _given(config, settings, None, "hil replay"), "hil replay")
+    asked = validate(ReplayConfig, given_settings(config, settings, None, "hil replay"), "hil replay")
     asked = asked.model_copy(update={"schemes": tuple(SCHEMES.resolve(name) for name in asked.schemes)})
     with Capture.open(capture_of(capture)) as opened:
         measured = config_of(opened, _lying_elsewhere(asked.dataset, asked.models))
@@ -230,7 +230,7 @@ def send(
     Raises:
         HilError: what stopped it.
     """
-    asked = validate(SendConfig, _given(config, settings, bench, "hil send"), "hil send")
+    asked = validate(SendConfig, given_settings(config, settings, bench, "hil send"), "hil send")
     values, scale = normalised(expect_symbols(symbols, "hil.send"), force=asked.normalize)
     target = Path(out) if out is not None else None
     if target is not None:
@@ -285,7 +285,7 @@ def bench_of(config: RunConfig | SendConfig, home: Path | None = None) -> BenchC
     return found.model_copy(update={"seed": config.air_seed_on(found.seed)})
 
 
-def _given(config: str | Path | None, settings: Mapping[str, Any], bench: str | None, source: str) -> dict[str, Any]:
+def given_settings(config: str | Path | None, settings: Mapping[str, Any], bench: str | None, source: str) -> dict[str, Any]:
     """What is asked for: a file's settings, and those given one by one.
 
     A seed that is given by itself is the air's, too: the seed of the air that a file was resolved to is then left out.
