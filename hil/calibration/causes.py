@@ -39,18 +39,20 @@ _WIDE = 0.45
 _SLIP = 48
 
 
-def check_locks(radios: Mapping[str, Mapping[str, Any]]) -> None:
-    """See that every reference and oscillator that tells is locked.
+def check_locks(radios: Mapping[str, Mapping[str, Any]], *, external: bool) -> None:
+    """See that every oscillator that tells is locked, and every reference that the bench asks for.
 
     Args:
         radios: as of `Bench.describe`.
+        external: the bench names a clock source other than the devices' own.
 
     Raises:
         ReferenceLostError: one is not.
     """
     for name, radio in radios.items():
         for sensor, value in radio.get("sensors", {}).items():
-            if "lock" in sensor.lower() and value is False:
+            needed = sensor.endswith("lo_locked") or (external and sensor.endswith("ref_locked"))
+            if needed and value is False:  # others need not be, such as an N210's mimo_locked without a MIMO cable
                 raise ReferenceLostError(
                     f"radio '{name}': its sensor {sensor} says that it is not locked; connect the reference of clock_source, or "
                     "wait until it has settled",

@@ -7,8 +7,9 @@ lowest SNR that a link can be brought to. Its payload is known, so that errors a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,11 +32,17 @@ __all__ = ["LEAD_SAMPLES", "PAYLOAD_TASKS", "PAYLOAD_USES", "Keep", "LinkSounder
 LEAD_SAMPLES, TAIL_SAMPLES = 1000, 64
 """A frame begins 500 … 1000 samples into its window: seven looks or more at the noise ahead of it."""
 PAYLOAD_TASKS, PAYLOAD_USES = 24, 48
+GAP_SAMPLES = 512
+"""Silence between the frames of a burst."""
+GROUP = 6
+"""Frames in a burst, at most: a burst takes some tenths of a second on a radio however short it is."""
+_RINGS = 96
+"""Samples after a frame in which its echoes and filters ring."""
 RENEWED_AFTER = 2
 """Bursts in a row that bring nothing, after which streams are tied anew."""
 
-Keep = Callable[[BurstReception, int, "FrameReception | None"], None]
-"""Told of every burst: what was received, the frame's number, and what the receiver made of it."""
+Keep = Callable[[BurstReception, Sequence[tuple[int, "FrameReception | None"]]], None]
+"""Told of every burst: what was received, and of each of its frames the number and what the receiver made of it."""
 
 
 def sounding_format(frame: FrameConfig) -> FrameFormat:
@@ -50,14 +57,14 @@ def sounding_format(frame: FrameConfig) -> FrameFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """One burst, as the receiver heard it.
+    """One frame of a burst, as the receiver heard it.
 
     Attributes:
         number: of the frame.
         level: at which it was sent.
-        samples: complex64 [n], full scale 1.
+        samples: complex64 [n], full scale 1, of the whole burst.
         start: device sample of the first one.
-        due: index in `samples` at which the burst would begin without delay (`Heard.due`).
+        due: index in `samples` at which the frame would begin without delay (`Heard.due`).
         whole: no transmitter said that a part of it was late or missing.
         clipped: samples at the converter's rails; missing: whether the reception is shorter than asked, or has a hole.
         frame: what was received; None: lost.
@@ -96,7 +103,8 @@ class LinkSounder:
         config: how that receiver receives.
         keep: told of every burst.
         first_frame: number of the first frame.
-        advance: told of every burst, for whoever shows progress.
+        group: frames of a burst, at most; fewer where the bench limits bursts.
+        advance: told of every frame, for whoever shows progress.
     """
 
     def __init__(
@@ -109,6 +117,7 @@ class LinkSounder:
         keep: Keep,
         *,
         first_frame: int = 0,
+        group: int = GROUP,
         advance: Callable[[], None] = lambda: None,
     ) -> None:
         self.bench, self.tx, self.receiver_name = bench, tx, receiver
@@ -122,6 +131,10 @@ class LinkSounder:
         self._keep, self._advance = keep, advance
         self._level: Level | None = None
         self._full_scale = bench.full_scales[receiver]
+        self._spacing = self.form.samples + GAP_SAMPLES
+        longest = bench.config.limits.max_burst_s
+        fits = group if longest is None else int(longest * bench.sample_rate_hz / self._spacing)
+        self._group = max(1, min(group, fits))
 
     @property
     def level(self) -> Level:
@@ -153,15 +166,17 @@ class LinkSounder:
             search: look for them up to 20 ms late.
         """
         made: list[Look] = []
-        lost = 0
-        for _ in range(count):
-            made.append(self._look(search=search))
-            self.looks.append(made[-1])
-            lost = 0 if made[-1].frame is not None else lost + 1
-            if lost == RENEWED_AFTER and count > RENEWED_AFTER:
+        empty = 0
+        while len(made) < count:
+            got = self._looks(min(self._group, count - len(made)), search=search)
+            made += got
+            self.looks += got
+            empty = 0 if any(look.frame is not None for look in got) else empty + 1
+            if empty == RENEWED_AFTER and len(made) < count:
                 self.bench.renew_streams()
-                self.renewed, lost = self.renewed + 1, 0
-            self._advance()
+                self.renewed, empty = self.renewed + 1, 0
+            for _ in got:
+                self._advance()
         return made
 
     def raw(self, waveform: NDArray[np.complex64]) -> BurstReception:
@@ -177,36 +192,58 @@ class LinkSounder:
         except RadioTimeoutError:
             return self.bench.burst(rows, lead=LEAD_SAMPLES, tail=TAIL_SAMPLES, search=search)
 
-    def _look(self, *, search: bool) -> Look:
-        number, self.number = self.number, self.number + 1
-        payload = _payload(number)
-        wave = self._builder.build(payload[None, None], [number])[0, 0].numpy() * db_to_amplitude(-self.level.back_off_db)
-        rows = np.zeros((self.bench.transmitters, self.form.samples), np.complex64)
-        rows[self.tx] = wave
+    def _looks(self, count: int, *, search: bool) -> list[Look]:
+        """Frames one after another in one burst."""
+        numbers = range(self.number, self.number + count)
+        self.number += count
+        payloads = {number: _payload(number) for number in numbers}
+        waves = self._builder.build(torch.stack([payloads[number][None] for number in numbers]), list(numbers))[:, 0].numpy()
+        rows = np.zeros((self.bench.transmitters, count * self._spacing - GAP_SAMPLES), np.complex64)
+        for index in range(count):
+            first = index * self._spacing
+            rows[self.tx, first : first + self.form.samples] = waves[index] * db_to_amplitude(-self.level.back_off_db)
         got = self._burst(rows, search=search)
         heard = got.heard[self.receiver_name]
         samples = torch.from_numpy(np.ascontiguousarray(from_int16(heard.samples, self._full_scale)))
-        found = [one for one in self._receiver.receive(samples) if one.number == number % 65536] if got.whole else []
-        frame = found[0] if found else None
-        silence = torch.zeros((0, self.form.numerology.active))
-        if frame is not None:
-            silence = self._receiver.silence(samples, frame)
-        self._keep(got, number, frame)
+        found = {frame.number: frame for frame in self._receiver.receive(samples)} if got.whole else {}
+        frames = {number: found.get(number % 65536) for number in numbers}
+        self._keep(got, list(frames.items()))
         rails = (heard.samples <= 1 - self._full_scale) | (heard.samples >= self._full_scale - 1)
-        return Look(
-            number=number,
-            level=self.level,
-            samples=samples,
-            start=heard.start,
-            due=heard.due,
-            whole=got.whole,
-            clipped=int(rails.any(axis=1).sum()) if rails.size else 0,
-            missing=any(event.kind in ("overflow", "gap") for event in got.events),
-            frame=frame,
-            payload=payload,
-            silence=silence,
-            at_s=time.monotonic() if self.bench.paced else heard.start / self.bench.sample_rate_hz,
-        )
+        common: dict[str, Any] = {
+            "level": self.level,
+            "samples": samples,
+            "start": heard.start,
+            "whole": got.whole,
+            "clipped": int(rails.any(axis=1).sum()) if rails.size else 0,
+            "missing": any(event.kind in ("overflow", "gap") for event in got.events),
+            "at_s": time.monotonic() if self.bench.paced else heard.start / self.bench.sample_rate_hz,
+        }
+        return [
+            Look(
+                number=number,
+                due=None if heard.due is None else heard.due + index * self._spacing,
+                frame=frame,
+                payload=payloads[number],
+                silence=self._silence(samples, frame, first=index == 0),
+                **common | {"at_s": common["at_s"] + index * self._spacing / self.bench.sample_rate_hz},
+            )
+            for index, (number, frame) in enumerate(frames.items())
+        ]
+
+    def _silence(self, samples: Tensor, frame: FrameReception | None, *, first: bool) -> Tensor:
+        """Power on the active carriers ahead of a frame, float32 [look, active carrier]: from the window's begin, or since the
+        frame before it rang out, up to the end of the silent symbol."""
+        numerology = self.form.numerology
+        size = numerology.fft_size
+        if frame is None:
+            return torch.zeros((0, numerology.active))
+        end = frame.start + self.form.preamble_start - numerology.cyclic_prefix // 2  # less what rings ahead of the preamble
+        begin = 0 if first else frame.start - GAP_SAMPLES + _RINGS
+        part = samples[end - max(0, end - begin) // size * size : end]
+        if self.config.mixer is not None:
+            part = self.config.mixer.correct(part)
+        spectra = torch.fft.fft(part.unflatten(0, (-1, size)), norm="ortho")
+        return spectra[:, list(numerology.bins)].abs().square()
 
 
 def _payload(number: int) -> Tensor:

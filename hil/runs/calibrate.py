@@ -24,7 +24,7 @@ from hil.config import validate
 from hil.errors import CalibrationError, ConfigError, HilError
 from hil.files import check_writable
 from hil.phy.receive import FrameReception, ReceiverConfig
-from hil.points.keep import keep_burst, sounding_row
+from hil.points.keep import keep_frames, sounding_row
 from hil.points.receive import clipped
 from hil.points.spec import frame_for, receiver_for
 from hil.provenance import provenance
@@ -175,7 +175,7 @@ class _Session:
 
     def links(self, links: Sequence[tuple[int, str]]) -> tuple[list[LinkRecord], dict[str, HilError]]:
         """Calibrate each; what was found, and why others were not brought to the target."""
-        check_locks(self.bench.describe())
+        self._check_locks()
         self.report.say(f"calibrating {', '.join(f'{tx}:{name}' for tx, name in links)} to {self.config.snr_db:g} dB")
         found: list[LinkRecord] = []
         failures: dict[str, HilError] = {}
@@ -188,8 +188,11 @@ class _Session:
                     self.report.say(f"  {err}")
                 finally:
                     self._quieten(tx)
-        check_locks(self.bench.describe())
+        self._check_locks()
         return found, failures
+
+    def _check_locks(self) -> None:
+        check_locks(self.bench.describe(), external=self.bench.config.clock_source not in (None, "internal"))
 
     def _quieten(self, tx: int) -> None:
         """A link that was measured is left at its lowest gain: the next one is sounded alone."""
@@ -245,14 +248,17 @@ class _Session:
     def _keep(self, point: int, tx: int, name: str) -> Keep:
         full_scale = self.bench.full_scales[name]
 
-        def keep(got: BurstReception, number: int, frame: FrameReception | None) -> None:
+        def keep(got: BurstReception, frames: Sequence[tuple[int, FrameReception | None]]) -> None:
             part = got.heard[name]
-            row = sounding_row(frame, number, part.start, whole=got.whole)
-            for key in {"snr_db", "cfo_hz"} & set(row):  # a frame of one transmitter, in a capture of all
-                values = [math.nan] * self.bench.transmitters
-                values[tx] = row[key][0]
-                row[key] = values
-            keep_burst(self.writer, got, point, "sounding", number, {name: row | clipped(part.samples, full_scale)})
+            rows = []
+            for number, frame in frames:
+                row = sounding_row(frame, number, part.start, whole=got.whole)
+                for key in {"snr_db", "cfo_hz"} & set(row):  # a frame of one transmitter, in a capture of all
+                    values = [math.nan] * self.bench.transmitters
+                    values[tx] = row[key][0]
+                    row[key] = values
+                rows.append(row | clipped(part.samples, full_scale))
+            keep_frames(self.writer, got, point, "sounding", [number for number, _ in frames], {name: rows})
 
         return keep
 
