@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hil.runs.face import replay, run, score, send
 
 __all__ = [
-    "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "run", "score", "send",
+    "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "run",
+    "score", "send",
 ]  # fmt: skip
 
 _FACE = {

@@ -26,7 +26,7 @@ from hil.radios.probe import find_probe, make_probe
 from hil.radios.scaling import from_int16
 from hil.units import decibels
 
-__all__ = ["CLIPS", "check_locks", "saturated", "too_strong", "too_weak", "why_lost"]
+__all__ = ["CLIPS", "check_locks", "excess_db", "saturated", "slipped", "too_strong", "too_weak", "why_lost"]
 
 CLIPS = 1e-3
 """Share of a frame's samples at the rails from which on the receiver is saturated."""
@@ -54,8 +54,8 @@ def check_locks(radios: Mapping[str, Mapping[str, Any]], *, external: bool) -> N
             needed = sensor.endswith("lo_locked") or (external and sensor.endswith("ref_locked"))
             if needed and value is False:  # others need not be, such as an N210's mimo_locked without a MIMO cable
                 raise ReferenceLostError(
-                    f"radio '{name}': its sensor {sensor} says that it is not locked; connect the reference of clock_source, or "
-                    "wait until it has settled",
+                    f"radio '{name}': its sensor {sensor} says that it is not locked; connect the reference of clock_source, "
+                    "or wait until it has settled",
                     radio=name,
                 )
 
@@ -86,7 +86,7 @@ def why_lost(sounder: LinkSounder, looks: Sequence[Look], levels: Levels, quiet:
         )
     if saturated(looks):
         return _saturated(link, sounder)
-    excess = max(_excess(look, quiet.noise) for look in looks)
+    excess = excess_db(looks, quiet)
     wide = _wide_search(sounder)
     if wide is not None and abs(wide) > search_hz + 0.5 * sounder.bench.sample_rate_hz / sounder.form.config.preamble_samples:
         ppm = 1e6 / sounder.bench.config.center_freq_hz
@@ -119,8 +119,8 @@ def why_lost(sounder: LinkSounder, looks: Sequence[Look], levels: Levels, quiet:
             "shorten the path, or raise the receiver's gain_db"
         )
     return BurstsBrokenError(
-        f"{link}: bursts are heard, about {excess:.0f} dB over the noise, and none of {len(looks)} is a frame; the signal may be "
-        "clipped at the transmitter, or echoes may come later than the cyclic prefix"
+        f"{link}: bursts are heard, about {excess:.0f} dB over the noise, and none of {len(looks)} is a frame; the signal may "
+        "be clipped at the transmitter, or echoes may come later than the cyclic prefix"
     )
 
 
@@ -142,8 +142,8 @@ def too_weak(sounder: LinkSounder, levels: Levels, snr_db: float, target_db: flo
         target_db: asked for.
     """
     return TooWeakError(
-        f"link {sounder.tx}:{sounder.receiver_name} is too weak for {target_db:g} dB: it reaches {snr_db:.1f} dB at a transmit gain "
-        f"of {levels.high_db:g} dB, {_limit(levels)}, and needs {target_db - snr_db:.1f} dB more; ask for at most "
+        f"link {sounder.tx}:{sounder.receiver_name} is too weak for {target_db:g} dB: it reaches {snr_db:.1f} dB at a transmit "
+        f"gain of {levels.high_db:g} dB, {_limit(levels)}, and needs {target_db - snr_db:.1f} dB more; ask for at most "
         f"{snr_db:.1f} dB, shorten the path, or raise the receiver's gain_db"
     )
 
@@ -151,8 +151,8 @@ def too_weak(sounder: LinkSounder, levels: Levels, snr_db: float, target_db: flo
 def too_strong(sounder: LinkSounder, levels: Levels, snr_db: float, target_db: float) -> TooStrongError:
     """The lowest level is above the target."""
     return TooStrongError(
-        f"link {sounder.tx}:{sounder.receiver_name} is too strong for {target_db:g} dB: {snr_db:.1f} dB at the lowest transmit gain "
-        f"of {levels.gains.low:g} dB with {MOST_BACK_OFF_DB:g} dB of digital back-off, which is the most; add attenuation"
+        f"link {sounder.tx}:{sounder.receiver_name} is too strong for {target_db:g} dB: {snr_db:.1f} dB at the lowest transmit "
+        f"gain of {levels.gains.low:g} dB with {MOST_BACK_OFF_DB:g} dB of digital back-off, which is the most; add attenuation"
     )
 
 
@@ -171,15 +171,19 @@ def _limit(levels: Levels) -> str:
     return "which is the most that the radio has (the bench sets no lower limit)"
 
 
-def _excess(look: Look, noise: float) -> float:
-    """Power of the strongest stretch of a window, as long as a frame's signal, over the noise (dB)."""
-    power = look.samples.abs().double().square().numpy()
+def excess_db(looks: Sequence[Look], quiet: Quiet) -> float:
+    """Power of the strongest stretch of any window, as long as a frame's signal, over the noise (dB)."""
+    return max(_excess(look, quiet) for look in looks)
+
+
+def _excess(look: Look, quiet: Quiet) -> float:
+    power = (look.samples - quiet.dc).abs().double().square().numpy()
     length = 6000
     if len(power) < length:
         return -99.0
     sums = np.concatenate([[0.0], np.cumsum(power)])
     mean = float((sums[length:] - sums[:-length]).max()) / length
-    return decibels(mean / max(noise, 1e-30) - 1)
+    return decibels(mean / max(quiet.noise, 1e-30) - 1)
 
 
 def _wide_search(sounder: LinkSounder) -> float | None:

@@ -16,6 +16,8 @@ __all__ = ["describe_link", "linear_range"]
 
 FOLLOWS_DB = 1.0
 """SNR by the payload's error follows the gain as long as it falls behind the line by so much at most."""
+RISES_DB = 0.3
+"""Noise that a transmitter adds where it sends nothing, from which on it is told."""
 _FLOOR_DB = -99.0
 
 
@@ -117,8 +119,10 @@ def _curve_point(one: Curve) -> CurvePoint:
 
 
 def linear_range(points: Sequence[CurvePoint]) -> tuple[float, float] | None:
-    """Gains between which SNR, by the payload's error, follows the gain: the longest stretch of steps that keep slope 1 within
-    `FOLLOWS_DB`; None for fewer than two points."""
+    """Gains between which SNR, by the payload's error, follows the gain; None for fewer than two points.
+
+    The longest stretch of steps that keep slope 1 within `FOLLOWS_DB`.
+    """
     known = [one for one in points if one.snr_data_db is not None]
     best: tuple[float, float] | None = None
     first = 0
@@ -141,18 +145,27 @@ def _warnings(loop: Loop, quiet: Quiet, met: Met, linear: tuple[float, float] | 
     found = []
     if met.snr.disagreement:
         found.append(met.snr.disagreement)
+    if loop.rise_db > RISES_DB:
+        found.append(f"the noise is {loop.rise_db:.1f} dB higher while the transmitter is on than in silence")
     if quiet.interferer:
         found.append(f"in the band while nobody sends: {quiet.interferer}")
     if met.level.back_off_db >= 6:
         found.append(
-            f"{met.level.back_off_db:.1f} dB of digital back-off below the gain's step cost {met.level.converter_bits:.1f} bits of "
-            "the transmit converter"
+            f"{met.level.back_off_db:.1f} dB of digital back-off below the gain's step cost "
+            f"{met.level.converter_bits:.1f} bits of the transmit converter"
         )
-    if linear is not None and not linear[0] - 3 <= met.level.total_db <= linear[1] + 3 and met.level.back_off_db < 6:
+    if (
+        linear is not None
+        and not loop.fading
+        and not linear[0] - 3 <= met.level.total_db <= linear[1] + 3
+        and met.level.back_off_db < 6
+    ):
         found.append(f"the gain lies outside the range {linear[0]:g}…{linear[1]:g} dB in which SNR follows it")
     if not met.reached:
         found.append(f"{met.snr.silence:.2f} dB is what was reached of the target")
-    if loop.sounder.renewed:
+    if loop.fading:
+        found.append("the link fades: its mean SNR was measured, and the target met by the scale of the gain")
+    if loop.sounder.renewed and not loop.fading:
         found.append(f"streams were tied anew {loop.sounder.renewed} times")
     return tuple(found)
 

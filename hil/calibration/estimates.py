@@ -37,6 +37,20 @@ class Silence:
     looks: int
     by_carrier: NDArray[np.float64]
 
+    def agrees(self, other: Silence) -> bool:
+        """Whether both may be of one noise: within three standard errors."""
+        return abs(math.log(self.power / other.power)) < 3 * math.sqrt(1 / self.looks + 1 / other.looks)
+
+    def joined(self, other: Silence) -> Silence:
+        """Both as one."""
+        looks = self.looks + other.looks
+        own, more = self.looks / looks, other.looks / looks
+        return Silence(
+            power=own * self.power + more * other.power,
+            looks=looks,
+            by_carrier=own * self.by_carrier + more * other.by_carrier,
+        )
+
 
 def pool_silence(looks: Sequence[Look]) -> Silence | None:
     """Noise over everything silent ahead of received frames; None without one."""
@@ -67,6 +81,23 @@ class Snr:
     data_ci: Interval
     eff: float
     frames: int
+
+    def shifted(self, by_db: float) -> Snr:
+        """The same at another level."""
+
+        def moved(ends: Interval) -> Interval:
+            return ends[0] + by_db, ends[1] + by_db
+
+        return Snr(
+            silence=self.silence + by_db,
+            silence_ci=moved(self.silence_ci),
+            pilots=self.pilots + by_db,
+            pilots_ci=moved(self.pilots_ci),
+            data=self.data + by_db,
+            data_ci=moved(self.data_ci),
+            eff=self.eff + by_db,
+            frames=self.frames,
+        )
 
     @property
     def disagreement(self) -> str:
@@ -219,7 +250,7 @@ def response_of(looks: Sequence[Look], form: FrameFormat, snr_db: float) -> Carr
         snr_db: at that level.
     """
     good = received(looks)
-    every = torch.stack([_without_phase(frame.response[0].to(torch.complex128)) for _, frame in good]).numpy()
+    every = torch.stack([_aligned(frame, form) for _, frame in good]).numpy()
     mean = every.mean(0)
     variance = (np.abs(every - mean) ** 2).sum(0) / max(len(every) - 1, 1) / len(every)
     power = np.maximum(np.abs(mean) ** 2 - variance, 1e-6 * float(np.mean(np.abs(mean) ** 2)))
@@ -233,8 +264,11 @@ def response_of(looks: Sequence[Look], form: FrameFormat, snr_db: float) -> Carr
     )
 
 
-def _without_phase(response: torch.Tensor) -> torch.Tensor:
-    """The common phase taken off, so that frames add up whatever their oscillators did."""
+def _aligned(frame: FrameReception, form: FrameFormat) -> torch.Tensor:
+    """A frame's response with mean delay and common phase taken off, so that frames add up whatever their clocks did."""
+    carriers = torch.tensor(form.numerology.carriers)
+    turns = torch.exp(2j * math.pi / form.numerology.fft_size * fraction_of(frame, form) * carriers)
+    response = frame.response[0].to(torch.complex128) * turns
     return response * torch.exp(-1j * response.sum().angle())
 
 

@@ -61,7 +61,7 @@ class Levels:
         return self.gains.high < self.radio_high_db - _GRID_DB
 
     def at(self, total_db: float) -> Level:
-        """The level of a total (dB), brought into the range: the least gain step that is not below it, and back-off for the rest.
+        """The level of a total (dB), brought into the range: the least gain step not below it, and back-off for the rest.
 
         A radio whose gain is continuous needs none but below its lowest gain.
         """

@@ -1,4 +1,4 @@
-"""Bring one link to an SNR: hear it, measure it well, close the loop by transmit gain and back-off, verify with fresh frames."""
+"""Bring one link to an SNR: hear it, measure it, close the loop by transmit gain and back-off, verify with fresh frames."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hil.calibration.causes import saturated, slipped, too_strong, too_weak, why_lost
-from hil.calibration.estimates import Clocks, Snr, clocks_of, pool_silence, received, snr_of
+from hil.calibration.causes import excess_db, saturated, slipped, too_strong, too_weak, why_lost
+from hil.calibration.estimates import Clocks, Silence, Snr, clocks_of, pool_silence, received, snr_of
 from hil.calibration.levels import Level, Levels
 from hil.calibration.quiet import Quiet, measure_quiet
 from hil.calibration.sounding import LinkSounder, Look
-from hil.errors import BurstsBrokenError, CalibrationError, SaturatedError, TieSlippedError
+from hil.errors import BurstsBrokenError, TieSlippedError
 from hil.phy.mixer import Mixer
+from hil.units import decibels
 
 __all__ = ["AIM_DB", "Curve", "Loop", "Met"]
 
@@ -22,12 +23,16 @@ AIM_DB = 15.0
 LOWEST_TARGET_DB = -10.0
 _CLIMB_DB = 10.0
 _ENOUGH_DB = 3.0
+_AUDIBLE_DB = 3.0
+"""Power over the noise at which frames must be received: the climb goes no further without."""
 _SERVED_DB = 0.25
 """A target is met by the greatest gain if that falls short by so much at most."""
 _TOLERANCE_DB = 0.15
 _TURNS = 3
 _QUIET_SAMPLES = 65536
 _LOST_MOST = 0.5
+_FADING_LOOKS = 16
+"""Frames that a step of the climb is judged by where links fade."""
 
 Say = Callable[[str], None]
 
@@ -70,22 +75,28 @@ class Loop:
         levels: that its transmitter has.
         search_hz: largest carrier offset that the receiver searches.
         frames: that a statement rests on.
+        quiet: what was heard in silence; aim: the level of `measure`; aimed: its looks.
+        rise_db: noise around frames over that in silence, at the levels measured last.
+        fading: the link fades: a target is then met by the gain's own scale, as single frames say nothing.
     """
 
     sounder: LinkSounder
     levels: Levels
     search_hz: float
     frames: int = 24
+    fading: bool = False
     quiet: Quiet | None = None
     aim: Level | None = None
     aimed: list[Look] = field(default_factory=list)
+    rise_db: float = 0.0
 
     def listen(self) -> Quiet:
         """The noise floor, and the DC offset, which is taken off from here on."""
         samples = self.sounder.quiet(_QUIET_SAMPLES)
         if len(samples) < _QUIET_SAMPLES // 2:
             raise BurstsBrokenError(
-                f"receiver '{self.sounder.receiver_name}' delivered {len(samples)} of {_QUIET_SAMPLES} samples; look for overflows"
+                f"receiver '{self.sounder.receiver_name}' delivered {len(samples)} of {_QUIET_SAMPLES} samples; look for "
+                "overflows"
             )
         form = self.sounder.form
         self.quiet = measure_quiet(samples, form.numerology, self.sounder.bench.sample_rate_hz)
@@ -102,10 +113,12 @@ class Loop:
         snr_db: float | None = None
         while True:
             self.sounder.set_level(self.levels.at(total))
-            looks = self.sounder.sound(search=True)
+            looks = self.sounder.sound(_FADING_LOOKS if self.fading else 1, search=True)
+            snr_db = self._snr_db(looks)
+            if snr_db is None and not self.fading:
+                self._check_audible(looks)
             if saturated(looks):
                 return self._unsaturate()
-            snr_db = self._snr_db(looks)
             at_top = total >= self.levels.high_db - 1e-9
             if snr_db is None and at_top:
                 looks += self.sounder.sound(3, search=True)
@@ -116,6 +129,18 @@ class Loop:
                 self._follow(looks)
                 return self._aim_from(snr_db)
             total = min(total + _CLIMB_DB, self.levels.high_db)
+
+    def _check_audible(self, looks: list[Look]) -> None:
+        """No louder, where the link is heard already and no frame is received, or bursts are broken.
+
+        Raises:
+            CalibrationError: why that is.
+        """
+        if all(look.whole and not look.missing for look in looks) and excess_db(looks, self._quiet()) < _AUDIBLE_DB:
+            return
+        more = looks + self.sounder.sound(2, search=True)
+        if self._snr_db(more) is None:
+            raise why_lost(self.sounder, more, self.levels, self._quiet(), self.search_hz)
 
     def _unsaturate(self) -> Level:
         """Come down from where the receiver saturates until a frame is heard without.
@@ -132,8 +157,7 @@ class Loop:
             if not saturated(looks) and snr_db is not None:
                 self._follow(looks)
                 return self._aim_from(snr_db)
-        error = why_lost(self.sounder, looks, self.levels, self._quiet(), self.search_hz)
-        raise error if isinstance(error, SaturatedError) else CalibrationError(str(error))
+        raise why_lost(self.sounder, looks, self.levels, self._quiet(), self.search_hz)
 
     def _aim_from(self, snr_db: float) -> Level:
         self.aim = self.sounder.set_level(self.levels.at(self.sounder.level.total_db + AIM_DB - snr_db))
@@ -176,6 +200,8 @@ class Loop:
         low = max(self.levels.gains.low, base - 6.0)
         gains = np.linspace(low, self.levels.high_db, points) if low < self.levels.high_db else [self.levels.high_db]
         found: list[Curve] = []
+        if self.fading:
+            frames = _FADING_LOOKS
         for gain in sorted({self.levels.gains.nearest(float(one)) for one in gains}):
             applied = self.sounder.set_level(Level(gain_db=gain))
             looks = self.sounder.sound(frames)
@@ -197,6 +223,8 @@ class Loop:
             CalibrationError: out of reach, or frames are lost.
         """
         total = self.aimed[0].level.total_db + target_db - snr_db
+        if self.fading:
+            return self._by_scale(total, target_db)
         for turn in range(_TURNS):
             level = self.sounder.set_level(self.levels.at(total))
             looks = self.sounder.sound(self.frames // 3 if turn == 0 else self.frames)
@@ -215,6 +243,13 @@ class Loop:
         say(f"  {found.silence:.2f} dB at gain {level.gain_db:g} dB, {level.back_off_db:.2f} dB of back-off")
         return Met(level=level, snr=found, looks=looks, reached=abs(target_db - found.silence) <= _SERVED_DB)
 
+    def _by_scale(self, total: float, target_db: float) -> Met:
+        """A target by the gain's scale, from the frames of `measure`."""
+        level = self.sounder.set_level(self.levels.at(total))
+        found = self._whole(self.aimed).shifted(level.total_db - self.aimed[0].level.total_db)
+        self._check_reach(level, found, target_db)
+        return Met(level=level, snr=found, looks=self.aimed, reached=abs(target_db - found.silence) <= _SERVED_DB)
+
     def _check_reach(self, level: Level, found: Snr, target_db: float) -> None:
         doubt = (found.silence_ci[1] - found.silence_ci[0]) / 2
         if level.total_db >= self.levels.high_db - 1e-9 and found.silence < target_db - max(_SERVED_DB, doubt):
@@ -228,11 +263,11 @@ class Loop:
         Raises:
             CalibrationError: why they are not.
         """
-        slip = slipped(looks)
+        slip = None if self.fading else slipped(looks)
         if slip is not None:
             raise TieSlippedError(
-                f"link {self.sounder.tx}:{self.sounder.receiver_name}: bursts come in {slip} samples apart from one another; the "
-                "transmitter's stream lost its place, or its start times are not kept"
+                f"link {self.sounder.tx}:{self.sounder.receiver_name}: bursts come in {slip} samples apart from one another; "
+                "the transmitter's stream lost its place, or its start times are not kept"
             )
         found = self._measured(looks)
         if found is None or found.frames < _LOST_MOST * len(looks):
@@ -245,14 +280,21 @@ class Loop:
         return found
 
     def _measured(self, looks: Sequence[Look]) -> Snr | None:
-        """Against the noise of all that was heard of this link: the receive gain does not change."""
-        return snr_of(looks, self.sounder.form, self.sounder.config, pool_silence(self.sounder.looks))
+        """Against the noise around all frames at these transmit gains and below, and of silence if that is as loud."""
+        most = max(look.level.gain_db for look in looks)
+        noise = pool_silence([look for look in self.sounder.looks if look.level.gain_db <= most])
+        quiet = self._quiet()
+        still = Silence(power=quiet.noise, looks=quiet.looks, by_carrier=quiet.by_carrier)
+        if noise is not None and noise.power > 0:
+            self.rise_db = decibels(noise.power / still.power)
+            noise = noise.joined(still) if noise.agrees(still) else noise
+        return snr_of(looks, self.sounder.form, self.sounder.config, noise)
 
     @staticmethod
     def _snr_db(looks: Sequence[Look]) -> float | None:
         """A first idea; None where no frame was received."""
         good = [float(frame.snr[0]) for _, frame in received(looks)]
-        return 10 * float(np.log10(max(np.mean(good), 1e-3))) if good else None
+        return decibels(max(float(np.mean(good)), 1e-3)) if good else None
 
     def _quiet(self) -> Quiet:
         return self.quiet if self.quiet is not None else self.listen()

@@ -14,8 +14,8 @@ from hil.errors import ConfigError, RecordError
 from hil.files import free_name, replace_file
 
 __all__ = [
-    "RECORD_VERSION", "CalibrationRecord", "CurvePoint", "LinkRecord", "NoisePoint", "RadioRecord", "read_record", "record_path",
-    "records_of", "write_record",
+    "RECORD_VERSION", "CalibrationRecord", "CurvePoint", "LinkRecord", "NoisePoint", "RadioRecord", "read_record",
+    "record_path", "records_of", "write_record",
 ]  # fmt: skip
 
 RECORD_VERSION = 1
@@ -60,7 +60,7 @@ class RadioRecord(Config):
     serial: str
     sample_rate_hz: float
     center_freq_hz: float
-    sensors: dict[str, float | bool | str] = {}
+    sensors: dict[str, float | bool | str] = Field(default_factory=dict)
 
 
 class LinkRecord(Config):
@@ -173,7 +173,7 @@ class CalibrationRecord(Config):
     digital_rms_dbfs: float
     capture: str | None = None
     capture_sha256: str | None = None
-    software: dict[str, Any] = {}
+    software: dict[str, Any] = Field(default_factory=dict)
     radios: dict[str, RadioRecord]
     links: tuple[LinkRecord, ...] = Field(min_length=1)
 

@@ -6,6 +6,7 @@ lowest SNR that a link can be brought to. Its payload is known, so that errors a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -231,8 +232,10 @@ class LinkSounder:
         ]
 
     def _silence(self, samples: Tensor, frame: FrameReception | None, *, first: bool) -> Tensor:
-        """Power on the active carriers ahead of a frame, float32 [look, active carrier]: from the window's begin, or since the
-        frame before it rang out, up to the end of the silent symbol."""
+        """Power on the active carriers ahead of a frame, float32 [look, active carrier].
+
+        From the window's begin, or since the frame before it rang out, up to the end of the silent symbol.
+        """
         numerology = self.form.numerology
         size = numerology.fft_size
         if frame is None:
@@ -242,8 +245,13 @@ class LinkSounder:
         part = samples[end - max(0, end - begin) // size * size : end]
         if self.config.mixer is not None:
             part = self.config.mixer.correct(part)
+        turn = -2j * math.pi * float(frame.cfo_hz[0]) / self.bench.sample_rate_hz
+        part = part * torch.exp(
+            turn * torch.arange(len(part))
+        )  # the transmitter's leakage falls on the carrier that is not used
         spectra = torch.fft.fft(part.unflatten(0, (-1, size)), norm="ortho")
-        return spectra[:, list(numerology.bins)].abs().square()
+        power: Tensor = spectra[:, list(numerology.bins)].abs().square()
+        return power
 
 
 def _payload(number: int) -> Tensor:

@@ -25,7 +25,9 @@ __all__ = ["calibrate"]
 @click.option("--link", "links", multiple=True, metavar="TX:RX", help="Only this one, such as 0:rx; may be given again.")
 @click.option("--frames", type=int, help="Frames that every figure rests on.  [default: 24]")
 @config_options
-@click.option("--out", type=click.Path(path_type=Path), default=Path("calibration"), show_default=True, help="Where records go.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("calibration"), show_default=True, help="Where records go."
+)
 @click.option("--transmit", is_flag=True, help="Allow real transmitters to send, within the bench file's limits.")
 @HOME
 @click.option("--json", "as_json", is_flag=True, help="Print the links as JSON instead of the table.")
@@ -50,9 +52,7 @@ def calibrate(
     changes = {**parse_settings(settings, CalibrateConfig), **flags_of(flags, {})}
     if config is None and "snr_db" not in changes:
         raise click.UsageError("give the SNR that links are to have, such as --snr 5")
-    made = measure(
-        config=config, out=out, transmit=transmit, home=home, report=Display(quiet=as_json), **changes
-    )
+    made = measure(config=config, out=out, transmit=transmit, home=home, report=Display(quiet=as_json), **changes)
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in made.record.links]))
     else:
@@ -69,7 +69,19 @@ def show_record(record: CalibrationRecord) -> None:
 
     console = Console()
     table = Table(title=f"{record.bench}, {record.date}")
-    for name in ("link", "target dB", "SNR dB", "95 %", "gain dB", "back-off", "CFO Hz", "ppm", "delay", "noise dBFS", "spread dB"):
+    for name in (
+        "link",
+        "target dB",
+        "SNR dB",
+        "95 %",
+        "gain dB",
+        "back-off",
+        "CFO Hz",
+        "ppm",
+        "delay",
+        "noise dBFS",
+        "spread dB",
+    ):
         table.add_column(name, justify="left" if name == "link" else "right")
     for one in record.links:
         table.add_row(

@@ -18,7 +18,7 @@ from hil.calibration.levels import Levels
 from hil.calibration.loop import Loop
 from hil.calibration.quiet import NoiseAtGain, noise_by_gain
 from hil.calibration.record import CalibrationRecord, LinkRecord, RadioRecord, record_path, write_record
-from hil.calibration.sounding import Keep, LinkSounder, sounding_format
+from hil.calibration.sounding import GROUP, Keep, LinkSounder, sounding_format
 from hil.captures import CaptureWriter
 from hil.config import validate
 from hil.errors import CalibrationError, ConfigError, HilError
@@ -44,8 +44,10 @@ FOLDER = Path("calibration")
 """Where records go: ``calibration/BENCH/DATE.toml`` of the current directory."""
 LOWEST_DB = -10.0
 """Frames are made for this SNR."""
-_LOOKS = 100
-"""About so many bursts a link, for the progress bar."""
+_LOOKS = 60
+"""About so many frames a link beside those that figures rest on, for the progress bar."""
+FADING_FRAMES = 400
+"""Frames over which a link that fades is measured: 5 % of its mean power, 0.2 dB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,11 +211,13 @@ class _Session:
         )
         sounder = LinkSounder(
             bench, tx, name, self.frame, self.receiver, self._keep(point, tx, name),
-            first_frame=self._number, advance=lambda: progress(1),
+            first_frame=self._number, group=1 if self._fades(tx, name) else GROUP, advance=lambda: progress(1),
         )  # fmt: skip
         levels = Levels(gains=bench.tx_gain_range(tx), radio_high_db=self._radio_high(tx))
         reach_hz = max(self.receiver.max_cfo_hz, bench.sample_rate_hz / (3 * self.frame.preamble_samples))
-        loop = Loop(sounder=sounder, levels=levels, search_hz=reach_hz, frames=self.config.frames)
+        fades = self._fades(tx, name)
+        frames = max(self.config.frames, FADING_FRAMES) if fades else self.config.frames
+        loop = Loop(sounder=sounder, levels=levels, search_hz=reach_hz, frames=frames, fading=fades)
         try:
             loop.listen()
             loop.hear()
@@ -227,9 +231,16 @@ class _Session:
         record = describe_link(loop, at_aim, curve, met, self.config.snr_db, self._noise[name])
         self.report.say(
             f"  link {record.link}: {record.snr_db:.2f} dB [{record.snr_db_ci[0]:.2f}, {record.snr_db_ci[1]:.2f}] at gain "
-            f"{record.tx_gain_db:g} dB, {len(sounder.looks)} bursts in {time.monotonic() - began:.1f} s"
+            f"{record.tx_gain_db:g} dB, {len(sounder.looks)} frames in {time.monotonic() - began:.1f} s"
         )
         return record
+
+    def _fades(self, tx: int, name: str) -> bool:
+        """Whether the bench file says that a link fades."""
+        return any(
+            link.fading != "none" and link.transmitter == tx and link.receiver in (None, name)
+            for link in self.bench.config.links
+        )
 
     def _radio_high(self, tx: int) -> float:
         return float(self.bench.radios[self.bench.config.transmitters[tx].radio].info.tx_gain_db.high)

@@ -25,7 +25,7 @@ from hil.models.contract import Scheme
 from hil.radios.bench import BenchConfig, find_bench
 from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
-from hil.runs.config import ReplayConfig, RunConfig, SendConfig
+from hil.runs.config import CalibrateConfig, ReplayConfig, RunConfig, SendConfig
 from hil.runs.folder import RunFolder, capture_place, check_free, find_run, fresh_folder, run_folder
 from hil.runs.plan import check_bench, check_plan
 from hil.runs.progress import Report, Silent
@@ -279,7 +279,7 @@ def _capture(capture: str | Path | None, target: Path | None, *, overwrite: bool
         yield place, final
 
 
-def bench_of(config: RunConfig | SendConfig, home: Path | None = None) -> BenchConfig:
+def bench_of(config: RunConfig | SendConfig | CalibrateConfig, home: Path | None = None) -> BenchConfig:
     """The bench of a configuration, with the seed that its air has by this configuration."""
     found = find_bench(config.bench, home)
     return found.model_copy(update={"seed": config.air_seed_on(found.seed)})
