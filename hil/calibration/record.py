@@ -209,7 +209,7 @@ class CalibrationRecord(Config):
 def record_path(folder: Path, bench: str) -> Path:
     """A path for a new record: ``folder/bench/DATE.toml``, with a number where that is taken."""
     base = folder / bench / time.strftime("%Y-%m-%dT%H%M%S.toml")
-    return next(path for path in free_name(base, ".toml") if not path.exists())
+    return next(path for path in free_name(base, ".toml") if not (path.exists() or path.with_suffix(".h5").exists()))
 
 
 def write_record(path: Path, record: CalibrationRecord) -> None:

@@ -246,9 +246,7 @@ class LinkSounder:
         if self.config.mixer is not None:
             part = self.config.mixer.correct(part)
         turn = -2j * math.pi * float(frame.cfo_hz[0]) / self.bench.sample_rate_hz
-        part = part * torch.exp(
-            turn * torch.arange(len(part))
-        )  # the transmitter's leakage falls on the carrier that is not used
+        part = part * torch.exp(turn * torch.arange(len(part)))  # its leakage falls on the unused carrier
         spectra = torch.fft.fft(part.unflatten(0, (-1, size)), norm="ortho")
         power: Tensor = spectra[:, list(numerology.bins)].abs().square()
         return power

@@ -32,7 +32,7 @@ def test_a_link_that_is_not_connected():
 
 
 def test_a_link_that_is_too_weak_for_its_target():
-    with Bench(builtin(105.0)) as bench, pytest.raises(TooWeakError, match="too weak for 5 dB.*the most that the radio has"):
+    with Bench(builtin(105.0)) as bench, pytest.raises(TooWeakError, match=r"too weak for 5 dB.*the most that the radio has"):
         meet(loop_on(bench), 5.0)
 
 
