@@ -28,8 +28,8 @@ def test_a_target_is_met_and_stated_as_the_air_knows_it(name, tx, target_db):
 
 
 def test_a_link_is_described_as_the_air_has_it():
-    """5 ppm of carrier, 1,234.5 samples of delay, a path of −6 dB two samples later, and faults of both mixers."""
-    far = {"transmitter": 0, "path_loss_db": 60.0, "delay_s": 1234.5e-6, "taps": [{"delay_s": 2e-6, "gain_db": -6.0}]}
+    """5 ppm of carrier, 1,234.5 samples of delay, a path of −12 dB two samples later, and faults of both mixers."""
+    far = {"transmitter": 0, "path_loss_db": 60.0, "delay_s": 1234.5e-6, "taps": [{"delay_s": 2e-6, "gain_db": -12.0}]}
     near = {"transmitter": 1, "path_loss_db": 60.0}
     changes = {
         "links": [far, near], "radios.tx0.ppm": 2.0, "radios.rx.ppm": -3.0, "radios.rx.dc_offset": [0.01, -0.02],
@@ -45,10 +45,10 @@ def test_a_link_is_described_as_the_air_has_it():
     assert record.cfo_hz_ci[0] - 0.5 <= 5e-6 * 2.45e9 <= record.cfo_hz_ci[1] + 0.5
     assert record.cfo_ppm == pytest.approx(5.0, abs=0.001)
     assert record.clock_ppm == pytest.approx(5.0, abs=0.3)
-    strength = 10**-0.6
+    strength = 10**-1.2
     mean = 1234.5 + 2 * strength / (1 + strength)
     assert record.delay_samples == pytest.approx(mean, abs=1.5)  # clocks that only the host compares: a sample
-    assert record.delay_spread_samples == pytest.approx(2 * strength**0.5 / (1 + strength), abs=0.15)  # 1.6 ripples in the band
+    assert record.delay_spread_samples == pytest.approx(2 * strength**0.5 / (1 + strength), abs=0.1)
     freqs = np.array(loop.sounder.form.numerology.carriers) / 64
     response = 20 * np.log10(np.abs(1 + strength**0.5 * np.exp(-2j * np.pi * freqs * 2)))
     response -= 10 * np.log10(np.mean(10 ** (response / 10)))
@@ -57,7 +57,8 @@ def test_a_link_is_described_as_the_air_has_it():
     assert record.images_apart
     assert record.rx_image_db == pytest.approx(-30.8, abs=1.5)  # |1 − g| / |1 + g| of 0.5 dB
     assert record.tx_image_db == pytest.approx(-31.6, abs=1.5)  # tan(1.5°)
-    assert record.tx_dc_dbc == pytest.approx(20 * np.log10(0.005) + 12, abs=2.0)  # beside −12 dBFS; the fault is not scaled
+    there = 20 * np.log10(1 + strength**0.5) - 10 * np.log10(1 + strength)  # both paths add up on the carrier itself
+    assert record.tx_dc_dbc == pytest.approx(20 * np.log10(0.005) + 12 + there, abs=0.7)  # beside −12 dBFS
     assert record.linear_range_db is not None
 
 
