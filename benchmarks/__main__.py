@@ -18,6 +18,7 @@ NAMES = {
     "modem": "receiver, transmitter and air against liquid-dsp, GNU Radio, Sionna and numpy",
     "radios": "real-time rates of the virtual radios through the vendors' libraries",
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
+    "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
     "faults": "faults injected into the virtual radios, a resumable campaign",
 }
 
