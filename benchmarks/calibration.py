@@ -70,9 +70,13 @@ def random_bench(kind: str, number: int) -> BenchConfig:
 
 def _link(draw: np.random.Generator, kind: str) -> dict[str, Any]:
     taps = [
-        {"delay_s": float(draw.uniform(0.2e-6, 5e-6)), "gain_db": float(draw.uniform(-25, -5)), "phase_deg": float(draw.uniform(0, 360))}
+        {
+            "delay_s": float(draw.uniform(0.2e-6, 5e-6)),
+            "gain_db": float(draw.uniform(-25, -5)),
+            "phase_deg": float(draw.uniform(0, 360)),
+        }
         for _ in range(int(draw.integers(0, 4)))
-    ]  # fmt: skip
+    ]
     return {
         "transmitter": 0,
         "path_loss_db": float(draw.uniform(*_LOSS_DB[kind])),
@@ -158,9 +162,13 @@ def case(bench: BenchConfig, target_db: float) -> dict[str, Any]:
             strong = isinstance(err, TooStrongError)
             agreed = low > target_db if strong else high < target_db
             return {
-                "target_db": target_db, "refused": type(err).__name__, "agreed": agreed, "reach_db": [round(low, 2), round(high, 2)],
-                "error": str(err), "seconds": round(time.monotonic() - began, 2),
-            }  # fmt: skip
+                "target_db": target_db,
+                "refused": type(err).__name__,
+                "agreed": agreed,
+                "reach_db": [round(low, 2), round(high, 2)],
+                "error": str(err),
+                "seconds": round(time.monotonic() - began, 2),
+            }
     truth, cfo_hz, delay = _truth(bench, record.tx_gain_db, record.back_off_db)
     return {
         "target_db": target_db,
@@ -232,9 +240,7 @@ def _summary(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ),
     ]
     if delays:
-        rows.append(
-            row("delay of timed radios, median error", statistics.median(delays), "samples", better="lower", target=0.05)
-        )
+        rows.append(row("delay on one clock, median error", statistics.median(delays), "samples", better="lower", target=0.05))
     if virtual:
         rows.append(row("time a link on virtual radios, median", statistics.median(virtual), "s", better="lower", target=10.0))
     return rows
