@@ -35,7 +35,7 @@ def describe_link(
     sounder, bench = loop.sounder, loop.sounder.bench
     quiet, levels, clocks = loop.quiet or loop.listen(), loop.levels, loop.clocks()
     carriers = response_of(loop.aimed, sounder.form, at_aim.silence)
-    mixers = mixers_of(loop.aimed, sounder.form, sounder.config, bench.sample_rate_hz)
+    mixers = loop.mixers or mixers_of(loop.aimed, sounder.form, sounder.config, bench.sample_rate_hz)
     base = at_aim.silence - loop.aimed[0].level.total_db
     points = tuple(_curve_point(one) for one in curve)
     linear = linear_range(points)

@@ -111,7 +111,14 @@ class Snr:
         return f"SNR by silence {self.silence:.2f} dB, but by " + " and by ".join(found) if found else ""
 
 
-def snr_of(looks: Sequence[Look], form: FrameFormat, config: ReceiverConfig, pool: Silence | None = None) -> Snr | None:
+def snr_of(
+    looks: Sequence[Look],
+    form: FrameFormat,
+    config: ReceiverConfig,
+    pool: Silence | None = None,
+    *,
+    image: float = 0.0,
+) -> Snr | None:
     """SNR at one level; None where fewer than two frames were received.
 
     Args:
@@ -119,6 +126,8 @@ def snr_of(looks: Sequence[Look], form: FrameFormat, config: ReceiverConfig, poo
         form: of their frames.
         config: how they were received.
         pool: noise of more looks at the same receive gain; None: their own.
+        image: power of the mixers' images relative to the signal. A receiver's image adds as much noise, and one of either side
+            as much signal at most: a standard uncertainty that no averaging takes away.
     """
     good = received(looks)
     noise = pool or pool_silence(looks)
@@ -131,7 +140,7 @@ def snr_of(looks: Sequence[Look], form: FrameFormat, config: ReceiverConfig, poo
     data = np.array([error for error, _ in errors]) / (1 + cost)
     mean = float(signal.mean())
     own = _spread(signal)
-    still = Part(1 / noise.looks, float(noise.looks))
+    still = Part(1 / noise.looks + image**2, float(noise.looks))
     by_silence = mean / max(noise.power, 1e-30) * (noise.looks - 1) / noise.looks
     by_pilots, by_data = mean / max(float(pilots.mean()), 1e-30), mean / max(float(data.mean()), 1e-30)
     return Snr(

@@ -10,6 +10,7 @@ import numpy as np
 from hil.calibration.causes import excess_db, saturated, slipped, too_strong, too_weak, why_lost
 from hil.calibration.estimates import Clocks, Silence, Snr, clocks_of, pool_silence, received, snr_of
 from hil.calibration.levels import Level, Levels
+from hil.calibration.mixers import Mixers, mixers_of
 from hil.calibration.quiet import Quiet, measure_quiet
 from hil.calibration.sounding import LinkSounder, Look
 from hil.errors import BurstsBrokenError, TieSlippedError
@@ -75,7 +76,7 @@ class Loop:
         levels: that its transmitter has.
         search_hz: largest carrier offset that the receiver searches.
         frames: that a statement rests on.
-        quiet: what was heard in silence; aim: the level of `measure`; aimed: its looks.
+        quiet: what was heard in silence; aim: the level of `measure`; aimed: its looks; mixers: as they tell.
         rise_db: noise around frames over that in silence, at the levels measured last.
         fading: the link fades: a target is then met by the gain's own scale, as single frames say nothing.
     """
@@ -88,6 +89,7 @@ class Loop:
     quiet: Quiet | None = None
     aim: Level | None = None
     aimed: list[Look] = field(default_factory=list)
+    mixers: Mixers | None = None
     rise_db: float = 0.0
 
     def listen(self) -> Quiet:
@@ -181,6 +183,7 @@ class Loop:
             self._aim_from(found.silence)  # the climb's single frame was no measure
             self.aimed = self.sounder.sound(self.frames)
             found = self._whole(self.aimed)
+        self.mixers = mixers_of(self.aimed, self.sounder.form, self.sounder.config, self.sounder.bench.sample_rate_hz)
         return found
 
     def clocks(self) -> Clocks:
@@ -288,7 +291,8 @@ class Loop:
         if noise is not None and noise.power > 0:
             self.rise_db = decibels(noise.power / still.power)
             noise = noise.joined(still) if noise.agrees(still) else noise
-        return snr_of(looks, self.sounder.form, self.sounder.config, noise)
+        image = self.mixers.image if self.mixers is not None else 0.0
+        return snr_of(looks, self.sounder.form, self.sounder.config, noise, image=image)
 
     @staticmethod
     def _snr_db(looks: Sequence[Look]) -> float | None:

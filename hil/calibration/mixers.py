@@ -42,6 +42,11 @@ class Mixers:
     rx_image: complex
     apart: bool
 
+    @property
+    def image(self) -> float:
+        """Power of what the receiver makes, or both sides together, relative to the signal."""
+        return abs(self.rx_image) ** 2
+
 
 def mixers_of(looks: Sequence[Look], form: FrameFormat, config: ReceiverConfig, rate_hz: float) -> Mixers:
     """Estimate both sides.

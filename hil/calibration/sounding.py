@@ -28,8 +28,10 @@ from hil.radios.scaling import from_int16
 from hil.radios.session import Bench
 from hil.units import db_to_amplitude
 
-__all__ = ["LEAD_SAMPLES", "PAYLOAD_TASKS", "PAYLOAD_USES", "Keep", "LinkSounder", "Look", "sounding_format"]
+__all__ = ["LEAD_SAMPLES", "LOWEST_DB", "PAYLOAD_TASKS", "PAYLOAD_USES", "Keep", "LinkSounder", "Look", "sounding_format"]
 
+LOWEST_DB = -10.0
+"""Frames are made for this SNR."""
 LEAD_SAMPLES, TAIL_SAMPLES = 1000, 64
 """A frame begins 500 … 1000 samples into its window: seven looks or more at the noise ahead of it."""
 PAYLOAD_TASKS, PAYLOAD_USES = 24, 48

@@ -18,7 +18,7 @@ from hil.calibration.levels import Levels
 from hil.calibration.loop import Loop
 from hil.calibration.quiet import NoiseAtGain, noise_by_gain
 from hil.calibration.record import CalibrationRecord, LinkRecord, RadioRecord, record_path, write_record
-from hil.calibration.sounding import GROUP, Keep, LinkSounder, sounding_format
+from hil.calibration.sounding import GROUP, LOWEST_DB, Keep, LinkSounder, sounding_format
 from hil.captures import CaptureWriter
 from hil.config import validate
 from hil.errors import CalibrationError, ConfigError, HilError
@@ -38,12 +38,10 @@ from hil.runs.face import bench_of, given_settings
 from hil.runs.folder import capture_place
 from hil.runs.progress import Progress, Report, Silent
 
-__all__ = ["FOLDER", "LOWEST_DB", "Calibrated", "calibrate", "calibrate_bench", "links_of"]
+__all__ = ["FOLDER", "Calibrated", "calibrate", "calibrate_bench", "links_of"]
 
 FOLDER = Path("calibration")
 """Where records go: ``calibration/BENCH/DATE.toml`` of the current directory."""
-LOWEST_DB = -10.0
-"""Frames are made for this SNR."""
 _LOOKS = 60
 """About so many frames a link beside those that figures rest on, for the progress bar."""
 FADING_FRAMES = 400

@@ -29,6 +29,7 @@ from hil.runs.config import CalibrateConfig, ReplayConfig, RunConfig, SendConfig
 from hil.runs.folder import RunFolder, capture_place, check_free, find_run, fresh_folder, run_folder
 from hil.runs.plan import check_bench, check_plan
 from hil.runs.progress import Report, Silent
+from hil.runs.records import choose_record
 from hil.runs.replay import config_of, open_work
 from hil.runs.replay import replay as replay_capture
 from hil.runs.run import run_on_air
@@ -52,6 +53,8 @@ def run(
     name: str | None = None,
     overwrite: bool = False,
     transmit: bool = False,
+    calibration: str | Path | None = None,
+    recalibrate: bool = False,
     home: Path | None = None,
     report: Report | None = None,
     saved: Saved | None = None,
@@ -67,6 +70,8 @@ def run(
         name: of this run's folder; None: date and time.
         overwrite: replace a run of the same name, once this one is complete.
         transmit: allow real transmitters to send, within the bench file's limits.
+        calibration: a record of `hil calibrate` that must hold; None: the newest of the bench, if that holds.
+        recalibrate: use no record, and calibrate.
         home: the user's bench folder.
         report: told how far it is; None: nobody.
         saved: told of results once they are written, also of a run that was stopped.
@@ -87,6 +92,7 @@ def run(
     if bench_config is not None:
         check_bench(asked, bench_config, transmit=transmit)
         asked = asked.model_copy(update={"air_seed": bench_config.seed})
+    record = None if bench_config is None else choose_record(bench_config, home, given=calibration, recalibrate=recalibrate)
     receivers = [one.name for one in bench_config.receivers] if bench_config is not None else []
     work = load_work(asked, home=home, objects=objects, receivers=receivers, say=said.say)
     resolved = work.resolved(asked)
@@ -96,8 +102,9 @@ def run(
         save = partial(_save, folder, saved)
         if bench_config is not None:
             return run_on_air(
-                resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit
-            )
+                resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit,
+                record=record,
+            )  # fmt: skip
         found = run_simulation(resolved, work, said, given=given)
         save(found)
         return found
