@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hil.calibration.estimates import Clocks, Snr, response_of
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hil.calibration.estimates import Clocks, Snr, observed_of, received, response_of
 from hil.calibration.loop import Curve, Loop, Met
 from hil.calibration.mixers import Mixers, mixers_of
 from hil.calibration.quiet import NoiseAtGain, Quiet
 from hil.calibration.record import CurvePoint, LinkRecord, NoisePoint
+from hil.phy.quality import use_carriers
 from hil.units import amplitude_to_db, decibels, ppm
 
-__all__ = ["describe_link", "linear_range"]
+__all__ = ["constellation_of", "describe_link", "linear_range"]
 
 FOLLOWS_DB = 1.0
 """SNR by the payload's error follows the gain as long as it falls behind the line by so much at most."""
@@ -40,6 +45,7 @@ def describe_link(
     points = tuple(_curve_point(one) for one in curve)
     linear = linear_range(points)
     snr = met.snr
+    observed, by_carrier = observed_of(met.looks)
     return LinkRecord(
         link=f"{sounder.tx}:{sounder.receiver_name}",
         tx=sounder.tx,
@@ -67,6 +73,8 @@ def describe_link(
         response_db=tuple(round(float(value), 3) for value in carriers.response_db),
         carrier_snr_db=tuple(round(float(value), 2) for value in carriers.snr_db),
         carrier_snr_spread_db=round(carriers.snr_spread_db, 3),
+        observed_over_stated=round(observed, 4),
+        observed_by_carrier=tuple(round(float(value), 3) for value in by_carrier),
         curve=points,
         linear_range_db=linear,
         frames_sent=len(met.looks),
@@ -75,6 +83,17 @@ def describe_link(
         **_of_clocks(clocks, loop.search_hz, bench.true_config.center_freq_hz),
         **_of_mixers(mixers, quiet),
     )
+
+
+def constellation_of(loop: Loop, met: Met, most: int = 1500) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+    """Payload symbols of the target's frames before and after equalisation, complex64 [n], the most recent first."""
+    form = loop.sounder.form
+    carriers = use_carriers(form)
+    before, after = [], []
+    for _, frame in reversed(received(met.looks)):
+        after.append(frame.symbols.flatten())
+        before.append((frame.symbols * frame.response[0][carriers]).flatten())
+    return torch.cat(before)[:most].numpy(), torch.cat(after)[:most].numpy()
 
 
 def _of_clocks(clocks: Clocks, search_hz: float, carrier_hz: float) -> dict[str, object]:

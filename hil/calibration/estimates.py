@@ -17,7 +17,8 @@ from hil.phy.reception import FrameReception, ReceiverConfig
 from hil.units import decibels
 
 __all__ = [
-    "Carriers", "Clocks", "Silence", "Snr", "clocks_of", "fraction_of", "pool_silence", "received", "response_of", "snr_of",
+    "Carriers", "Clocks", "Silence", "Snr", "clocks_of", "fraction_of", "observed_of", "pool_silence", "received",
+    "response_of", "snr_of",
 ]  # fmt: skip
 
 AGREE_DB = 0.5
@@ -219,6 +220,17 @@ def clocks_of(looks: Sequence[Look], form: FrameFormat) -> Clocks:
         times_s=times,
         cfos_hz=cfos,
     )
+
+
+def observed_of(looks: Sequence[Look]) -> tuple[float, NDArray[np.float64]]:
+    """Observed over stated error power of known cells, whole and by carrier: float64 [active carrier]."""
+    every = [frame.observed for _, frame in received(looks)]
+    error = torch.stack([one.carrier_error.double() for one in every]).sum(0)
+    count = torch.stack([one.carrier_count for one in every]).sum(0)
+    stated = sum(float((one.stated.double() * one.symbol_count).sum()) for one in every)
+    cells = sum(float(one.symbol_count.sum()) for one in every)
+    ratio = (error / count / (stated / cells)).numpy()
+    return float(np.mean([one.ratio for one in every])), np.nan_to_num(ratio, nan=1.0)
 
 
 def fraction_of(frame: FrameReception, form: FrameFormat) -> float:

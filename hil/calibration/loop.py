@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 
@@ -166,10 +167,13 @@ class Loop:
         return self.aim
 
     def _follow(self, looks: Sequence[Look]) -> None:
-        """Move the receiver's window by the link's constant delay."""
+        """Move the receiver's window by the link's constant delay, as far as it is one."""
         late = [look.late for look in looks if look.late is not None]
-        if late and abs(late[0]) > 1:
-            self.sounder.bench.set_delay(self.sounder.tx, max(round(min(late)), -256), self.sounder.receiver_name)
+        if self.sounder.bench.config.clock != "shared":
+            for _ in range(2):
+                late += [look.late for look in self.sounder.sound(search=True) if look.late is not None]
+        if late and abs(median(late)) > max(late) - min(late) + 1:
+            self.sounder.bench.set_delay(self.sounder.tx, max(round(median(late)), -256), self.sounder.receiver_name)
 
     def measure(self) -> Snr:
         """The link at a comfortable SNR.
@@ -266,7 +270,8 @@ class Loop:
         Raises:
             CalibrationError: why they are not.
         """
-        slip = None if self.fading else slipped(looks)
+        one_clock = self.sounder.bench.config.clock == "shared"  # else times are only compared by the host
+        slip = slipped(looks) if one_clock and not self.fading else None
         if slip is not None:
             raise TieSlippedError(
                 f"link {self.sounder.tx}:{self.sounder.receiver_name}: bursts come in {slip} samples apart from one another; "

@@ -85,6 +85,8 @@ class LinkRecord(Config):
             scatter over frames, and the link's spread.
         response_db: |H|² of each active carrier relative to the mean; carrier_snr_db: SNR of each; carrier_snr_spread_db: their
             standard deviation.
+        observed_over_stated, observed_by_carrier: error power on known cells of the target's frames over what the receiver
+            stated (SIGNALS.md, "Stated against observed"), whole and on each active carrier.
         rx_dc_dbfs, tx_dc_dbc: DC offset of the receiver, LO leakage of the transmitter relative to its signal.
         rx_image_db, tx_image_db: image of a mixer relative to the signal; images_apart: False where a carrier offset is missing
             that would tell the sides apart: then both hold what both make together.
@@ -131,6 +133,8 @@ class LinkRecord(Config):
     response_db: tuple[float, ...]
     carrier_snr_db: tuple[float, ...]
     carrier_snr_spread_db: float
+    observed_over_stated: float
+    observed_by_carrier: tuple[float, ...]
     rx_dc_dbfs: float
     tx_dc_dbc: float
     rx_image_db: float

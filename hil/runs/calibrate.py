@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hil.calibration.causes import check_locks
-from hil.calibration.describe import describe_link
+from hil.calibration.describe import constellation_of, describe_link
 from hil.calibration.levels import Levels
 from hil.calibration.loop import Loop
 from hil.calibration.quiet import NoiseAtGain, noise_by_gain
@@ -55,12 +56,14 @@ class Calibrated:
     Attributes:
         record: what was found; path: its file; capture: the samples behind it.
         failures: link -> why it was not brought to the target.
+        constellations: link -> payload symbols at the target before and after equalisation, complex64 [n].
     """
 
     record: CalibrationRecord
     path: Path
     capture: Path
     failures: Mapping[str, HilError]
+    constellations: Mapping[str, tuple[NDArray[np.complex64], NDArray[np.complex64]]]
 
 
 def calibrate(
@@ -142,7 +145,7 @@ def calibrate_bench(
             raise next(iter(failures.values()))
     record = record.model_copy(update={"capture_sha256": hashlib.sha256(capture.read_bytes()).hexdigest()})
     write_record(path, record)
-    return Calibrated(record=record, path=path, capture=capture, failures=failures)
+    return Calibrated(record=record, path=path, capture=capture, failures=failures, constellations=session.constellations)
 
 
 def _writer(capture: Path, config: CalibrateConfig, bench: Bench) -> CaptureWriter:
@@ -171,6 +174,7 @@ class _Session:
         self.config, self.bench, self.writer, self.report = config, bench, writer, report
         self.frame, self.receiver = frame, receiver
         self._noise: dict[str, list[NoiseAtGain]] = {}
+        self.constellations: dict[str, tuple[NDArray[np.complex64], NDArray[np.complex64]]] = {}
         self._number = 0
 
     def links(self, links: Sequence[tuple[int, str]]) -> tuple[list[LinkRecord], dict[str, HilError]]:
@@ -227,6 +231,7 @@ class _Session:
         finally:
             self._number = sounder.number
         record = describe_link(loop, at_aim, curve, met, self.config.snr_db, self._noise[name])
+        self.constellations[record.link] = constellation_of(loop, met)
         self.report.say(
             f"  link {record.link}: {record.snr_db:.2f} dB [{record.snr_db_ci[0]:.2f}, {record.snr_db_ci[1]:.2f}] at gain "
             f"{record.tx_gain_db:g} dB, {len(sounder.looks)} frames in {time.monotonic() - began:.1f} s"
