@@ -23,8 +23,10 @@ __all__ = ["AIM_DB", "Curve", "Loop", "Met"]
 AIM_DB = 15.0
 """A comfortable SNR, at which a link is measured."""
 LOWEST_TARGET_DB = -10.0
-_CLIMB_DB = 10.0
-_ENOUGH_DB = 3.0
+_CLIMB_DB = 15.0
+"""From where nothing is heard yet, so at most 5 dB or so."""
+_ENOUGH_DB = -9.0
+"""SNR of a frame that tells how far it is to `AIM_DB`."""
 _AUDIBLE_DB = 3.0
 """Power over the noise at which frames must be received: the climb goes no further without."""
 _SERVED_DB = 0.25

@@ -92,7 +92,7 @@ class LinkRecord(Config):
             that would tell the sides apart: then both hold what both make together.
         curve, linear_range_db: SNR by transmit gain, and the gains between which it follows.
         cfo_times_s, cfos_hz: offsets of single frames.
-        frames_sent, frames_received: at the target.
+        frames_sent, frames_received: at the target; seconds: that the link took.
         warnings: what does not fit.
     """
 
@@ -146,6 +146,7 @@ class LinkRecord(Config):
     cfos_hz: tuple[float, ...] = ()
     frames_sent: int
     frames_received: int
+    seconds: float = 0.0
     warnings: tuple[str, ...] = ()
 
 

@@ -37,7 +37,7 @@ LEAD_SAMPLES, TAIL_SAMPLES = 1000, 64
 PAYLOAD_TASKS, PAYLOAD_USES = 24, 48
 GAP_SAMPLES = 512
 """Silence between the frames of a burst."""
-GROUP = 6
+GROUP = 8
 """Frames in a burst, at most: a burst takes some tenths of a second on a radio however short it is."""
 _RINGS = 96
 """Samples after a frame in which its echoes and filters ring."""

@@ -231,10 +231,11 @@ class _Session:
         finally:
             self._number = sounder.number
         record = describe_link(loop, at_aim, curve, met, self.config.snr_db, self._noise[name])
+        record = record.model_copy(update={"seconds": round(time.monotonic() - began, 2)})
         self.constellations[record.link] = constellation_of(loop, met)
         self.report.say(
             f"  link {record.link}: {record.snr_db:.2f} dB [{record.snr_db_ci[0]:.2f}, {record.snr_db_ci[1]:.2f}] at gain "
-            f"{record.tx_gain_db:g} dB, {len(sounder.looks)} frames in {time.monotonic() - began:.1f} s"
+            f"{record.tx_gain_db:g} dB, {len(sounder.looks)} frames in {record.seconds:.1f} s"
         )
         return record
 
