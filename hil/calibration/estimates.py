@@ -14,13 +14,16 @@ from hil.calibration.intervals import Interval, Part, interval_db, mean_interval
 from hil.calibration.sounding import Look
 from hil.phy.frame import FrameFormat
 from hil.phy.reception import FrameReception, ReceiverConfig
-from hil.units import decibels
+from hil.units import DB_OF_E, decibels
 
 __all__ = [
     "Carriers", "Clocks", "Silence", "Snr", "clocks_of", "fraction_of", "observed_of", "pool_silence", "received",
     "response_of", "snr_of",
 ]  # fmt: skip
 
+FRONT_END_DB = 0.02
+"""Standard uncertainty that frames cannot show and no averaging takes away: on one clock images of −25 dB on both sides change
+a link's gain by up to 0.03 dB, and may cancel where they are looked for."""
 AGREE_DB = 0.5
 """Estimates of one SNR that differ by more, beyond their intervals, are not of one thing."""
 
@@ -141,12 +144,13 @@ def snr_of(
     data = np.array([error for error, _ in errors]) / (1 + cost)
     mean = float(signal.mean())
     own = _spread(signal)
-    still = Part(1 / noise.looks + image**2, float(noise.looks))
+    still = Part(1 / noise.looks, float(noise.looks))
+    unseen = Part(image**2 + (FRONT_END_DB / DB_OF_E) ** 2, math.inf)
     by_silence = mean / max(noise.power, 1e-30) * (noise.looks - 1) / noise.looks
     by_pilots, by_data = mean / max(float(pilots.mean()), 1e-30), mean / max(float(data.mean()), 1e-30)
     return Snr(
         silence=decibels(by_silence),
-        silence_ci=interval_db(by_silence, own, still),
+        silence_ci=interval_db(by_silence, own, still, unseen),
         pilots=decibels(by_pilots),
         pilots_ci=interval_db(by_pilots, own, _spread(pilots)),
         data=decibels(by_data),

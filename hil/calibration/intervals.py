@@ -74,6 +74,6 @@ def interval_db(value: float, *parts: Part) -> Interval:
     total = sum(part.variance for part in parts)
     if not (math.isfinite(total) and value > 0):
         return -math.inf, math.inf
-    doubt = sum(part.variance**2 / part.freedom for part in parts)
+    doubt = sum(part.variance**2 / part.freedom for part in parts)  # nothing of one whose freedom is infinite
     half = student_975(total**2 / doubt if doubt > 0 else 1e9) * DB_OF_E * math.sqrt(total)
     return decibels(value) - half, decibels(value) + half

@@ -16,6 +16,7 @@ from hil.radios.bench import find_bench
 from hil.radios.session import Bench
 from hil.report.calibrations import write_calibration_page, write_calibration_plots, write_history
 from hil.runs.records import FRESH_S, ChosenRecord, check_record, choose_record, find_records, links_from, why_not
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +153,16 @@ def test_show_check_and_history_from_the_command_line(made, home, tmp_path, monk
     rows = said("--history")
     assert rows[-1]["date"] == made.record.date
     assert not replace(made).failures
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "calibration").glob("*/*.toml")), ids=lambda path: path.parent.name)
+def test_a_shipped_record_is_of_the_shipped_bench(path):
+    """One that is not: make it anew with scripts/records."""
+    record = read_record(path)
+    bench = find_bench(str(ROOT / "radios" / f"{path.parent.name}.toml"))
+    assert record.bench == path.parent.name
+    assert record.bench_sha256 == bench.digest()
+    assert {(one.tx, one.receiver) for one in record.links} == {
+        (tx, end.name) for tx in range(len(bench.transmitters)) for end in bench.receivers
+    }
+    assert all(one.snr_db == pytest.approx(one.snr_db_target, abs=0.3) for one in record.links)
