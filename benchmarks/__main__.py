@@ -19,6 +19,7 @@ NAMES = {
     "radios": "real-time rates of the virtual radios through the vendors' libraries",
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
     "coverage": "how often 95 % intervals hold the truth, every kind that a run prints",
+    "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
     "faults": "faults injected into the virtual radios, a resumable campaign",
 }
 

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from hil.models.contract import Scheme
     from hil.radios.session import Bench
     from hil.results.document import read_results as load_results
+    from hil.runs.calibrate import calibrate
     from hil.runs.face import replay, run, score, send
 
-__all__ = ["Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "load_results", "replay", "run", "score", "send"]
+__all__ = [
+    "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "run",
+    "score", "send",
+]  # fmt: skip
 
 _FACE = {
     "Bench": "hil.radios.session:Bench",
     "Capture": "hil.captures:Capture",
     "Goal": "hil.goals.contract:Goal",
     "Scheme": "hil.models.contract:Scheme",
+    "calibrate": "hil.runs.calibrate:calibrate",
     "load_results": "hil.results.document:read_results",
     "replay": "hil.runs.face:replay",
     "run": "hil.runs.face:run",

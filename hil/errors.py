@@ -21,6 +21,15 @@ The tree::
     │   │   └── UnsupportedVersionError   written by a newer hil
     │   └── DiskFullError        no room for what is planned, or left
     └── CalibrationError         a link that cannot be brought to what was asked
+        ├── NotConnectedError    nothing of the transmitter is heard at all
+        ├── TooWeakError         heard, but not even the greatest gain allowed reaches the SNR
+        ├── TooStrongError       not even the least gain and digital back-off come down to the SNR
+        ├── BurstsBrokenError    bursts go out late, or come in with holes
+        ├── CarrierOffsetError   heard well, on a carrier beyond the search
+        ├── InterferenceError    something else is in the band
+        ├── SaturatedError       the receiver's converter is driven to its rails
+        ├── TieSlippedError      a stream is not where its probes said
+        └── RecordError          a calibration record that does not hold for this bench
 
 A message names the argument, the constraint, the value received and the way out. Anything that is not a `HilError` is a
 bug and keeps its traceback.
@@ -123,3 +132,39 @@ class DiskFullError(CaptureError):
 
 class CalibrationError(HilError):
     """A link cannot be brought to what was asked."""
+
+
+class NotConnectedError(CalibrationError):
+    """Nothing of the transmitter is heard, at the greatest gain allowed."""
+
+
+class TooWeakError(CalibrationError):
+    """A link is heard, and the greatest gain allowed does not bring it to the SNR asked for."""
+
+
+class TooStrongError(CalibrationError):
+    """The least gain and all digital back-off leave a link above the SNR asked for."""
+
+
+class BurstsBrokenError(CalibrationError):
+    """Bursts go out late or not whole, or come in with holes."""
+
+
+class CarrierOffsetError(CalibrationError):
+    """A link is heard well, but on a carrier that the receiver does not search."""
+
+
+class InterferenceError(CalibrationError):
+    """Something that the bench does not send is in its band."""
+
+
+class SaturatedError(CalibrationError):
+    """The receiver's converter is driven to its rails."""
+
+
+class TieSlippedError(CalibrationError):
+    """A transmitter's stream is not where its probes said."""
+
+
+class RecordError(CalibrationError):
+    """A calibration record is damaged, stale, or of another bench."""

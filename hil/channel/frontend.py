@@ -7,7 +7,17 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["add_dc", "clip_probability", "convert", "iq_image_db", "iq_imbalance", "quantisation_noise", "quantise", "rapp"]
+__all__ = [
+    "add_dc",
+    "clip_probability",
+    "convert",
+    "iq_image_db",
+    "iq_imbalance",
+    "iq_power",
+    "quantisation_noise",
+    "quantise",
+    "rapp",
+]
 
 
 def rapp(samples: Tensor, saturation: float, smoothness: float = 2.0) -> Tensor:
@@ -28,6 +38,12 @@ def iq_imbalance(samples: Tensor, gain_db: float, phase_deg: float) -> Tensor:
     """Mixer imbalance y = α x + β x*, with α = (1 + g e^{jθ})/2, β = (1 − g e^{jθ})/2 and g the Q/I amplitude ratio."""
     skew = 10 ** (gain_db / 20) * complex(math.cos(math.radians(phase_deg)), math.sin(math.radians(phase_deg)))
     return samples * ((1 + skew) / 2) + samples.conj() * ((1 - skew) / 2)
+
+
+def iq_power(gain_db: float, phase_deg: float) -> float:
+    """Power |α|² that `iq_imbalance` leaves in the signal beside its image, relative to what comes in."""
+    skew = 10 ** (gain_db / 20) * complex(math.cos(math.radians(phase_deg)), math.sin(math.radians(phase_deg)))
+    return abs(1 + skew) ** 2 / 4
 
 
 def iq_image_db(gain_db: float, phase_deg: float) -> float:

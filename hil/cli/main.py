@@ -20,6 +20,7 @@ __all__ = ["cli", "main"]
 LONGEST = 2000
 """Characters of an error's line."""
 COMMANDS = {
+    "calibrate": ("hil.cli.calibrate:calibrate", "Bring each link of a bench to an SNR, and keep a record of what it is like."),
     "run": ("hil.cli.run:run", "Measure schemes over the air of a bench, or in simulation."),
     "replay": ("hil.cli.replay:replay", "Score a capture again, to the last bit, or ask it new questions."),
     "score": ("hil.cli.score:score", "Judge a capture by other goals, without the air."),

@@ -49,6 +49,8 @@ def _help(key: str, text: str) -> str:
 @config_options
 @click.option("--save-config", type=click.Path(path_type=Path, dir_okay=False), help="Write the settings as TOML and stop.")
 @click.option("--transmit", is_flag=True, help="Allow real transmitters to send, within the bench file's limits.")
+@click.option("--calibration", metavar="FILE", help="A record that must hold.  [default: the bench's newest, if that holds]")
+@click.option("--recalibrate", is_flag=True, help="Use no calibration record: measure the links first.")
 @click.option("--name", help="Name of the run's folder.  [default: date and time]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name, once this one is complete.")
@@ -60,6 +62,8 @@ def run(
     save_config: Path | None,
     gallery: str | None,
     transmit: bool,
+    calibration: str | None,
+    recalibrate: bool,
     name: str | None,
     out: Path,
     overwrite: bool,
@@ -95,8 +99,8 @@ def run(
         places.append(folder)
 
     results = face.run(
-        config=config, out=out, name=name, overwrite=overwrite, transmit=transmit, home=home, report=display, saved=saved,
-        **changes,
+        config=config, out=out, name=name, overwrite=overwrite, transmit=transmit, calibration=calibration,
+        recalibrate=recalibrate, home=home, report=display, saved=saved, **changes,
     )  # fmt: skip
     if as_json:
         click.echo(json.dumps(results.to_dict()))

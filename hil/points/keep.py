@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from hil.captures import CaptureWriter
@@ -13,7 +13,7 @@ from hil.radios.burst import BurstReception
 from hil.timing import timed
 from hil.units import decibels
 
-__all__ = ["begins", "keep_burst", "keep_failure", "sounding_row"]
+__all__ = ["begins", "keep_burst", "keep_failure", "keep_frames", "sounding_row"]
 
 Kind = Literal["frame", "sounding"]
 
@@ -32,9 +32,21 @@ def keep_burst(
         number: of its frame.
         ledger: receiver -> row; late, underflow and overflow are filled in.
     """
+    keep_frames(writer, got, point, kind, [number], {name: [row] for name, row in ledger.items()})
+
+
+def keep_frames(
+    writer: CaptureWriter,
+    got: BurstReception,
+    point: int,
+    kind: Kind,
+    numbers: Sequence[int],
+    ledger: Mapping[str, Sequence[dict[str, Any]]],
+) -> None:
+    """The same of a burst of several frames; `ledger` has a row for each."""
     events = _event_rows(got)
     told = Counter(event["kind"] for event in events)
-    for row in ledger.values():
+    for row in (row for rows in ledger.values() for row in rows):
         row |= {"late": told["late"], "underflow": told["underflow"], "overflow": told["overflow"] + told["gap"]}
         if row["status"] == "lost" and row["overflow"]:
             row["status"] = "overflow"
@@ -42,8 +54,8 @@ def keep_burst(
         point,
         {name: got.heard[name] for name in ledger},
         kind=kind,
-        frame_numbers=[number],
-        ledger={name: [row] for name, row in ledger.items()},
+        frame_numbers=list(numbers),
+        ledger=ledger,
         events=events,
         sent_at={name: begins(got, name) for name in ledger},
     )

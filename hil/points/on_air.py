@@ -18,8 +18,7 @@ from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
-from hil.phy.transmit import FrameBuilder
-from hil.points.fragments import cut
+from hil.points.carried import Carried
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
 from hil.points.needs import FADING_FRAMES, FADING_LOOKS, LEAD_SAMPLES, TAIL_SAMPLES
 from hil.points.overhead import ALIGNMENT_SOUNDING
@@ -124,6 +123,30 @@ class AirRun:
         sounder = self.sounder(frame, max(8, frame.sounding_symbols))
         self.links = calibrate_links(sounder, self.bench.set_tx_gain, self._gain_range, **often)
         return self.links
+
+    def adopt(
+        self, links: Sequence[LinkCalibration], delays: Mapping[tuple[int, str], float], about: Mapping[str, Any]
+    ) -> None:
+        """Take the links of a calibration record for a calibration, and say so in the capture.
+
+        Args:
+            links: as `calibrate` gives them.
+            delays: (transmitter, receiver) -> samples, of links on one clock; others are measured, as after every opening.
+            about: of the record, plain data.
+        """
+        self._calibration = self.writer.add_point(
+            "calibration",
+            attrs={"kind": "calibration", "radios": self.bench.describe(), "record": dict(about)},
+            symbols=np.zeros((self.bench.transmitters, 0, 1), np.complex64),
+            labels={},
+        )
+        if self.bench.config.clock == "shared":
+            for (tx, name), samples in delays.items():
+                if abs(samples) > 1:
+                    self.bench.set_delay(tx, round(samples), name)
+        else:
+            self._follow_delays()
+        self.links = list(links)
 
     def _follow_delays(self) -> None:
         """Move the receivers' windows by the links' constant delays, where a probe at the bench's gains tells them."""
@@ -253,7 +276,7 @@ class AirRun:
         collectors = {
             one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
         }
-        ended = self._send(spec, point, _Carried.of(spec, sent.symbols, precoder, fade), collectors, progress)
+        ended = self._send(spec, point, Carried.of(spec, sent.symbols, precoder, fade), collectors, progress)
         with timed("receiver"):
             found = {name: collector.finish() for name, collector in collectors.items()}
         return OnAir(collections=found, index=point, ended=ended, more=more | {"point": point, "ended": ended})
@@ -294,7 +317,7 @@ class AirRun:
         self,
         spec: PointSpec,
         point: int,
-        carried: _Carried,
+        carried: Carried,
         collectors: Mapping[str, Collector],
         progress: Callable[[int], None],
     ) -> str | None:
@@ -326,28 +349,3 @@ class AirRun:
                 keep_burst(self.writer, got, point, "frame", number, rows)
             progress(1)
         return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Carried:
-    """A point's symbols, complex64 [tx, part, use], as its frames carry them, so many parts (tasks or fragments) a frame."""
-
-    symbols: Tensor
-    tasks: int
-    builder: FrameBuilder
-
-    @classmethod
-    def of(cls, spec: PointSpec, symbols: Tensor, precoder: Precoder | None, fade: Tensor | None) -> _Carried:
-        faded = symbols if fade is None else symbols * fade[..., None]
-        weights = precoder.weights if precoder is not None else None
-        form = spec.format()
-        return cls(
-            symbols=cut(faded, spec.cut()),
-            tasks=form.tasks,
-            builder=FrameBuilder(form, precoder=weights, scale=torch.tensor(spec.power).sqrt()),
-        )
-
-    @timed("transmitter")
-    def frame(self, index: int, number: int) -> Tensor:
-        rows = slice(index * self.tasks, (index + 1) * self.tasks)
-        return self.builder.build(self.symbols[None, :, rows], [number])[0]

@@ -91,6 +91,11 @@ class Bench:
         return self._asked.model_copy(update={"sample_rate_hz": self._rack.rate_hz, "center_freq_hz": self._rack.carrier_hz})
 
     @property
+    def paced(self) -> bool:
+        """Whether time goes on between calls; not where all radios are simulated in this process."""
+        return self._rack.paced
+
+    @property
     def full_scale(self) -> float:
         """int16 value of the first receiver's full scale: amplitude 1.0."""
         return self._rack.sink.info.rx_full_scale
@@ -249,6 +254,10 @@ class Bench:
         got = listen(self._rack, n)
         events = tuple(event for reception in got.values() for event in reception.events)
         return BurstReception(heard=self._rack.heard(got), events=events, sent_at=(None,) * self.transmitters)
+
+    def renew_streams(self) -> None:
+        """Forget where streams were heard, so that the next burst measures it anew; nothing where bursts go by time."""
+        self._exchange = None
 
     def silence(self) -> None:
         """Stop every transmitter; one that fails does not keep the others from stopping."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.channel.frontend import iq_power
 from hil.channel.multipath import fade, frequency_response
 from hil.errors import RadioError
 from hil.radios.air import Air, Link, Port
@@ -118,7 +119,9 @@ class Truth:
                 1.0), unitary transform. A time-domain rms r over a payload with A of N carriers active is r² · N / A.
             freqs_hz: baseband frequencies of the active carriers.
         """
+        config = self._senders[tx].config
         sent = self._senders[tx].full_scale_power(self._tx_gain(tx)) * carrier_power
+        sent *= iq_power(config.tx_iq_gain_db, config.tx_iq_phase_deg)  # what an unbalanced mixer lets out beside the image
         return sent * self.link_gain(tx, freqs_hz) / self.noise_power()
 
     def snr_db(self, tx: int, carrier_power: float, freqs_hz: NDArray[np.float64] | None = None) -> float:

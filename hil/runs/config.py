@@ -14,7 +14,7 @@ from hil.config import Config, validate
 from hil.points.kinds import Energy
 from hil.registry import DATASETS, SCHEMES
 
-__all__ = ["MOST_SNRS", "ReplayConfig", "RunConfig", "SendConfig", "Simulate"]
+__all__ = ["MOST_SNRS", "CalibrateConfig", "ReplayConfig", "RunConfig", "SendConfig", "Simulate"]
 
 Simulate = Literal["none", "awgn", "channel"]
 SNRS_DB = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
@@ -176,6 +176,20 @@ class SendConfig(_OnBench):
 
     snr_db: float = Field(15.0, ge=-20, le=60)
     normalize: bool = False
+
+
+class CalibrateConfig(_OnBench):
+    """What `hil calibrate` brings links to.
+
+    Attributes:
+        snr_db: target of each link (dB).
+        links: "TX:RX" each; empty: every transmitter to the bench's first receiver.
+        frames: that every statement rests on.
+    """
+
+    snr_db: float = Field(ge=-10, le=60)
+    links: tuple[str, ...] = ()
+    frames: int = Field(24, ge=6, le=2000)
 
 
 class ReplayConfig(_Receiving):

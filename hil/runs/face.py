@@ -25,10 +25,11 @@ from hil.models.contract import Scheme
 from hil.radios.bench import BenchConfig, find_bench
 from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
-from hil.runs.config import ReplayConfig, RunConfig, SendConfig
+from hil.runs.config import CalibrateConfig, ReplayConfig, RunConfig, SendConfig
 from hil.runs.folder import RunFolder, capture_place, check_free, find_run, fresh_folder, run_folder
 from hil.runs.plan import check_bench, check_plan
 from hil.runs.progress import Report, Silent
+from hil.runs.records import choose_record
 from hil.runs.replay import config_of, open_work
 from hil.runs.replay import replay as replay_capture
 from hil.runs.run import run_on_air
@@ -37,7 +38,7 @@ from hil.runs.send import normalised, send_symbols
 from hil.runs.simulate import run_simulation
 from hil.runs.work import load_work
 
-__all__ = ["SendResult", "bench_of", "capture_of", "replay", "run", "score", "send"]
+__all__ = ["SendResult", "bench_of", "capture_of", "given_settings", "replay", "run", "score", "send"]
 
 Saved = Callable[[ResultsDocument, RunFolder], None]
 """Told of results that were written: the document, and the run's folder."""
@@ -52,6 +53,8 @@ def run(
     name: str | None = None,
     overwrite: bool = False,
     transmit: bool = False,
+    calibration: str | Path | None = None,
+    recalibrate: bool = False,
     home: Path | None = None,
     report: Report | None = None,
     saved: Saved | None = None,
@@ -67,6 +70,8 @@ def run(
         name: of this run's folder; None: date and time.
         overwrite: replace a run of the same name, once this one is complete.
         transmit: allow real transmitters to send, within the bench file's limits.
+        calibration: a record of `hil calibrate` that must hold; None: the newest of the bench, if that holds.
+        recalibrate: use no record, and calibrate.
         home: the user's bench folder.
         report: told how far it is; None: nobody.
         saved: told of results once they are written, also of a run that was stopped.
@@ -80,13 +85,14 @@ def run(
     """
     said = report or Silent()
     names, objects = _named(schemes)
-    given = _given(config, {**settings, "schemes": names or None}, bench, "hil run")
+    given = given_settings(config, {**settings, "schemes": names or None}, bench, "hil run")
     asked = validate(RunConfig, given, "hil run")
     check_free(Path(out), name, overwrite=overwrite)
     bench_config = None if asked.simulate == "awgn" else bench_of(asked, home)
     if bench_config is not None:
         check_bench(asked, bench_config, transmit=transmit)
         asked = asked.model_copy(update={"air_seed": bench_config.seed})
+    record = None if bench_config is None else choose_record(bench_config, home, given=calibration, recalibrate=recalibrate)
     receivers = [one.name for one in bench_config.receivers] if bench_config is not None else []
     work = load_work(asked, home=home, objects=objects, receivers=receivers, say=said.say)
     resolved = work.resolved(asked)
@@ -96,8 +102,9 @@ def run(
         save = partial(_save, folder, saved)
         if bench_config is not None:
             return run_on_air(
-                resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit
-            )
+                resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit,
+                record=record,
+            )  # fmt: skip
         found = run_simulation(resolved, work, said, given=given)
         save(found)
         return found
@@ -131,7 +138,7 @@ def replay(
     Raises:
         HilError: what stopped it.
     """
-    asked = validate(ReplayConfig, _given(config, settings, None, "hil replay"), "hil replay")
+    asked = validate(ReplayConfig, given_settings(config, settings, None, "hil replay"), "hil replay")
     asked = asked.model_copy(update={"schemes": tuple(SCHEMES.resolve(name) for name in asked.schemes)})
     with Capture.open(capture_of(capture)) as opened:
         measured = config_of(opened, _lying_elsewhere(asked.dataset, asked.models))
@@ -230,7 +237,7 @@ def send(
     Raises:
         HilError: what stopped it.
     """
-    asked = validate(SendConfig, _given(config, settings, bench, "hil send"), "hil send")
+    asked = validate(SendConfig, given_settings(config, settings, bench, "hil send"), "hil send")
     values, scale = normalised(expect_symbols(symbols, "hil.send"), force=asked.normalize)
     target = Path(out) if out is not None else None
     if target is not None:
@@ -279,13 +286,13 @@ def _capture(capture: str | Path | None, target: Path | None, *, overwrite: bool
         yield place, final
 
 
-def bench_of(config: RunConfig | SendConfig, home: Path | None = None) -> BenchConfig:
+def bench_of(config: RunConfig | SendConfig | CalibrateConfig, home: Path | None = None) -> BenchConfig:
     """The bench of a configuration, with the seed that its air has by this configuration."""
     found = find_bench(config.bench, home)
     return found.model_copy(update={"seed": config.air_seed_on(found.seed)})
 
 
-def _given(config: str | Path | None, settings: Mapping[str, Any], bench: str | None, source: str) -> dict[str, Any]:
+def given_settings(config: str | Path | None, settings: Mapping[str, Any], bench: str | None, source: str) -> dict[str, Any]:
     """What is asked for: a file's settings, and those given one by one.
 
     A seed that is given by itself is the air's, too: the seed of the air that a file was resolved to is then left out.

@@ -29,6 +29,7 @@ from hil.runs.document import document
 from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated, sounding_cost
 from hil.runs.pooled import NoiseBook
 from hil.runs.progress import Report
+from hil.runs.records import ChosenRecord
 from hil.runs.steps import Measured, point_key, score_point
 from hil.runs.work import Work, point_labels
 from hil.timing import timed
@@ -48,6 +49,7 @@ def run_on_air(
     save: Save,
     given: Mapping[str, Any] | None = None,
     transmit: bool = False,
+    record: ChosenRecord | None = None,
 ) -> ResultsDocument:
     """Measure all points over the air of a bench, keep every sample, score, simulate beside it.
 
@@ -60,6 +62,7 @@ def run_on_air(
         save: called with the document, also with what was measured before the run was stopped or failed.
         given: what was asked for of the configuration.
         transmit: the operator allows real transmitters to send.
+        record: a calibration record to be used, if it holds; None: links are calibrated first.
 
     Raises:
         HilError: what stopped the run; the capture keeps what was measured before. Radios that do not answer in time end a
@@ -72,14 +75,14 @@ def run_on_air(
         "provenance": provenance(),
     }  # fmt: skip
     with Bench(bench_config, transmit=transmit) as bench:
-        bench_config = bench.true_config
+        asked, bench_config = bench_config, bench.true_config
         points = plan_points(config, work.contenders, bench_config, bench.full_scales)
         about["sounding_cost_db"] = _tell_plan(points, bench_config, capture, report)
         with _writer(capture, config, bench_config, work, about["provenance"], len(points)) as writer:
             air = AirRun(bench, writer, receivers_of(bench_config, config))
             run = _Run(config, work, air, report)
             try:
-                _calibrate(run, points, fading == "air", report)
+                about["provenance"] |= _calibrate(run, points, fading == "air", report, record, asked)
                 about["links"] = [asdict(link) for link in air.links]
                 run.measure(points)
                 found = run.finish(**about)
@@ -134,12 +137,23 @@ def _tell_plan(points: Sequence[PointSpec], bench: BenchConfig, capture: Path, r
 
 
 @timed("calibration")
-def _calibrate(run: _Run, points: Sequence[PointSpec], fading: bool, report: Report) -> None:
+def _calibrate(
+    run: _Run, points: Sequence[PointSpec], fading: bool, report: Report, record: ChosenRecord | None, asked: BenchConfig
+) -> dict[str, Any]:
+    """Links by the record, if it holds, else by soundings; what provenance says of it."""
+    if record is not None:
+        why = record.why_not(run.air.bench, asked, points[0].frame)
+        if not why:
+            report.say(f"links as calibrated {record.record.date} ({record.path}); --recalibrate measures them anew")
+            record.give(run.air, points[0].frame)
+            return {"calibration": record.about()}
+        report.say(f"the calibration record {record.path} is not used: {why}")
     report.say("calibrating: each transmitter alone")
     several = len(run.air.receivers) > 1
     for link in run.air.calibrate(points[0].frame, fading=fading):
         where = f"{link.tx}>{link.receiver}" if several else str(link.tx)
         report.say(f"  link {where}: {link.snr_db:.2f} ± {2 * link.snr_db_std:.2f} dB at gain {link.gain_db:g} dB")
+    return {}
 
 
 class _Run:

@@ -128,7 +128,8 @@ def test_the_python_face_is_what_it_says():
     import hil
 
     assert hil.__all__ == [
-        "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "load_results", "replay", "run", "score", "send",
+        "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "run",
+        "score", "send",
     ]  # fmt: skip
     for name in hil.__all__:
         assert getattr(hil, name) is not None

@@ -107,3 +107,16 @@ def test_a_record_is_a_line_of_slope_one():
     assert link.snr_at(10.0) == 5.0
     assert link.amplitude_at(20.0) ** 2 == pytest.approx(10**1.5 * 1e-6)
     assert link.amplitude_at(30.0) / link.amplitude_at(10.0) == pytest.approx(10.0)  # 20 dB
+
+
+def test_a_link_that_does_not_reach_the_comfortable_snr_is_measured_where_it_can_be():
+    config = find_bench("builtin", overrides={"links": [
+        {"transmitter": 0, "path_loss_db": 60.0}, {"transmitter": 1, "path_loss_db": 92.0},
+    ]})  # fmt: skip
+    with Bench(config) as bench:
+        links = calibrate_links(sounder_on(bench), bench.set_tx_gain, limits(bench), frames=20)
+        truth = bench.truth().snr_db(1, CARRIER_POWER, FREQS_HZ)
+    assert links[0].snr_db == pytest.approx(15.0, abs=2.5)
+    assert links[1].gain_db == 0.0
+    assert links[1].snr_db == pytest.approx(truth, abs=0.5)
+    assert 10.0 < truth < 12.0
