@@ -63,18 +63,15 @@ def run(
     """Measure schemes over the air of a bench, or through the mathematical channel.
 
     Args:
-        bench: name or path; None: the file's, or the built-in one.
-        config: a ``run.toml`` to start from.
+        bench: name or path; None: the file's, or the built-in one. config: a ``run.toml`` to start from.
         schemes: names, weights files, ``path.py:Class``, or schemes at hand.
-        out: folder of runs.
-        name: of this run's folder; None: date and time.
+        out: folder of runs; name: of this run's folder in it, None: date and time.
         overwrite: replace a run of the same name, once this one is complete.
         transmit: allow real transmitters to send, within the bench file's limits.
         calibration: a record of `hil calibrate` that must hold; None: the newest of the bench, if that holds.
         recalibrate: use no record, and calibrate.
         home: the user's bench folder.
-        report: told how far it is; None: nobody.
-        saved: told of results once they are written, also of a run that was stopped.
+        report: told how far it is; saved: told of results once they are written, also of a run that was stopped.
         settings: of `hil.runs.config.RunConfig`; dotted keys as ``**{"frame.interleave": False}``.
 
     Returns:
@@ -88,26 +85,24 @@ def run(
     given = given_settings(config, {**settings, "schemes": names or None}, bench, "hil run")
     asked = validate(RunConfig, given, "hil run")
     check_free(Path(out), name, overwrite=overwrite)
-    bench_config = None if asked.simulate == "awgn" else bench_of(asked, home)
-    if bench_config is not None:
-        check_bench(asked, bench_config, transmit=transmit)
-        asked = asked.model_copy(update={"air_seed": bench_config.seed})
-    record = None if bench_config is None else choose_record(bench_config, home, given=calibration, recalibrate=recalibrate)
-    receivers = [one.name for one in bench_config.receivers] if bench_config is not None else []
-    work = load_work(asked, home=home, objects=objects, receivers=receivers, say=said.say)
+    if asked.simulate == "awgn":
+        work = load_work(asked, home=home, objects=objects, say=said.say)
+        resolved = work.resolved(asked)
+        with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
+            _save(folder, saved, found := run_simulation(resolved, work, said, given=given))
+            return found
+    on_bench = bench_of(asked, home)
+    check_bench(asked, on_bench, transmit=transmit)
+    asked = asked.model_copy(update={"air_seed": on_bench.seed})
+    record = choose_record(on_bench, home, given=calibration, recalibrate=recalibrate)
+    work = load_work(asked, home=home, objects=objects, receivers=[one.name for one in on_bench.receivers], say=said.say)
     resolved = work.resolved(asked)
-    if bench_config is not None:
-        check_plan(resolved, work.contenders, bench_config, Path(out))
+    check_plan(resolved, work.contenders, on_bench, Path(out))
     with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
-        save = partial(_save, folder, saved)
-        if bench_config is not None:
-            return run_on_air(
-                resolved, bench_config, work, capture=folder.capture, report=said, save=save, given=given, transmit=transmit,
-                record=record,
-            )  # fmt: skip
-        found = run_simulation(resolved, work, said, given=given)
-        save(found)
-        return found
+        return run_on_air(
+            resolved, on_bench, work, capture=folder.capture, report=said, save=partial(_save, folder, saved), given=given,
+            transmit=transmit, record=record,
+        )  # fmt: skip
 
 
 def _save(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:
