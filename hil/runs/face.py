@@ -66,7 +66,7 @@ def run(
         bench: name or path; None: the file's, or the built-in one.
         config: a ``run.toml`` to start from.
         schemes: names, weights files, ``path.py:Class``, or schemes at hand.
-        out: folder of runs; name: of this run's folder; None: date and time. overwrite: replace a run of that name, once this one is complete.
+        out: folder of runs; name: of this run's folder; None: date and time; overwrite: replace one.
         transmit: allow real transmitters to send, within the bench file's limits.
         calibration: a record that must hold; None: the bench's newest, if it holds. recalibrate: use none, measure anew.
         home: the user's bench folder; report: told how far it is; None: nobody.
