@@ -210,6 +210,8 @@ def _family_tail(covariance: Floats, claims: Claims, level: float) -> float:
     load = np.concatenate([claims.weights @ root, claims.others], axis=1)
     size = np.sqrt(np.square(load).sum(1))
     known = size > 1e-12 * max(1e-300, float(size.max()))
+    if not known.any():  # nothing varies: no draw says how far off the largest may be
+        return (1 - level) / count
     load = load[known] / size[known, None]
     rng = np.random.Generator(np.random.PCG64(SEED))
     draws = int(np.clip(2_000_000 // count, 4000, DRAWS))

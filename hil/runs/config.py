@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence, Sized
+from pathlib import PurePath
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -31,6 +32,14 @@ class _Receiving(Config):
     """
 
     receiver: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paths_are_text(cls, data: Any) -> Any:
+        """From Python a path may be a `Path`; files hold text."""
+        if not isinstance(data, dict):
+            return data
+        return {key: str(value) if isinstance(value, PurePath) else value for key, value in data.items()}
 
     @field_validator("receiver")
     @classmethod

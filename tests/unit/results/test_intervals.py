@@ -154,6 +154,15 @@ def test_equal_answers_are_not_certainly_equal():
     assert judged([one, one], claims_of_all([one, one], [[1, -1]], unit="share")) == [found]  # the same drawings every time
 
 
+def test_a_family_in_which_nothing_varies_is_bonferronis():
+    """Three schemes at chance, all tasks missed: no draw differs, so the level of each is that of three claims."""
+    estimates = [estimate(HITS, sample_of(hit=torch.zeros(48)), torch.arange(48) // 2) for _ in range(3)]
+    claims = Claims(values=np.zeros(3), weights=np.eye(3), others=np.zeros((3, 0)), kind="value", unit="share")
+    for item in judged(estimates, claims):
+        assert item.value == 0.0
+        assert item.simultaneous_ci[1] >= item.ci[1] > 0
+
+
 def test_differences_of_shares_end_at_one():
     ones = estimate(HITS, sample_of(hit=[1.0, 1.0, 1.0, 0.0]), torch.arange(4))
     none = estimate(HITS, sample_of(hit=[0.0, 0.0, 0.0, 1.0]), torch.arange(4))
