@@ -1,6 +1,7 @@
 """Shared by all tests: one thread, a small trained-nothing set of schemes, and the command line in a process."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,11 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 DATASET = "synthetic:identities=12"
+
+# Started in the background, or under nohup, tests would hand "ignored" on to the programs that they stop by these signals.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
