@@ -80,7 +80,7 @@ class LinkRecord(Config):
         noise_dbfs, noise_by_rx_gain: noise a carrier, and its change with receive gain.
         cfo_hz, cfo_ppm, cfo_drift_hz_s, cfo_search_hz: carrier offset (transmitter minus receiver), its change, what was
             searched.
-        clock_ppm: sample-clock offset.
+        clock_ppm: sample-clock offset; None: on a shared clock it is not looked for.
         delay_samples, delay_jitter_samples, delay_spread_samples: mean delay (None: nothing tells when bursts were sent), its
             scatter over frames, and the link's spread.
         response_db: |H|² of each active carrier relative to the mean; carrier_snr_db: SNR of each; carrier_snr_spread_db: their
@@ -124,8 +124,8 @@ class LinkRecord(Config):
     cfo_drift_hz_s: float
     cfo_drift_hz_s_ci: Interval
     cfo_search_hz: float
-    clock_ppm: float
-    clock_ppm_ci: Interval
+    clock_ppm: float | None = None
+    clock_ppm_ci: Interval | None = None
     delay_samples: float | None = None
     delay_samples_ci: Interval | None = None
     delay_jitter_samples: float | None = None

@@ -135,7 +135,7 @@ def _facts(link: LinkRecord) -> Html:
         ("noise", f"{link.noise_dbfs:.2f} dBFS", ends(link.noise_dbfs_ci)),
         ("carrier offset", f"{link.cfo_hz:.1f} Hz, {link.cfo_ppm:.3f} ppm", ends(link.cfo_hz_ci)),
         ("its drift", f"{link.cfo_drift_hz_s:.2f} Hz/s", ends(link.cfo_drift_hz_s_ci)),
-        ("sample clock", f"{link.clock_ppm:.3f} ppm", ends(link.clock_ppm_ci)),
+        ("sample clock", "–" if link.clock_ppm is None else f"{link.clock_ppm:.3f} ppm", ends(link.clock_ppm_ci)),
         ("delay", "–" if link.delay_samples is None else f"{link.delay_samples:.3f} samples", ends(link.delay_samples_ci)),
         ("delay spread", f"{link.delay_spread_samples:.2f} samples", ""),
         ("SNR over carriers", f"{link.carrier_snr_spread_db:.2f} dB", ""),

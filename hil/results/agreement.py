@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -67,8 +67,12 @@ def agreement_rows(
         said = judged(estimates, replace(array, kind="repetition"))
         points += [_point(pair, item, basis, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
         over = zip(groups, claims[len(own) :], said[len(own) :], strict=True)
-        means += [_mean(own[group[0]].row, claim, item, basis, family) for group, claim, item in over]
+        means += [claim.over_snrs(item, family, **_about(own[group[0]].row, basis)) for group, claim, item in over]
     return points, means
+
+
+def _about(row: Row, basis: str) -> dict[str, Any]:
+    return {"goal": row.goal, "receiver": row.receiver, "source": "air", "snr_basis": basis, "energy": row.energy or "per_use"}
 
 
 def _claims(pairs: Sequence[Pair], estimates: Sequence[Estimate]) -> tuple[list[Claim], list[list[int]]]:
@@ -106,24 +110,5 @@ def _point(pair: Pair, item: Judged, basis: str, bound: float, family: str) -> A
         bound=bound,
         verdict=verdict,
         outside_bound=verdict == "beyond",
-        family=family,
-    )
-
-
-def _mean(row: Row, claim: Claim, item: Judged, basis: str, family: str) -> MeanOverSnrs:
-    return MeanOverSnrs(
-        goal=row.goal,
-        receiver=row.receiver,
-        source="air",
-        snr_basis=basis,
-        energy=row.energy or "per_use",
-        first=claim.first,
-        second=claim.second,
-        snr_db=(min(claim.snr_db), max(claim.snr_db)),
-        snrs=len(claim.snr_db),
-        values=claim.values,
-        value=item.value,
-        ci=item.ci,
-        simultaneous_ci=item.simultaneous_ci,
         family=family,
     )

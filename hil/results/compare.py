@@ -150,7 +150,11 @@ class _Family:
         family = f"{len(claims)} comparisons: {self.condition.words}"
         both = list(zip(claims, said, strict=True))
         rows = [self._row(claim, item, family) for claim, item in both if len(claim.targets) == 1]
-        return rows, [self._mean(claim, item, family) for claim, item in both if len(claim.targets) > 1]
+        means = [(claim, item) for claim, item in both if len(claim.targets) > 1]
+        return rows, [
+            claim.over_snrs(item, family, direction=direction_of(item.simultaneous_ci, self.metric), **vars(self.condition))
+            for claim, item in means
+        ]
 
     def means(self) -> list[MeanOverSnrs]:
         """Each scheme's own mean over the SNRs at which the curves were read."""
@@ -185,21 +189,6 @@ class _Family:
             second=claim.second,
             values=claim.values,
             difference=item.value,
-            ci=item.ci,
-            simultaneous_ci=item.simultaneous_ci,
-            direction=direction_of(item.simultaneous_ci, self.metric),
-            family=family,
-        )
-
-    def _mean(self, claim: Claim, item: Judged, family: str) -> MeanOverSnrs:
-        return MeanOverSnrs(
-            **vars(self.condition),
-            first=claim.first,
-            second=claim.second,
-            snr_db=(min(claim.snr_db), max(claim.snr_db)),
-            snrs=len(claim.snr_db),
-            values=claim.values,
-            value=item.value,
             ci=item.ci,
             simultaneous_ci=item.simultaneous_ci,
             direction=direction_of(item.simultaneous_ci, self.metric),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from hil.goals.card import Unit
 from hil.goals.contract import Metric
 from hil.results.curves import SnrErrors, Spot
-from hil.results.intervals import Claims, Interval
+from hil.results.document import MeanOverSnrs
+from hil.results.intervals import Claims, Interval, Judged
 
 __all__ = ["Claim", "Direction", "claims_of", "direction_of"]
 
@@ -75,6 +76,21 @@ class Claim:
             doubt=share * sum(one.doubt for one in own),
             targets=tuple(target for one in own for target in one.targets),
             snr_db=tuple(snr for one in own for snr in one.snr_db),
+        )
+
+    def over_snrs(self, item: Judged, family: str, **about: Any) -> MeanOverSnrs:
+        """A mean with its intervals; `about`: under which conditions, and whatever else is known of it."""
+        return MeanOverSnrs(
+            first=self.first,
+            second=self.second,
+            snr_db=(min(self.snr_db), max(self.snr_db)),
+            snrs=len(self.snr_db),
+            values=self.values,
+            value=item.value,
+            ci=item.ci,
+            simultaneous_ci=item.simultaneous_ci,
+            family=family,
+            **about,
         )
 
 
