@@ -3,10 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.warm import Warm
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,15 +54,19 @@ def hil():
     `site` is a folder of packages that are installed beside hil.
     """
 
+    def environment(site: Path | None = None) -> dict[str, str]:
+        path = os.pathsep.join(map(str, [ROOT, *([site] if site is not None else [])]))
+        return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+    warm = Warm(environment())
+
     def run(
         *arguments: object, cwd: Path | None = None, timeout: float = 240, site: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join(map(str, [ROOT, *([site] if site is not None else [])]))
-        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-        command = [sys.executable, "-c", "from hil.cli.main import main; main()", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=timeout, check=False)
+        return warm.run([str(one) for one in arguments], environment(site), cwd, timeout)
 
-    return run
+    yield run
+    warm.close()
 
 
 @pytest.fixture(scope="session")
