@@ -166,6 +166,4 @@ def test_a_shipped_record_is_of_the_shipped_bench(path):
         (tx, end.name) for tx in range(len(bench.transmitters)) for end in bench.receivers
     }
     assert all(one.snr_db == pytest.approx(one.snr_db_target, abs=0.3) for one in record.links)
-    assert {one.clock_ppm is None for one in record.links} == {
-        bench.clock == "shared"
-    }  # not looked for, not stated
+    assert {one.clock_ppm is None for one in record.links} == {bench.clock == "shared"}  # not looked for, not stated
