@@ -211,7 +211,8 @@ def test_a_wheel_runs_from_an_empty_directory(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
-    program = f"import sys; sys.modules['numba'] = None; sys.path.insert(0, {str(site)!r}); import hil; assert {str(site)!r} in hil.__file__; "
+    program = f"import sys; sys.modules['numba'] = None; sys.path.insert(0, {str(site)!r}); "
+    program += f"import hil; assert {str(site)!r} in hil.__file__; "
     program += "from hil.cli.main import main; main()"
     options = ["run", "--dataset", DATASET, "--snr", "9", "--tasks", "24", "--distinct-tasks", "12", "--tasks-per-frame", "12"]
     done = subprocess.run(
