@@ -41,9 +41,9 @@ def _copy(source, target):
     """Copy; Σ |value|, which is not finite if a value is not."""
     total = np.float32(0)
     for i in range(source.shape[0]):
-        value = source[i]
-        target[i] = value
-        total += abs(value)
+        target[i] = source[i]
+    for i in range(source.shape[0]):
+        total += abs(source[i])
     return total
 
 

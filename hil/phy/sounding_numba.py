@@ -97,6 +97,9 @@ def _project(xr, xi, ur, ui, hr, hi):
 def sound(yr, yi, sr, si, ur, ui, leverage, tilt, locked, spare, hr, hi, carrier_error, symbol_error):
     """Channel of one transmitter from its slot.
 
+    Sums have loops of their own, here and in the other kernels: where a loop also stores, the compiled code asks where
+    the arrays lie before it adds in vectors, and a sum's last bit would depend on that.
+
     Args:
         yr, yi, sr, si: [symbol, carrier], its slot and the conjugates of what was sent.
         ur, ui: [dimension, carrier], orthonormal basis of the channel; leverage: [carrier], of a projection on it.
@@ -133,16 +136,19 @@ def sound(yr, yi, sr, si, ur, ui, leverage, tilt, locked, spare, hr, hi, carrier
         for c in range(width):
             total_r[c] += rr[m, c]
             total_i[c] += ri[m, c]
+        for c in range(width):
             apart += rr[m, c] * rr[m, c] + ri[m, c] * ri[m, c]
     together = np.float32(0)
     for c in range(width):
         together += total_r[c] * total_r[c] + total_i[c] * total_i[c]
+    for c in range(width):
         total_r[c] /= np.float32(count)
         total_i[c] /= np.float32(count)
     _project(total_r, total_i, ur, ui, hr, hi)
     strength = np.float32(0)
     for c in range(width):
         strength += hr[c] * hr[c] + hi[c] * hi[c]
+    for c in range(width):
         pr[c] = 1 / (1 - leverage[c] / np.float32(count))  # of a residual's noise power, its projection is missing
     turned = 0.0
     for m in range(count):
@@ -151,9 +157,11 @@ def sound(yr, yi, sr, si, ur, ui, leverage, tilt, locked, spare, hr, hi, carrier
         for c in range(width):
             a = rr[m, c] - hr[c]
             b = ri[m, c] - hi[c]
-            e = (a * a + b * b) * pr[c]
-            carrier_error[c] += e
-            error += e
+            carrier_error[c] += (a * a + b * b) * pr[c]
+        for c in range(width):
+            a = rr[m, c] - hr[c]
+            b = ri[m, c] - hi[c]
+            error += (a * a + b * b) * pr[c]
             quadrature += ri[m, c] * hr[c] - rr[m, c] * hi[c]
         symbol_error[m] = error
         turned += quadrature * (m - 0.5 * (count - 1))

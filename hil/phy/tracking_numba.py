@@ -272,6 +272,7 @@ def _judge(vr, vi, power, share, tr, ti, looks, errors):
         a, b = vr[s] - scale * xr, vi[s] - scale * xi
         rest = max(looks[s] - power, 1e-60)
         errors[s] = (a * a + b * b) * rest / (power * (rest * share + 0.5 * power))
+    for s in range(vr.shape[0]):  # apart from the stores, see `hil.phy.sounding_numba.sound`
         total += errors[s]
     return total
 

@@ -6,10 +6,10 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 from hil.captures import Capture, FrameKind, verify
 from tests.conftest import DATASET, ROOT
+from tests.system.waiting import wait_for_bursts
 
 
 def test_a_killed_run_keeps_all_but_the_frame_in_flight(untrained, hil, tmp_path):
@@ -23,10 +23,7 @@ def test_a_killed_run_keeps_all_but_the_frame_in_flight(untrained, hil, tmp_path
     for attempt in range(3):
         capture = tmp_path / f"k{attempt}" / "capture.h5"
         with start(*arguments, "--name", f"k{attempt}") as process:
-            deadline = time.monotonic() + 120
-            while not capture.exists() and time.monotonic() < deadline:
-                time.sleep(0.02)
-            time.sleep(draw.uniform(0.3, 4.0))
+            wait_for_bursts(capture, process, draw.randint(100, 600))  # of 720, and the soundings before
             process.send_signal(signal.SIGKILL)
         report = verify(capture)
         assert report.ok, report.problems
@@ -48,7 +45,7 @@ def test_a_killed_run_keeps_all_but_the_frame_in_flight(untrained, hil, tmp_path
     assert scored, "no run was killed in the middle of its frames"
 
 
-def start(*arguments: object) -> subprocess.Popen:
+def start(*arguments: object) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", "from hil.cli.main import main; main()", *map(str, arguments)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,6 +1,5 @@
 """Ctrl-C and SIGTERM at any moment: one line, the signal's exit code, no traceback, and what was measured is kept."""
 
-import contextlib
 import json
 import os
 import random
@@ -17,6 +16,7 @@ from hil.captures import Capture, verify
 from hil.errors import HilError
 from hil.results.document import read_results
 from tests.conftest import DATASET, ROOT
+from tests.system.waiting import wait_for, wait_for_bursts
 
 RUN = (
     "run", "--dataset", DATASET, "--schemes", "single", "--snr", "0:9:3", "--tasks", 480, "--distinct-tasks", 18,
@@ -40,23 +40,6 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> str:
     assert last.startswith("hil: stopped by ")
     assert not any("hil:" in line for line in before)
     return last
-
-
-def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-
-
-def wait_for_bursts(path: Path, process: subprocess.Popen[str], count: int) -> None:
-    """Until a capture that is being written holds so many bursts."""
-    wait_for(path, process)
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(HilError), Capture.open(path) as capture:
-            if capture.committed["bursts"] >= count:
-                return
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -179,8 +162,7 @@ def test_a_point_cut_short_is_told_from_a_whole_one(hil, untrained, tmp_path):
 
 def frames(capture: Path) -> int:
     """Frames of points that a growing capture has committed."""
-    from hil.captures import Capture, FrameKind
-    from hil.errors import HilError
+    from hil.captures import FrameKind
 
     try:
         with Capture.open(capture) as opened:
