@@ -63,6 +63,13 @@ class Display:
             markup=False,
             soft_wrap=True,
         )
+        if row.impaired:
+            self._console.print(
+                f"    impaired: error {row.error_over_stated or 0.0:.2f} × the stated noise; suspected: {row.impaired}",
+                style="yellow",
+                markup=False,
+                soft_wrap=True,
+            )
 
     def results(self, document: ResultsDocument) -> None:
         """The table of results and what it says, on standard output."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hil.captures import Capture, FrameKind, FrameStatus, PointRecord
 from hil.points.link import LinkRecord, LinkSnr
 from hil.points.noise import NoiseLevel, PooledNoise, Silence, measure_silence, pool_noise
-from hil.points.receive import to_complex
+from hil.points.clips import to_complex
 from hil.points.spec import PointSpec
 from hil.results.document import Noise, Row, rounded
 from hil.runs.steps import Measured, snr_keys
