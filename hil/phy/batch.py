@@ -34,6 +34,7 @@ def _rows(count: int, form: FrameFormat, tables: Tables) -> Rows:
         metric=np.empty(count),
         coarse=np.empty(count),
         mixed=np.empty((count, transmitters)),
+        front=np.zeros((count, 4 + 2 * transmitters)),
     )
 
 

@@ -260,7 +260,7 @@ class Collector:
         """Noise of a window up to the end of its frame's silent symbol."""
         numerology = self.form.numerology
         heard = to_complex(samples[: begins + numerology.symbol_samples], self.reception.full_scale)
-        return measure_silence(heard, begins, numerology, at=at, mixer=self.reception.receiver.mixer)
+        return measure_silence(heard, begins, numerology, at=at, mixer=self.reception.receiver.known_mixer)
 
     def _error(self, rows: slice | NDArray[np.bool_]) -> float:
         """Error power of the received symbols of some parts at unit reference power.

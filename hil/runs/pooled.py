@@ -102,5 +102,5 @@ def stored_silences(capture: Capture, record: PointRecord, spec: PointSpec, rece
         if burst.index in starts:
             first = starts[burst.index] - burst.start
             head = to_complex(burst.head(first + numerology.symbol_samples), reception.full_scale)
-            found.append(measure_silence(head, first, numerology, at=burst.start, mixer=reception.receiver.mixer))
+            found.append(measure_silence(head, first, numerology, at=burst.start, mixer=reception.receiver.known_mixer))
     return found
