@@ -79,6 +79,8 @@ class FrontEnd:
         self._locked = tables.options.locked
         self._looks = tables.sounding_symbols if self._locked else min(tables.sounding_symbols, _LOOKS)
         self._owners = _owners(form, tables)
+        first = tables.offsets[np.arange(tables.transmitters) * tables.sounding_symbols]
+        self._middles = first + 0.5 * (self._looks - 1) * tables.spacing + 0.5 * (tables.size - 1)
         self._basis = tables.basis[0] + 1j * tables.basis[1]
         length = max(form.samples - form.sounding_start, 1)
         self._wander = math.sqrt(2 * tables.options.wander) / (2 * math.pi * length)  # cycles a sample
@@ -110,26 +112,31 @@ class FrontEnd:
             elif best == 1:
                 image += found.image
             elif best == 2:
-                sent = sent + found.sent
+                sent = sent + found.sent * spin(4 * math.pi * one.mixed[0] * self._middles)
             else:
                 one.mixed[0] = found.offset
-            heard = self._corrected(own, dc, image, sent, one.mixed[0])
+            heard = self._corrected(own, dc, image, sent, one)
             self._run(heard.view(np.float32), first, one)
         values = np.concatenate([[dc, image], sent])
         one.front[0] = values.view(np.float64)
         rows.put(np.array([index]), one)
 
     def _corrected(
-        self, own: NDArray[np.complex64], dc: complex, image: complex, sent: NDArray[np.complex128], mixed: Doubles
+        self, own: NDArray[np.complex64], dc: complex, image: complex, sent: NDArray[np.complex128], one: Rows
     ) -> NDArray[np.complex64]:
-        """Z − κ z*, z = y − d, where κ is the receiver's image and that of whoever sends, about its carrier."""
+        """Z − κ z*, z = y − d, where κ is the receiver's image and that of whoever sends, which turns with its carrier.
+
+        `sent` holds at the slots' middles; from there on it turns by the offset that all of the frame tells.
+        """
         if not (dc or image or sent.any()):
             return own
         rest = own.astype(complex) - dc
         kappa: Any = np.full(len(own), image)
+        offsets = one.mixed[0] if self._locked else one.links[0, :, 0]
         for tx, coefficient in enumerate(sent):
             if coefficient:
-                turned = spin(4 * math.pi * mixed[tx] * np.arange(len(own))) if mixed[tx] else 1.0
+                time = np.arange(len(own)) - self._middles[tx]
+                turned = spin(4 * math.pi * offsets[tx] * time) if offsets[tx] else 1.0
                 kappa = kappa + coefficient * self._owners[:, tx] * turned
         return np.ascontiguousarray(rest - kappa * rest.conj(), np.complex64)
 
