@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hil.phy.frame import FrameFormat
 from hil.phy.reception import ReceiverConfig, Rows
@@ -26,7 +27,7 @@ __all__ = ["FrontEnd", "mean_level"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-Run = Callable[[Floats, NDArray[np.int64], Rows], None]
+Run = Callable[[Floats, NDArray[np.int64], Rows], Tensor]
 _SURE = 25.0
 """F statistic that chance reaches with probability e^−25."""
 _CFO_SURE = 5.0
@@ -35,6 +36,10 @@ _LOOKS = 16
 _PASSES = 10
 _UNEXPLAINED = 1.5
 """Error of sounding symbols over the noise, from which on a carrier offset beyond their small angles is looked for."""
+_DOUBTFUL = 1.001
+"""How sure a carrier offset is that only a badly explained slot speaks for."""
+_FAR = 0.08
+"""Cycles over a slot beyond which a carrier offset is not small."""
 _LEAST_DC = 3e-3
 """Of the power; less of a constant does detection no harm."""
 
@@ -64,6 +69,14 @@ class _Found(NamedTuple):
     sure: Doubles
 
 
+class _Survey(NamedTuple):
+    """Statistics as `hil.phy.front_plain.survey` gives them; `sure` [frame, 4] is above 1 where chance is not enough, `most` its largest."""
+
+    stats: Doubles
+    sure: Doubles
+    most: float
+
+
 class FrontEnd:
     """Finds and takes off what front ends of one bench do to frames of one format.
 
@@ -83,29 +96,51 @@ class FrontEnd:
         self._middles = first + 0.5 * (self._looks - 1) * tables.spacing + 0.5 * (tables.size - 1)
         self._basis = tables.basis[0] + 1j * tables.basis[1]
         length = max(form.samples - form.sounding_start, 1)
-        self._wander = math.sqrt(2 * tables.options.wander) / (2 * math.pi * length)  # cycles a sample
+        wander = math.sqrt(2 * tables.options.wander) / (2 * math.pi * length)  # cycles a sample
+        most = _UNEXPLAINED * tables.transmitters * tables.sounding_symbols * tables.active
+        self._limits = np.array([_SURE, _CFO_SURE, wander, most, _DOUBTFUL])
 
-    def mend(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
+    def level(self, samples: Floats, starts: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64], NDArray[np.complex128]]:
+        """Frames freed of the means of their samples, where any is large. On a shared clock they lie on the null carrier.
+
+        Returns:
+            samples, starts, and complex128 [frame], what was taken off.
+        """
+        taken = np.zeros(len(starts), complex)
+        length = self._form.samples
+        for index, start in enumerate(starts.tolist()):
+            mean = mean_level(samples[2 * start : 2 * (start + length)], self._kernels)
+            if mean is not None:
+                taken[index] = complex(mean[0], mean[1])
+        if not taken.any():
+            return samples, starts, taken
+        parts = [samples[2 * start : 2 * (start + length)].view(np.complex64) for start in starts.tolist()]
+        levelled = np.concatenate([part - np.complex64(mean) for part, mean in zip(parts, taken, strict=True)])
+        return levelled.view(np.float32), length * np.arange(len(starts)), taken
+
+    def mend(self, samples: Floats, starts: NDArray[np.int64], rows: Rows, spectra: Tensor) -> None:
         """Receive again, corrected, those frames in which something is found.
 
         Args:
             samples: float32 [2 n]; starts: int64 [frame], of frames in it; rows: as received; replaced where corrected.
+            spectra: complex64 [frame, row, N], of the frames as they are received.
         """
-        rows.front[:] = 0
-        found = self._look(samples, starts, rows)
+        found = self._survey(samples, starts, rows, spectra)
+        if not found.most > 1:
+            return
         for index in np.flatnonzero((found.sure > 1).any(1)):
             start = int(starts[index])
             own = samples[2 * start : 2 * (start + self._form.samples)].view(np.complex64).copy()
-            self._mend_one(own, int(index), rows)
+            self._mend_one(own, int(index), rows, spectra[index : index + 1])
 
-    def _mend_one(self, own: NDArray[np.complex64], index: int, rows: Rows) -> None:
+    def _mend_one(self, own: NDArray[np.complex64], index: int, rows: Rows, spectra: Tensor) -> None:
         one = rows.part(np.array([index]))
         first, dc, image, sent = np.zeros(1, np.int64), 0j, 0j, np.zeros(self._tables.transmitters, complex)
         heard = own
         for _ in range(_PASSES):
-            found = self._look(heard.view(np.float32), first, one)
-            best = int(found.sure[0].argmax())
-            if found.sure[0, best] <= 1:
+            found = self._look(heard.view(np.float32), first, one, spectra)
+            best = int(found.sure.argmax())
+            if found.sure[best] <= 1:
                 break
             if best == 0:
                 dc += found.dc + image * np.conj(found.dc)
@@ -116,9 +151,9 @@ class FrontEnd:
             else:
                 one.mixed[0] = found.offset
             heard = self._corrected(own, dc, image, sent, one)
-            self._run(heard.view(np.float32), first, one)
+            spectra = self._run(heard.view(np.float32), first, one)
         values = np.concatenate([[dc, image], sent])
-        one.front[0] = values.view(np.float64)
+        one.front[0] += values.view(np.float64)
         rows.put(np.array([index]), one)
 
     def _corrected(
@@ -140,72 +175,53 @@ class FrontEnd:
                 kappa = kappa + coefficient * self._owners[:, tx] * turned
         return np.ascontiguousarray(rest - kappa * rest.conj(), np.complex64)
 
-    def _look(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> _Found:
-        """What is found in frames as they are received now; `sure` [frame, 4] is above 1 where chance is not enough."""
-        tables, count = self._tables, len(starts)
-        slots = [slice(tx * tables.sounding_symbols, tx * tables.sounding_symbols + self._looks) for tx in range(tables.transmitters)]
-        stats = np.zeros((3, tables.transmitters, count, 4))
-        for tx, slot in enumerate(slots):
-            offsets, freqs = tables.offsets[slot], np.repeat(rows.mixed[:, tx : tx + 1], self._looks, 1)
-            grid = self._spectra(samples, starts, freqs, offsets)
-            known = (tables.sounding[0][tx, : self._looks], tables.sounding[1][tx, : self._looks])
-            args = (rows.response[:, tx], *tables.undo, *known)
-            self._kernels.explain(grid, grid, True, *args, stats[2, tx])
-            if not self._locked:
-                self._kernels.explain(grid, self._spectra(samples, starts, -freqs, offsets), True, *args, stats[1, tx])
-                ones = np.zeros(2 * self._form.samples, np.float32)
-                ones[::2] = 1
-                tones = self._spectra(ones, np.zeros(count, np.int64), freqs, offsets)
-                self._kernels.explain(grid, tones, False, *args, stats[0, tx])
-        sure = np.zeros((count, 4))
-        sure[:, :2] = stats[:2, :, :, 2].sum(1).T / _SURE
-        sure[:, 2] = stats[2, :, :, 2].max(0) / _SURE
-        offset = self._offset(samples, starts, rows, sure)
-        weights = stats[:, :, :, 3] / np.maximum(stats[:, :, :, 3].sum(1, keepdims=True), 1e-30)
-        values = stats[..., 0] + 1j * stats[..., 1]
-        common = (values * weights).sum(1)
-        certain = stats[2, :, :, 2] > _SURE
-        first = 0 if count else slice(0)
-        return _Found(
-            dc=complex(common[0, first]), image=complex(common[1, first]), sent=np.where(certain, values[2], 0)[:, first],
-            offset=offset, sure=sure,
+    def _survey(self, samples: Floats, starts: NDArray[np.int64], rows: Rows, spectra: Tensor) -> _Survey:
+        """What all frames' sounding symbols say of the patterns, and of carrier offsets on a shared clock."""
+        tables, count, looks = self._tables, len(starts), self._looks
+        stats, sure = np.empty((3, tables.transmitters, count, 4)), np.empty((count, 4))
+        grid = spectra.numpy().view(np.float32)
+        turned = grid[:, :0] if self._locked else self._turned(samples, starts, rows)
+        most = self._kernels.survey(
+            grid, turned, self._locked, tables.sounding_symbols, looks, rows.response, rows.mixed, tables.offsets, *tables.undo,
+            *tables.sounding, rows.links, rows.symbol_error, rows.info, self._limits, stats, sure,
         )  # fmt: skip
+        return _Survey(stats, sure, most)
 
-    def _offset(self, samples: Floats, starts: NDArray[np.int64], rows: Rows, sure: Doubles) -> Doubles:
-        """Carrier offsets on a shared clock, of the first frame [tx]; `sure` [frame, 3] is set where they are not 0."""
-        tables, slot = self._tables, self._tables.sounding_symbols
-        if not self._locked:
-            return rows.mixed[0]
-        left, error = rows.links[:, :, 0] - rows.mixed, rows.links[:, :, 1]
-        sure[:, 3] = (np.abs(left) / (_CFO_SURE * np.hypot(error, self._wander))).max(1)
-        unexplained = rows.symbol_error[:, : tables.transmitters * slot].mean(1) / tables.active
-        lost = (unexplained > _UNEXPLAINED * rows.info[:, 0]) | (rows.info[:, 2] < 0)
-        offset: Doubles = rows.links[0, :, 0].copy() if len(rows.links) else np.zeros(0)
-        if not lost.any() or len(starts) > 1:
-            sure[lost, 3] = np.maximum(sure[lost, 3], 1.001)  # to be looked at alone
-            return offset
-        turned = self._turned(samples, starts, rows)
-        change = 2 * math.pi * tables.spacing * np.abs(turned - rows.mixed[0]) * slot
-        sure[0, 3] = max(float(sure[0, 3]), 1.001) if (change > 0.5).any() else float(sure[0, 3])
-        return turned if (change > 0.5).any() else offset
+    def _look(self, samples: Floats, starts: NDArray[np.int64], one: Rows, spectra: Tensor) -> _Found:
+        """What is found in one frame as it is received now."""
+        stats, sure, _ = self._survey(samples, starts, one, spectra)
+        offset: Doubles = one.links[0, :, 0].copy()
+        if self._locked and sure[0, 3] > 1:
+            wide = self._slot_offsets(one, spectra)
+            far = np.abs(wide - one.mixed[0]) * self._tables.spacing * self._tables.sounding_symbols
+            if (far > _FAR).any():
+                offset = wide
+            elif sure[0, 3] == _DOUBTFUL:
+                sure[0, 3] = 0
+        weights = stats[:, :, 0, 3] / np.maximum(stats[:, :, 0, 3].sum(1, keepdims=True), 1e-30)
+        values = stats[:, :, 0, 0] + 1j * stats[:, :, 0, 1]
+        common = (values * weights).sum(1)
+        sent = np.where(stats[2, :, 0, 2] > _SURE, values[2], 0)
+        return _Found(dc=complex(common[0]), image=complex(common[1]), sent=sent, offset=offset, sure=sure[0])
 
-    def _turned(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Doubles:
-        """Carrier offset of each transmitter (cycles a sample) from its slot alone, at any angle."""
+    def _slot_offsets(self, one: Rows, spectra: Tensor) -> Doubles:
+        """Carrier offset of each transmitter (cycles a sample) from its slot alone, at any angle, of one frame."""
         tables, slot = self._tables, self._tables.sounding_symbols
         bins = tables.carriers.astype(int) % tables.size
-        out = rows.mixed[0].copy()
+        out: Doubles = one.mixed[0].copy()
         for tx in range(tables.transmitters):
-            part = slice(tx * slot, (tx + 1) * slot)
-            grid = self._spectra(samples, starts, np.repeat(rows.mixed[:1, tx : tx + 1], slot, 1), tables.offsets[part])
-            looks = grid[0].view(np.complex64)[:, bins] * (tables.undo[0] + 1j * tables.undo[1])
+            looks = spectra[0, tx * slot : (tx + 1) * slot].numpy()[:, bins] * (tables.undo[0] + 1j * tables.undo[1])
             looks = looks * (tables.sounding[0][tx] + 1j * tables.sounding[1][tx])
             out[tx] += slot_rate(looks @ self._basis.conj().T) / (2 * math.pi * tables.spacing)
         return out
 
-    def _spectra(self, samples: Floats, starts: NDArray[np.int64], freqs: Doubles, offsets: NDArray[np.int64]) -> Floats:
-        """Spectra of some windows of each frame, float32 [frame, row, 2 N]."""
-        grid = torch.empty((len(starts), len(offsets), self._tables.size), dtype=torch.complex64)
-        self._frames.gather(samples, starts, freqs, offsets, grid.numpy().view(np.float32))
+    def _turned(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Floats:
+        """Spectra of the slots' windows freed of the opposite carrier offset, float32 [frame, tx · looks, 2 N]."""
+        tables, looks = self._tables, self._looks
+        places = np.concatenate([tx * tables.sounding_symbols + np.arange(looks) for tx in range(tables.transmitters)])
+        grid = torch.empty((len(starts), len(places), tables.size), dtype=torch.complex64)
+        freqs = -np.repeat(rows.mixed, looks, 1)
+        self._frames.gather(samples, starts, freqs, tables.offsets[places], grid.numpy().view(np.float32))
         return np.asarray(torch.fft.fft(grid).numpy().view(np.float32))
 
 

@@ -232,18 +232,21 @@ class Receiver:
         if self.tables.options.locked:
             rows.mixed.fill(0)
         else:
+            if self._front is not None:
+                samples, starts, taken = self._front.level(samples, starts)
+                rows.front[:, 0], rows.front[:, 1] = taken.real, taken.imag
             rows.mixed[:] = rows.coarse[:, None]
             for tx in range(1, self.form.transmitters):
                 self._find_slot(samples, starts, tx, rows.mixed)
-        self._track_offsets(samples, starts, rows)
+        spectra = self._track_offsets(samples, starts, rows)
         if self._front is not None:
-            self._front.mend(samples, starts, rows)
+            self._front.mend(samples, starts, rows, spectra)
 
-    def _track_offsets(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
-        """Everything from samples to symbols, with carrier offsets that are made better where that matters."""
-        self._run(samples, starts, rows)
+    def _track_offsets(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Tensor:
+        """Everything from samples to symbols, with carrier offsets that are made better where that matters; the spectra."""
+        spectra = self._run(samples, starts, rows)
         if self.tables.options.locked:
-            return
+            return spectra
         for _ in range(2):  # where the offset left inside a symbol would leak above a hundredth of the noise, once more
             left = (rows.links[:, :, 0] - rows.mixed) * self.tables.size
             snr = np.minimum(rows.links[:, :, 3] / rows.info[:, :1], _MOST_SNR)
@@ -252,18 +255,21 @@ class Receiver:
                 break
             better = rows.part(again)
             better.mixed[:] = better.links[:, :, 0]
-            self._run(samples, starts[again], better)
+            spectra[torch.from_numpy(again)] = self._run(samples, starts[again], better)
             rows.put(again, better)
+        return spectra
 
-    def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
-        """Everything from samples to symbols for given carrier offsets."""
+    def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Tensor:
+        """Everything from samples to symbols for given carrier offsets; spectra, complex64 [frame, row, N]."""
         tables, count = self.tables, starts.size
         if len(self._grid) < count:
             self._grid = torch.empty((count, *self._grid.shape[1:]), dtype=torch.complex64)
         grid = self._grid[:count]
         freqs = rows.mixed @ tables.senders_of_row.T
         self._kernels.gather(samples, starts, freqs, tables.offsets, _floats(grid))
-        self._kernels.receive(_floats(torch.fft.fft(grid)), rows.mixed, freqs, rows)
+        spectra: Tensor = torch.fft.fft(grid)
+        self._kernels.receive(_floats(spectra), rows.mixed, freqs, rows)
+        return spectra
 
     def _find_slot(self, samples: Floats, starts: NDArray[np.int64], tx: int, mixed: Doubles) -> None:
         """Carrier offset (cycles a sample) of a transmitter that the preamble says nothing of, from its slot."""

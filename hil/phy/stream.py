@@ -21,6 +21,8 @@ from hil.phy.search import Hit
 __all__ = ["Searcher"]
 
 _SLICE = 131072
+_LEVEL = 4096
+"""Samples of a block, its first ones, whose mean is kept from the detector."""
 Floats = NDArray[np.float32]
 Take = Callable[[Floats, int, Sequence[Hit]], None]
 
@@ -115,9 +117,9 @@ class Searcher:
             if count <= 0:
                 break
             need = self._block + detector.after(count) - self._origin
-            last = self._block + detector.positions if end is None else min(self._block + detector.positions, end)
+            last = self._block + _LEVEL if end is None else min(self._block + _LEVEL, end)
             if self._leveller is not None and last > self._total:
-                break  # a block's mean is that of all its samples
+                break
             if need > self._filled:
                 if end is None or end > self._total:
                     break
@@ -132,7 +134,7 @@ class Searcher:
                 self._last = None
 
     def _levelled(self, part: Floats, last: int) -> Floats:
-        """The samples at hand for the detector, without the mean of a block's own (up to sample `last`) where that is large."""
+        """The samples at hand for the detector, without the mean of a block's first ones (up to `last`) where that is large."""
         if self._leveller is None:
             return part
         block = part[2 * (self._block - self._origin) : 2 * (last - self._origin)]
