@@ -105,10 +105,15 @@ def clean_point(access: Access, snr_db: float, free: bool) -> Collection:
     return collect(access, snr_db, free=free)
 
 
+def _input_snr_db(found: Collection) -> float:
+    """Mean signal over the error that is there, both at the receiver's input: a channel that fades some carriers is no fault."""
+    return found.snr.mean_db - 10 * math.log10(found.verdict.true) if found.verdict.true > 0 else math.nan
+
+
 def judge(case: Case, access: Access, snr_db: float, **receiver: Any) -> Outcome:
     """What becomes of one case."""
     found = collect(access, snr_db, free=case.free, hurt=case.hurt, **receiver)
-    worse = clean_point(access, snr_db, case.free).snr_eff_db - found.snr_eff_db
+    worse = _input_snr_db(clean_point(access, snr_db, case.free)) - _input_snr_db(found)
     suspect = found.verdict.suspect
     if found.frames["scored"] < FRAMES / 2:
         verdict: Verdict = "lost"

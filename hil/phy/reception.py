@@ -132,7 +132,7 @@ class Front(NamedTuple):
     Attributes:
         dc: in units of the samples; image: amplitude of the receiver's mirrored signal; sent: complex128 [tx], of the
             transmitters' (on a shared clock both together).
-        offset: a carrier offset was taken out.
+        offset: a carrier offset was taken out on a shared clock, where there should be none.
     """
 
     dc: complex
@@ -196,10 +196,12 @@ class FrameReception:
         uses: tasks and uses of the format.
         rate_hz: sample rate.
         judged: cells whose error is observed, by active carrier and by symbol, int64 each.
+        locked: radios share a clock.
     """
 
-    def __init__(self, rows: Rows, index: int, uses: tuple[int, int], rate_hz: float, judged: tuple[Tensor, Tensor]) -> None:
+    def __init__(self, rows: Rows, index: int, uses: tuple[int, int], rate_hz: float, judged: tuple[Tensor, Tensor], *, locked: bool) -> None:
         self._rows, self._index, self._uses, self._rate, self._judged = rows, index, uses, rate_hz, judged
+        self._locked = locked
         self._info: list[float] = rows.info[index].tolist()
 
     @property
@@ -267,7 +269,7 @@ class FrameReception:
         """What front ends added and was taken off."""
         values = self._rows.front[self._index].view(np.complex128)
         mixed = self._rows.mixed[self._index]
-        return Front(dc=complex(values[0]), image=complex(values[1]), sent=torch.from_numpy(values[2:]), offset=bool(mixed.any()))
+        return Front(dc=complex(values[0]), image=complex(values[1]), sent=torch.from_numpy(values[2:]), offset=self._locked and bool(mixed.any()))
 
     @property
     def signal(self) -> Tensor:

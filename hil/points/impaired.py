@@ -14,7 +14,7 @@ from hil.points.signature import Signature
 from hil.points.truth import FrameTruth, Tally
 from hil.results.student import student_quantile
 
-__all__ = ["NOTHING_SEEN", "SUSPECTS", "Verdict", "noise_factors", "verdict_of"]
+__all__ = ["DONE", "NOTHING_SEEN", "SUSPECTS", "Verdict", "noise_factors", "verdict_of"]
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -35,10 +35,14 @@ SUSPECTS = {
     "unknown": "unknown cause",
 }
 """Key -> words for people."""
-_LEAST_SHARE = 0.2
+_LEAST_SHARE = 0.08
 """Of the error power, so that a cause is named for it."""
 _UNCLIPPED = 3.5
 """Standard deviations that the largest of thousands of Gaussian samples exceeds."""
+_FLAT = -0.12
+"""Excess kurtosis of samples whose peaks are cut."""
+DONE = ("dc", "image", "carrier")
+"""Bits of the ledger's flags: what the receiver took off a frame."""
 _DOUBT = 4.0
 """Standard errors that leave none."""
 
@@ -92,7 +96,11 @@ def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carri
     beyond = any(ends[0] > HIGH for _, ends in found.values())
     below = any(ends[1] < LOW for _, ends in found.values())
     suspect = None
-    if beyond or below or _uneven(truths):
+    if sum("carrier" in one.front for one in truths) > len(truths) / 2:
+        suspect = "carrier"
+    elif float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths):
+        suspect = "clipping"
+    elif beyond or below or _uneven(truths):
         suspect = _suspect([one.signature for one in truths if one.signature is not None], cfo_carriers)
         if suspect == "unknown" and below and not beyond:
             suspect = "silence"
@@ -133,8 +141,10 @@ def _suspect(signatures: Sequence[Signature], cfo_carriers: float) -> str:
         key: float(np.mean([getattr(one, key) for one in signatures])) for key in ("image", "drift", "path", "tone", "impulses")
     }
     best = max(shares, key=lambda key: shares[key])
+    if float(np.median([one.peak for one in signatures])) < _UNCLIPPED and (best == "impulses" or shares[best] < _LEAST_SHARE):
+        return "clipping"
     if shares[best] < _LEAST_SHARE:
-        return "clipping" if float(np.median([one.peak for one in signatures])) < _UNCLIPPED else "unknown"
+        return "unknown"
     if best == "tone":
         away = float(np.median([one.carrier for one in signatures])) + cfo_carriers
         return "dc" if abs(away) < 1 else "tone"

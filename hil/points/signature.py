@@ -51,12 +51,14 @@ def signature_of(error: Complexes, sent: Complexes, carriers: Floats, samples: N
     power = error.real.astype(np.float64) ** 2 + error.imag.astype(np.float64) ** 2
     tone, worst = _tone(power, sent)
     moved, fixed = _follows(error, sent, carriers)
+    there = np.count_nonzero(sent.any(0))
+    echoed = max(_by_carrier(error[1:], sent[:-1]), _by_carrier(error[:-1], sent[1:]))
     mirrored = sent[:, ::-1].conj()
-    image = _excess(_by_carrier(error, mirrored), np.count_nonzero(mirrored.any(0)), total, cells)
+    image = _excess(_by_carrier(error, mirrored), there, total, cells)
     return Signature(
         image=image,
-        drift=_excess(moved, 2 * _BLOCKS, total, cells),
-        path=_excess(fixed, np.count_nonzero(sent.any(0)), total, cells),
+        drift=_excess(moved, (_BLOCKS - 1) * there + 2, total, cells),
+        path=_excess(fixed, there - 2, total, cells) + _excess(echoed, there, total, cells),
         tone=tone,
         impulses=_impulses(power, sent),
         peak=_peak(samples),
@@ -81,23 +83,22 @@ def _by_carrier(error: Complexes, cause: Complexes) -> float:
 
 
 def _follows(error: Complexes, sent: Complexes, carriers: Floats) -> tuple[float, float]:
-    """Power explained by gains a block of time, common to carriers or in proportion to them; and, beyond that, a carrier."""
-    rest = error.copy()
-    product, strength = error * sent.conj(), np.abs(sent) ** 2
-    explained = 0.0
+    """Power explained by gains that move, and by gains of carriers that stand still.
+
+    A gain that stands still for all carriers alike, or in proportion to them, is what a channel that turns leaves in the mean: it
+    counts as moving.
+    """
     scaled = (carriers / np.abs(carriers).max()).astype(np.float32)
-    for rows in np.array_split(np.arange(len(error)), _BLOCKS):
-        if not rows.size:
-            continue
-        weight = strength[rows].sum(0)
-        gain = product[rows].sum(0)
-        moments = np.array([weight.sum(), weight @ scaled, weight @ scaled**2], np.float64)
-        matrix = np.array([[moments[0], moments[1]], [moments[1], moments[2]]]) + 1e-12 * (moments[0] + 1e-30) * np.eye(2)
-        right = np.array([gain.sum(), gain @ scaled])
-        fit = np.linalg.solve(matrix, right)
-        explained += float((fit.conj() @ right).real)
-        rest[rows] -= sent[rows] * (fit[0] + fit[1] * scaled)
-    return explained, _by_carrier(rest, sent)
+    weight, gain = (np.abs(sent) ** 2).sum(0), (error * sent.conj()).sum(0)
+    moments = np.array([weight.sum(), weight @ scaled, weight @ scaled**2], np.float64)
+    matrix = np.array([[moments[0], moments[1]], [moments[1], moments[2]]]) + 1e-12 * (moments[0] + 1e-30) * np.eye(2)
+    right = np.array([gain.sum(), gain @ scaled])
+    fit = np.linalg.solve(matrix, right)
+    plain = float((fit.conj() @ right).real)
+    fixed = _by_carrier(error, sent)
+    parts = [rows for rows in np.array_split(np.arange(len(error)), _BLOCKS) if rows.size]
+    moved = sum(_by_carrier(error[rows], sent[rows]) for rows in parts)
+    return moved - fixed + plain, fixed - plain
 
 
 def _means(power: Floats, sent: Complexes, axis: int) -> tuple[Floats, NDArray[np.bool_]]:

@@ -43,6 +43,8 @@ class FrameTruth:
         sounding, known, sent: errors of sounding symbols, of known payload cells, and of tasks' symbols.
         carriers: float64 [2, active carrier], error powers of sounding and known cells, and how many.
         spread: (2,) mean over median of the symbols' errors, by carrier and by time; 1 where they are even.
+        kurtosis: excess, of the samples' I and Q after the preamble: 0 for OFDM, below where a converter clipped.
+        front: what was taken off, in words of `hil.points.impaired.DONE`.
         signature: what the errors look like; None where nothing is wrong.
     """
 
@@ -53,6 +55,8 @@ class FrameTruth:
     sent: Tally
     carriers: Floats
     spread: tuple[float, float]
+    kurtosis: float
+    front: frozenset[str]
     signature: Signature | None
 
     @property
@@ -78,6 +82,7 @@ class FrameWitness:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._sounded = tables.transmitters * tables.sounding_symbols
+        self._begin = int(tables.offsets[0])
         self._first = tables.rows - tables.payload_rows
         self._used = tables.cells < tables.payload_rows * tables.active
         self._rows = tables.cells // tables.active + self._first
@@ -118,6 +123,8 @@ class FrameWitness:
             sent=Tally(float(power.sum(dtype=np.float64)) / self._share, power.size, float((stated - np.float32(noise)).sum())),
             carriers=np.stack([seen.carrier_error.numpy().astype(np.float64), self._carrier_count]),
             spread=spread,
+            kurtosis=_kurtosis(samples[self._begin :]),
+            front=_taken_off(frame),
             signature=None,
         )  # fmt: skip
         if max(truth.observed, truth.true, *spread) <= SUSPICIOUS:
@@ -140,6 +147,22 @@ def _unevenness(index: NDArray[np.int64], power: NDArray[Any], size: int) -> flo
     means = total[count > 0] / count[count > 0]
     middle = float(np.median(means)) if means.size else 0.0
     return float(means.mean()) / middle if middle > 0 else 1.0
+
+
+def _kurtosis(samples: NDArray[np.int16]) -> float:
+    """Excess kurtosis of I and Q, each about its mean."""
+    values = samples.astype(np.float32)
+    values -= values.mean(0) if len(values) else 0
+    values *= values
+    power = float(values.mean()) if values.size else 0.0
+    return float(np.square(values, out=values).mean()) / power**2 - 3 if power > 0 else 0.0
+
+
+def _taken_off(frame: FrameReception) -> frozenset[str]:
+    """What the receiver took off a frame."""
+    front = frame.front
+    done = {"dc": abs(front.dc) > 0, "image": front.image_power > 0, "carrier": front.offset}
+    return frozenset(name for name, there in done.items() if there)
 
 
 def _with(truth: FrameTruth, **changes: Any) -> FrameTruth:
