@@ -69,8 +69,8 @@ def survey(
                 strength = max(float(square(pattern).sum()), 1e-30)
                 both = complex((left * pattern.conj()).sum())
                 explained = abs(both) ** 2 / strength
-                sure = left.size * explained / max(power - explained, 1e-30)
-                stats[kind, tx, f] = both.real / strength, both.imag / strength, sure, strength
+                statistic = left.size * explained / max(power - explained, 1e-30)
+                stats[kind, tx, f] = both.real / strength, both.imag / strength, statistic, strength
     sure[:] = 0
     sure[:, 2] = stats[2, :, :, 2].max(0) / limits[0]
     if locked:

@@ -38,6 +38,7 @@ _UNEXPLAINED = 1.5
 """Error of sounding symbols over the noise, from which on a carrier offset beyond their small angles is looked for."""
 _DOUBTFUL = 1.001
 """How sure a carrier offset is that only a badly explained slot speaks for."""
+_BY_FAR = 0.8
 _FAR = 0.08
 """Cycles over a slot beyond which a carrier offset is not small."""
 _LEAST_DC = 3e-3
@@ -67,6 +68,14 @@ class _Found(NamedTuple):
     sent: NDArray[np.complex128]
     offset: Doubles
     sure: Doubles
+
+
+class _Taken(NamedTuple):
+    """What is taken off a frame: DC, the receiver's image, complex128 [tx] the transmitters'."""
+
+    dc: complex
+    image: complex
+    sent: NDArray[np.complex128]
 
 
 class _Survey(NamedTuple):
@@ -135,34 +144,48 @@ class FrontEnd:
 
     def _mend_one(self, own: NDArray[np.complex64], index: int, rows: Rows, spectra: Tensor) -> None:
         one = rows.part(np.array([index]))
-        first, dc, image, sent = np.zeros(1, np.int64), 0j, 0j, np.zeros(self._tables.transmitters, complex)
-        heard = own
+        taken = _Taken(dc=0j, image=0j, sent=np.zeros(self._tables.transmitters, complex))
+        heard, left, first = own, [0, 1, 2, 3], np.zeros(1, np.int64)
         for _ in range(_PASSES):
             found = self._look(heard.view(np.float32), first, one, spectra)
-            best = int(found.sure.argmax())
-            if found.sure[best] <= 1:
+            best = max(left, key=lambda kind: found.sure[kind], default=0)
+            if not left or found.sure[best] <= 1:
                 break
-            if best == 0:
-                dc += found.dc + image * np.conj(found.dc)
-            elif best == 1:
-                image += found.image
-            elif best == 2:
-                sent = sent + found.sent * spin(4 * math.pi * one.mixed[0] * self._middles)
-            else:
-                one.mixed[0] = found.offset
-            heard = self._corrected(own, dc, image, sent, one)
+            before, kept = one.part(first.copy()), (heard, taken, spectra)
+            taken = self._with(taken, found, best, one)
+            heard = self._corrected(own, taken, one)
             spectra = self._run(heard.view(np.float32), first, one)
-        values = np.concatenate([[dc, image], sent])
+            if best == 3 and not self._better(before, one, found.sure[3]):
+                left.remove(3)
+                one, (heard, taken, spectra) = before, kept
+        values = np.concatenate([[taken.dc, taken.image], taken.sent])
         one.front[0] += values.view(np.float64)
         rows.put(np.array([index]), one)
 
+    def _with(self, taken: _Taken, found: _Found, kind: int, one: Rows) -> _Taken:
+        """What is taken off once one more finding is; a carrier offset goes into `mixed`."""
+        if kind == 0:
+            return taken._replace(dc=taken.dc + found.dc + taken.image * np.conj(found.dc))
+        if kind == 1:
+            return taken._replace(image=taken.image + found.image)
+        if kind == 2:
+            return taken._replace(sent=taken.sent + found.sent * spin(4 * math.pi * one.mixed[0] * self._middles))
+        one.mixed[0] = found.offset
+        return taken
+
+    def _better(self, before: Rows, after: Rows, sure: float) -> bool:
+        """Whether known cells are explained better with a carrier offset taken out; by far, where nothing else speaks for it."""
+        share = _BY_FAR if sure == _DOUBTFUL else 1.0
+        return float(after.symbol_error.sum()) < share * float(before.symbol_error.sum())
+
     def _corrected(
-        self, own: NDArray[np.complex64], dc: complex, image: complex, sent: NDArray[np.complex128], one: Rows
+        self, own: NDArray[np.complex64], taken: _Taken, one: Rows
     ) -> NDArray[np.complex64]:
         """Z − κ z*, z = y − d, where κ is the receiver's image and that of whoever sends, which turns with its carrier.
 
         `sent` holds at the slots' middles; from there on it turns by the offset that all of the frame tells.
         """
+        dc, image, sent = taken
         if not (dc or image or sent.any()):
             return own
         rest = own.astype(complex) - dc
@@ -196,6 +219,7 @@ class FrontEnd:
             far = np.abs(wide - one.mixed[0]) * self._tables.spacing * self._tables.sounding_symbols
             if (far > _FAR).any():
                 offset = wide
+                sure[0, 3] = _DOUBTFUL
             elif sure[0, 3] == _DOUBTFUL:
                 sure[0, 3] = 0
         weights = stats[:, :, 0, 3] / np.maximum(stats[:, :, 0, 3].sum(1, keepdims=True), 1e-30)
