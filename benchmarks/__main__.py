@@ -17,6 +17,7 @@ from benchmarks.rows import table
 NAMES = {
     "modem": "receiver, transmitter and air against liquid-dsp, GNU Radio, Sionna and numpy",
     "radios": "real-time rates of the virtual radios through the vendors' libraries",
+    "truth": "faults of front ends, clocks, channels and neighbours: corrected, marked, lost, or silent",
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
     "faults": "faults injected into the virtual radios, a resumable campaign",
 }

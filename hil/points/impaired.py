@@ -96,14 +96,16 @@ def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carri
     beyond = any(ends[0] > HIGH for _, ends in found.values())
     below = any(ends[1] < LOW for _, ends in found.values())
     suspect = None
-    if sum("carrier" in one.front for one in truths) > len(truths) / 2:
-        suspect = "carrier"
-    elif float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths):
-        suspect = "clipping"
-    elif beyond or below or _uneven(truths):
-        suspect = _suspect([one.signature for one in truths if one.signature is not None], cfo_carriers)
+    signatures = [one.signature for one in truths if one.signature is not None]
+    if beyond or below or _uneven(truths):
+        suspect = _suspect(signatures, cfo_carriers)
         if suspect == "unknown" and below and not beyond:
             suspect = "silence"
+    flat = float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths)
+    if flat and suspect in (None, "unknown", "drift", "impulses"):
+        suspect = "clipping"  # superposed transmitters clip more than each alone, which looks like a gain that moved
+    if suspect in (None, "unknown") and sum("carrier" in one.front for one in truths) > len(truths) / 2:
+        suspect = "carrier"
     observed, true = found["observed"], found["true"]
     return Verdict(observed=observed[0], observed_ci=observed[1], true=true[0], true_ci=true[1], suspect=suspect)
 

@@ -41,7 +41,7 @@ class Collection:
         channel: complex64 [tx, task, use], estimated h/Ḡ: the front end's, times the fade that was drawn.
         record: what the frames said of the links; snr: what it comes to against the point's own noise, or the run's.
         frames: counts by fate: sent, scored, lost.
-        verdict: whether the stated noise is the error that is there.
+        verdict: whether the stated noise is the error that is there; clipped: samples at the converter's rails.
         cfo_hz: mean CFO of each link, Hz; null_noise_db: noise on null carriers over noise in the silent symbol, dB.
         sha256: of the received symbols (complex64, little-endian, in order of task and use).
         sent: bool [task], tasks that were sent; all of them unless the run was cut short.
@@ -56,6 +56,7 @@ class Collection:
     record: LinkRecord
     snr: LinkSnr
     verdict: Verdict
+    clipped: int
     frames: dict[str, int]
     cfo_hz: list[float]
     null_noise_db: float
@@ -165,7 +166,7 @@ class Collector:
         self._received = np.zeros(parts, bool)
         self._frames: dict[int, _Heard] = {}
         self._occupied = int(form.occupied.any(0).sum())
-        self._expected = 0
+        self._expected = self._clipped = 0
         self._delays: list[int] = []
         self._silences: dict[int, Silence] = {}
         self._errors: dict[int, float] = {}
@@ -189,6 +190,7 @@ class Collector:
     def _take(self, burst: Burst, frames: Sequence[FrameReception]) -> dict[str, Any]:
         samples, number, start, sent_at = burst
         row = self.miss(number) | clipped(samples, self.reception.full_scale)
+        self._clipped += row["clipped"]
         if len(samples):
             self._begins[number] = start if sent_at is None else sent_at
         for frame in frames:
@@ -202,6 +204,7 @@ class Collector:
                 row |= {
                     "status": "scored",
                     "observed_over_stated": truth.observed,
+                    "flags": sorted(truth.front),
                     "noise": heard.noise,
                     "snr_db": [decibels(value) for value in frame.snr.tolist()],
                     "cfo_hz": heard.cfo_hz.tolist(),
@@ -360,6 +363,7 @@ class Collector:
             record=record,
             snr=record.snr(),
             verdict=self._verdict(cfo or [0.0]),
+            clipped=self._clipped,
             frames={"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames), "gated": 0},
             cfo_hz=cfo or [math.nan] * self.form.transmitters,
             null_noise_db=decibels(null) if frames else math.nan,

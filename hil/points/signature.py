@@ -21,6 +21,7 @@ _BLOCKS = 12
 """Parts of a frame in which a moving channel is taken to stand still."""
 _RUN = 9
 """Neighbouring symbols that an impulse is seen against."""
+_GROWS = 2.5
 _GAUSSIAN_PEAK = 3.5
 """Of so many samples (thousands) no Gaussian I or Q stays below so many standard deviations."""
 
@@ -86,7 +87,7 @@ def _follows(error: Complexes, sent: Complexes, carriers: Floats) -> tuple[float
     """Power explained by gains that move, and by gains of carriers that stand still.
 
     A gain that stands still for all carriers alike, or in proportion to them, is what a channel that turns leaves in the mean: it
-    counts as moving.
+    counts as moving, as do all where the last quarter of the frame is much worse than the first.
     """
     scaled = (carriers / np.abs(carriers).max()).astype(np.float32)
     weight, gain = (np.abs(sent) ** 2).sum(0), (error * sent.conj()).sum(0)
@@ -97,7 +98,11 @@ def _follows(error: Complexes, sent: Complexes, carriers: Floats) -> tuple[float
     plain = float((fit.conj() @ right).real)
     fixed = _by_carrier(error, sent)
     parts = [rows for rows in np.array_split(np.arange(len(error)), _BLOCKS) if rows.size]
-    moved = sum(_by_carrier(error[rows], sent[rows]) for rows in parts)
+    powers = [_by_carrier(error[rows], sent[rows]) for rows in parts]
+    moved, third = sum(powers), max(1, len(parts) // 4)
+    chance = third * np.count_nonzero(sent.any(0)) * _power(error) / max(int((sent != 0).sum()), 1)
+    if sum(powers[-third:]) - chance > _GROWS * max(sum(powers[:third]) - chance, 0.1 * chance):
+        plain = fixed
     return moved - fixed + plain, fixed - plain
 
 

@@ -66,6 +66,7 @@ class Row(_Part):
         observed_over_stated: error power of known cells over the noise stated for them, and its 95 % interval (``_ci``);
             error_over_stated: the same of the tasks' symbols, against what was sent.
         impaired: what makes the stated noise doubtful, in words; null: nothing seen. suspect: the same in one word.
+        clipped_samples: received, of which I or Q lay at a rail of the converter.
         paper: who measured a row of source ``published``.
     """
 
@@ -109,6 +110,7 @@ class Row(_Part):
     error_over_stated_ci: Interval | None = None
     impaired: str | None = None
     suspect: str | None = None
+    clipped_samples: int | None = None
     paper: str | None = None
     options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]

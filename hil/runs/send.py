@@ -16,6 +16,7 @@ from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
 from hil.points.kinds import Fading
+from hil.points.impaired import DONE
 from hil.points.on_air import AirRun, OnAir, capture_needs
 from hil.points.receive import combined_sha256
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
@@ -143,6 +144,7 @@ def _writer(capture: Path, config: SendConfig, bench: BenchConfig, shape: tuple[
         models={},
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
+        flags=DONE,
     )
 
 

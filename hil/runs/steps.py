@@ -146,6 +146,7 @@ def _air_row(
         cfo_hz=found.cfo_hz,
         null_noise_db=found.null_noise_db,
         **truth_keys(found.verdict),
+        clipped_samples=found.clipped,
         received_sha256=found.sha256,
         **more,
     )
