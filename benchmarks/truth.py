@@ -144,7 +144,9 @@ def measure(chosen: Iterable[Case], snrs_db: Sequence[float] = SNRS_DB, accesses
 def false_alarms(points: int) -> tuple[int, list[str]]:
     """Of so many clean points, at −6…30 dB, delayed by fractions of a sample, how many are called impaired, and as what."""
     rng = np.random.default_rng(5)
-    setups = [(access, snr_db, free) for access in ACCESSES for snr_db in (-6.0, 0.0, 6.0, 15.0, 20.0, 30.0) for free in (False, True)]
+    setups = [
+        (access, snr_db, free) for access in ACCESSES for snr_db in (-6.0, 0.0, 6.0, 15.0, 20.0, 30.0) for free in (False, True)
+    ]
     found = []
     for index in range(points):
         access, snr_db, free = setups[index % len(setups)]
@@ -229,7 +231,9 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     out.append(row("marked with a wrong suspect", len(wrong), "cases", better="lower", target=0, cases=wrong))
     points = 100 if quick else 2000
     alarms, named = false_alarms(points)
-    out.append(row(f"false alarms of {points} clean points", 100 * alarms / points, "%", better="lower", target=1.0, cases=named))
+    out.append(
+        row(f"false alarms of {points} clean points", 100 * alarms / points, "%", better="lower", target=1.0, cases=named)
+    )
     left = left_over()
     out.append(row("DC left after correction, 30 dB, carrier 12.3 kHz off", left["dc"], "dB", better="lower", target=-50))
     out.append(row("image left after correction, 2 dB and 10°, 30 dB", left["image"], "dB", better="lower", target=-50))

@@ -178,9 +178,7 @@ class FrontEnd:
         share = _BY_FAR if sure == _DOUBTFUL else 1.0
         return float(after.symbol_error.sum()) < share * float(before.symbol_error.sum())
 
-    def _corrected(
-        self, own: NDArray[np.complex64], taken: _Taken, one: Rows
-    ) -> NDArray[np.complex64]:
+    def _corrected(self, own: NDArray[np.complex64], taken: _Taken, one: Rows) -> NDArray[np.complex64]:
         """Z − κ z*, z = y − d, where κ is the receiver's image and that of whoever sends, which turns with its carrier.
 
         `sent` holds at the slots' middles; from there on it turns by the offset that all of the frame tells.

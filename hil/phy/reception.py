@@ -199,7 +199,9 @@ class FrameReception:
         locked: radios share a clock.
     """
 
-    def __init__(self, rows: Rows, index: int, uses: tuple[int, int], rate_hz: float, judged: tuple[Tensor, Tensor], *, locked: bool) -> None:
+    def __init__(
+        self, rows: Rows, index: int, uses: tuple[int, int], rate_hz: float, judged: tuple[Tensor, Tensor], *, locked: bool
+    ) -> None:
         self._rows, self._index, self._uses, self._rate, self._judged = rows, index, uses, rate_hz, judged
         self._locked = locked
         self._info: list[float] = rows.info[index].tolist()
@@ -269,7 +271,12 @@ class FrameReception:
         """What front ends added and was taken off."""
         values = self._rows.front[self._index].view(np.complex128)
         mixed = self._rows.mixed[self._index]
-        return Front(dc=complex(values[0]), image=complex(values[1]), sent=torch.from_numpy(values[2:]), offset=self._locked and bool(mixed.any()))
+        return Front(
+            dc=complex(values[0]),
+            image=complex(values[1]),
+            sent=torch.from_numpy(values[2:]),
+            offset=self._locked and bool(mixed.any()),
+        )
 
     @property
     def signal(self) -> Tensor:
