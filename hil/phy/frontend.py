@@ -30,6 +30,8 @@ Doubles = NDArray[np.float64]
 Run = Callable[[Floats, NDArray[np.int64], Rows], Tensor]
 _SURE = 25.0
 """F statistic that chance reaches with probability e^−25."""
+_POLISH = 0.08
+"""Of that, from which on what was found before is found more exactly."""
 _CFO_SURE = 5.0
 _LOOKS = 16
 """Sounding symbols of a slot that are compared where carriers are offset, and patterns must be made for the purpose."""
@@ -146,11 +148,15 @@ class FrontEnd:
         one = rows.part(np.array([index]))
         taken = _Taken(dc=0j, image=0j, sent=np.zeros(self._tables.transmitters, complex))
         heard, left, first = own, [0, 1, 2, 3], np.zeros(1, np.int64)
+        done: set[int] = set()
         for _ in range(_PASSES):
             found = self._look(heard.view(np.float32), first, one, spectra)
-            best = max(left, key=lambda kind: found.sure[kind], default=0)
-            if not left or found.sure[best] <= 1:
+            bars = {kind: _POLISH if kind in done else 1.0 for kind in left}
+            best = max(left, key=lambda kind: found.sure[kind] / bars[kind])
+            if found.sure[best] <= bars[best]:
                 break
+            if best != 3:
+                done.add(best)
             before, kept = one.part(first.copy()), (heard, taken, spectra)
             taken = self._with(taken, found, best, one)
             heard = self._corrected(own, taken, one)
@@ -223,7 +229,7 @@ class FrontEnd:
         weights = stats[:, :, 0, 3] / np.maximum(stats[:, :, 0, 3].sum(1, keepdims=True), 1e-30)
         values = stats[:, :, 0, 0] + 1j * stats[:, :, 0, 1]
         common = (values * weights).sum(1)
-        sent = np.where(stats[2, :, 0, 2] > _SURE, values[2], 0)
+        sent = np.where(stats[2, :, 0, 2] > _POLISH * _SURE, values[2], 0)
         return _Found(dc=complex(common[0]), image=complex(common[1]), sent=sent, offset=offset, sure=sure[0])
 
     def _slot_offsets(self, one: Rows, spectra: Tensor) -> Doubles:

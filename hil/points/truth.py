@@ -133,7 +133,8 @@ class FrameWitness:
         amplitude = np.sqrt(weight)
         grid[0, cells] = left * amplitude
         grid[1, cells] = target.reshape(-1)[used] * amplitude
-        found = signature_of(*grid.reshape(2, self._tables.payload_rows, self._tables.active), self._tables.carriers, samples)
+        errors, sent = grid.reshape(2, self._tables.payload_rows, self._tables.active)
+        found = signature_of(errors, sent, self._tables.carriers, samples)
         return _with(truth, signature=found)
 
     def _spread(self, cells: NDArray[np.int64], power: NDArray[np.float32]) -> tuple[float, float]:

@@ -55,7 +55,7 @@ def test_a_carrier_offset_on_a_shared_clock_is_taken_out(hz):
 @pytest.mark.parametrize("config", [FREE, SHARED], ids=["free", "shared"])
 def test_a_large_dc_offset_loses_no_frame(config):
     form = form_of()
-    y = heard(form, cfo=0.008 if config is FREE else 0.0, dc=3.5, snr_db=15)
+    y = heard(form, cfo=0.008 if config is FREE else 0.0, dc=8.0, snr_db=15)
     (frame,) = Receiver(form, config).receive(y)
     assert frame.number == 3
     assert not Receiver(form, config.model_copy(update={"mixer": None})).receive(y)
