@@ -24,7 +24,7 @@ from benchmarks.runframes import FREE, SHARED, plan_format, windows
 from benchmarks.truth_cases import Case, cases, receiver_truth
 from hil.phy.receive import FrameReception, Receiver
 from hil.phy.transmit import FrameBuilder
-from hil.points.receive import Burst, Collection, Collector
+from hil.points.receive import Collection, Collector
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
 
@@ -111,7 +111,7 @@ def clean_point(access: Access, snr_db: float, free: bool) -> Collection:
 
 
 def _input_snr_db(found: Collection) -> float:
-    """Mean signal over the error that is there, both at the receiver's input: a channel that fades some carriers is no fault."""
+    """Mean signal over the error, both at the receiver's input: a channel that fades some carriers is no fault."""
     return found.snr.mean_db - 10 * math.log10(found.verdict.true) if found.verdict.true > 0 else math.nan
 
 
@@ -163,7 +163,7 @@ def false_alarms(points: int) -> tuple[int, list[str]]:
 
 
 def left_over(frames: int = 80) -> dict[str, float]:
-    """What front ends leave after correction at 30 dB, dB of the signal, and the error of a clean CFO at 10 dB over its bound."""
+    """What front ends leave after correction at 30 dB (dB of the signal), and a clean CFO's error at 10 dB over its bound."""
     gain, angle = 10 ** (2 / 40), math.radians(10)
     turned = complex(math.cos(angle), -math.sin(angle)) / gain  # I times the gain, Q turned towards I and weaker
     kappa = (gain - turned) / (gain + turned)

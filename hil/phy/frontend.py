@@ -1,10 +1,10 @@
 """Front ends at fault: found in a frame's own sounding symbols, taken off its samples, received again.
 
-What sounding symbols leave unexplained is compared with three patterns: the frame's conjugate (image of the receiver's mixer), its
-conjugate about the transmitter's carrier (image of the transmitter's; the same thing where both share a clock, and only their
-sum is seen), and a constant (DC offset, which a carrier offset moves off the null carrier). On a shared clock a carrier
-offset is looked for besides. A pattern counts when chance would not explain it; a frame in which none does keeps its bits.
-Only the frame's own samples are used, so that windows, streams and replays agree.
+What sounding symbols leave unexplained is compared with three patterns: the frame's conjugate (image of the receiver's
+mixer), its conjugate about the transmitter's carrier (image of the transmitter's; the same thing where both share a clock,
+and only their sum is seen), and a constant (DC offset, which a carrier offset moves off the null carrier). On a shared
+clock a carrier offset is looked for besides. A pattern counts when chance would not explain it; a frame in which none does
+keeps its bits. Only the frame's own samples are used, so that windows, streams and replays agree.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def mean_level(samples: Floats, kernels: Any) -> Floats | None:
 
 
 class _Found(NamedTuple):
-    """Coefficients, complex [tx] or one, and how sure: DC, the receiver's image, the transmitters'; offsets (cycles a sample)."""
+    """Coefficients of DC and images, carrier offsets (cycles a sample), and how sure each is."""
 
     dc: complex
     image: complex
@@ -81,7 +81,7 @@ class _Taken(NamedTuple):
 
 
 class _Survey(NamedTuple):
-    """Statistics as `hil.phy.front_plain.survey` gives them; `sure` [frame, 4] is above 1 where chance is not enough, `most` its largest."""
+    """Statistics of `hil.phy.front_plain.survey`; `sure` is above 1 where chance is not enough, `most` its largest."""
 
     stats: Doubles
     sure: Doubles
@@ -180,7 +180,7 @@ class FrontEnd:
         return taken
 
     def _better(self, before: Rows, after: Rows, sure: float) -> bool:
-        """Whether known cells are explained better with a carrier offset taken out; by far, where nothing else speaks for it."""
+        """Whether known cells are explained better without a carrier offset; by far, where nothing else speaks for it."""
         share = _BY_FAR if sure == _DOUBTFUL else 1.0
         return float(after.symbol_error.sum()) < share * float(before.symbol_error.sum())
 

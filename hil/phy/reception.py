@@ -40,7 +40,8 @@ class ReceiverConfig(Config):
         reference: divide by this one real constant (amplitude of a carrier of unit power) instead of the frame's own
             response, for links that fade in the air: symbols = y/reference, `channel` = Ĥ/reference. None: by the response.
         mixer: the receiver's DC offset and image, taken off every sample; "auto": they, the transmitters' image and, on a
-            shared reference, a carrier offset are looked for in each frame and taken off it (`hil.phy.frontend`); None: nothing.
+            shared reference, a carrier offset are looked for in each frame and taken off it (`hil.phy.frontend`);
+            None: nothing.
         clock_left_ppm: sample-clock offset beyond what a transmitter's CFO says of its one oscillator (1 σ of the prior that
             pilots start from).
     """

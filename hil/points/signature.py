@@ -27,8 +27,10 @@ _GAUSSIAN_PEAK = 3.5
 
 
 class Signature(NamedTuple):
-    """Shares of the error power, 0…1; `peak`: largest |I| or |Q| over their standard deviation; `carrier`: the worst one's
-    signed number (`tone`)."""
+    """Shares of the error power, 0…1, by cause.
+
+    `peak`: largest |I| or |Q| over their standard deviation; `carrier`: the worst one's signed number (`tone`).
+    """
 
     image: float
     drift: float
@@ -86,8 +88,8 @@ def _by_carrier(error: Complexes, cause: Complexes) -> float:
 def _follows(error: Complexes, sent: Complexes, carriers: Floats) -> tuple[float, float]:
     """Power explained by gains that move, and by gains of carriers that stand still.
 
-    A gain that stands still for all carriers alike, or in proportion to them, is what a channel that turns leaves in the mean: it
-    counts as moving, as do all where the last quarter of the frame is much worse than the first.
+    A gain that stands still for all carriers alike, or in proportion to them, is what a channel that turns leaves in the mean:
+    it counts as moving, as do all where the last quarter of the frame is much worse than the first.
     """
     scaled = (carriers / np.abs(carriers).max()).astype(np.float32)
     weight, gain = (np.abs(sent) ** 2).sum(0), (error * sent.conj()).sum(0)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hil.captures import Capture, FrameKind, FrameStatus, PointRecord
+from hil.points.clips import to_complex
 from hil.points.link import LinkRecord, LinkSnr
 from hil.points.noise import NoiseLevel, PooledNoise, Silence, measure_silence, pool_noise
-from hil.points.clips import to_complex
 from hil.points.spec import PointSpec
 from hil.results.document import Noise, Row, rounded
 from hil.runs.steps import Measured, snr_keys

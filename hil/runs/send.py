@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
-from hil.points.kinds import Fading
 from hil.points.impaired import DONE
+from hil.points.kinds import Fading
 from hil.points.on_air import AirRun, OnAir, capture_needs
 from hil.points.receive import combined_sha256
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for

@@ -12,7 +12,8 @@ from hil.points.truth import FrameTruth, Tally
 
 CASES = {case.name: case for case in cases()}
 MORE = (
-    "DC +10 dBc", "DC +10 dBc, carrier -7900 Hz", "IQ 3 dB, 15°, carrier 12.3 kHz", "transmitter's IQ 2 dB, 10°, carrier 12.3 kHz",
+    "DC +10 dBc", "DC +10 dBc, carrier -7900 Hz",
+    "IQ 3 dB, 15°, carrier 12.3 kHz", "transmitter's IQ 2 dB, 10°, carrier 12.3 kHz",
     "carrier 300 Hz off, shared clock", "clock 60 ppm off alone", "path 20 samples late, -6 dB", "path 100 samples late, -6 dB",
     "foreign OFDM +0 dBc in band", "impulses +30 dB, 0.0001", "second path −3 dB, Doppler 30 Hz",
 )  # fmt: skip
