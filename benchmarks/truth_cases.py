@@ -112,17 +112,17 @@ def _front_end() -> Iterator[Case]:
                 lambda y, rng, db=db, hz=hz: y * _spin(hz, len(y)) + _level(db) * np.exp(0.7j), free=True,
             )  # fmt: skip
     for gain, angle in ((0.3, 2), (1, 5), (2, 10), (3, 15)):
-        yield _case(f"IQ {gain} dB, {angle}°", "image", lambda y, rng, g=gain, a=angle: _mixer(y, g, a))
+        yield _case(f"IQ {gain} dB, {angle}°", "iq", lambda y, rng, g=gain, a=angle: _mixer(y, g, a))
         yield _case(
-            f"IQ {gain} dB, {angle}°, carrier 12.3 kHz", "image",
+            f"IQ {gain} dB, {angle}°, carrier 12.3 kHz", "iq",
             lambda y, rng, g=gain, a=angle: _mixer(y * _spin(12300, len(y)), g, a), free=True,
         )  # fmt: skip
         yield _case(
-            f"transmitter's IQ {gain} dB, {angle}°, carrier 12.3 kHz", "image",
+            f"transmitter's IQ {gain} dB, {angle}°, carrier 12.3 kHz", "iq",
             lambda y, rng, g=gain, a=angle: _mixer(y, g, a) * _spin(12300, len(y)), free=True,
         )  # fmt: skip
     yield _case(
-        "DC −10 dBc and IQ 2 dB, 10°, carrier 12.3 kHz", "dc image",
+        "DC −10 dBc and IQ 2 dB, 10°, carrier 12.3 kHz", "dc iq",
         lambda y, rng: _mixer(y * _spin(12300, len(y)), 2, 10) + _level(-10), free=True,
     )  # fmt: skip
     for db in (12, 9, 6, 3, 0):

@@ -23,7 +23,7 @@ LEVEL = 0.95
 FEW = 6
 """Frames from which on their own scatter tells the interval."""
 SUSPECTS = {
-    "image": "IQ image",
+    "iq": "IQ image",
     "drift": "Doppler, or an offset of carrier or clock",
     "path": "path outside the receiver's window",
     "tone": "tone or foreign signal",
@@ -41,7 +41,7 @@ _UNCLIPPED = 3.5
 """Standard deviations that the largest of thousands of Gaussian samples exceeds."""
 _FLAT = -0.12
 """Excess kurtosis of samples whose peaks are cut."""
-DONE = ("dc", "image", "carrier")
+DONE = ("dc", "iq", "carrier")
 """Bits of the ledger's flags: what the receiver took off a frame."""
 _DOUBT = 4.0
 """Standard errors that leave none."""
@@ -140,7 +140,7 @@ def _suspect(signatures: Sequence[Signature], cfo_carriers: float) -> str:
     if not signatures:
         return "unknown"
     shares = {
-        key: float(np.mean([getattr(one, key) for one in signatures])) for key in ("image", "drift", "path", "tone", "impulses")
+        key: float(np.mean([getattr(one, key) for one in signatures])) for key in ("iq", "drift", "path", "tone", "impulses")
     }
     best = max(shares, key=lambda key: shares[key])
     if float(np.median([one.peak for one in signatures])) < _UNCLIPPED and (best == "impulses" or shares[best] < _LEAST_SHARE):

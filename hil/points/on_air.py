@@ -70,9 +70,8 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
         if point.superposed:
             samples += alignment_samples(point, form.transmitters) + window
         frames += point.frames + 1
-        uses = len(point.occupied[0])
-        symbols += form.transmitters * point.tasks * uses
-        received += point.tasks * uses
+        received += point.tasks * len(point.occupied[0])
+        symbols += form.transmitters * point.tasks * len(point.occupied[0])
     first = sounding_frames(fading=any(point.fading == "air" for point in points))
     return plan_capture(
         samples=samples + first * 8000,

@@ -32,7 +32,7 @@ class Signature(NamedTuple):
     `peak`: largest |I| or |Q| over their standard deviation; `carrier`: the worst one's signed number (`tone`).
     """
 
-    image: float
+    iq: float
     drift: float
     path: float
     tone: float
@@ -59,7 +59,7 @@ def signature_of(error: Complexes, sent: Complexes, carriers: Floats, samples: N
     mirrored = sent[:, ::-1].conj()
     image = _excess(_by_carrier(error, mirrored), there, total, cells)
     return Signature(
-        image=image,
+        iq=image,
         drift=_excess(moved, (_BLOCKS - 1) * there + 2, total, cells),
         path=_excess(fixed, there - 2, total, cells) + _excess(echoed, there, total, cells),
         tone=tone,

@@ -162,7 +162,7 @@ def _kurtosis(samples: NDArray[np.int16]) -> float:
 def _taken_off(frame: FrameReception) -> frozenset[str]:
     """What the receiver took off a frame."""
     front = frame.front
-    done = {"dc": abs(front.dc) > 0, "image": front.image_power > 0, "carrier": front.offset}
+    done = {"dc": abs(front.dc) > 0, "iq": front.image_power > 0, "carrier": front.offset}
     return frozenset(name for name, there in done.items() if there)
 
 
