@@ -17,6 +17,7 @@ from benchmarks.rows import table
 NAMES = {
     "modem": "receiver, transmitter and air against liquid-dsp, GNU Radio, Sionna and numpy",
     "radios": "real-time rates of the virtual radios through the vendors' libraries",
+    "truth": "faults of front ends, clocks, channels and neighbours: corrected, marked, lost, or silent",
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
     "coverage": "how often 95 % intervals hold the truth, every kind that a run prints",
     "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",

@@ -76,7 +76,7 @@ def _one(
     look: Look, frame: FrameReception, form: FrameFormat, config: ReceiverConfig, rate_hz: float
 ) -> tuple[float, complex, complex]:
     """Power of the transmitter's leakage, its image, and the receiver's image, by one frame."""
-    samples = look.samples if config.mixer is None else config.mixer.correct(look.samples)
+    samples = look.samples if config.known_mixer is None else config.known_mixer.correct(look.samples)
     size, spacing = form.numerology.fft_size, form.numerology.symbol_samples
     first = frame.start + form.sounding_start + form.numerology.cyclic_prefix - config.advance
     window = samples[first : first + form.symbols * spacing].to(torch.complex128).numpy()

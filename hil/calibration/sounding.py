@@ -245,8 +245,8 @@ class LinkSounder:
         end = frame.start + self.form.preamble_start - numerology.cyclic_prefix // 2  # less what rings ahead of the preamble
         begin = 0 if first else frame.start - GAP_SAMPLES + _RINGS
         part = samples[end - max(0, end - begin) // size * size : end]
-        if self.config.mixer is not None:
-            part = self.config.mixer.correct(part)
+        if (mixer := self.config.known_mixer) is not None:
+            part = mixer.correct(part)
         turn = -2j * math.pi * float(frame.cfo_hz[0]) / self.bench.sample_rate_hz
         part = part * torch.exp(turn * torch.arange(len(part)))  # its leakage falls on the unused carrier
         spectra = torch.fft.fft(part.unflatten(0, (-1, size)), norm="ortho")

@@ -64,6 +64,15 @@ class Display:
             markup=False,
             soft_wrap=True,
         )
+        if row.clipped_samples:
+            self._console.print(f"    clipped: {row.clipped_samples:,} received samples at full scale", style="yellow")
+        if row.impaired:
+            self._console.print(
+                f"    impaired: error {row.error_over_stated or 0.0:.2f} × the stated noise; suspected: {row.impaired}",
+                style="yellow",
+                markup=False,
+                soft_wrap=True,
+            )
 
     def times(self, spent: Mapping[str, Spent]) -> None:
         """Where the time went, most first."""

@@ -34,6 +34,7 @@ def _rows(count: int, form: FrameFormat, tables: Tables) -> Rows:
         metric=np.empty(count),
         coarse=np.empty(count),
         mixed=np.empty((count, transmitters)),
+        front=np.zeros((count, 4 + 2 * transmitters)),
     )
 
 
@@ -82,7 +83,9 @@ class FrameBatch(Sequence[FrameReception]):
         if not -self._count <= index < self._count:
             raise IndexError(f"frame {index} of {self._count}")
         judged = (self.tables.observed_carriers, self.tables.observed_symbols)
-        return FrameReception(self._rows, index % self._count, self._uses, self.config.sample_rate_hz, judged)
+        return FrameReception(
+            self._rows, index % self._count, self._uses, self.config.sample_rate_hz, judged, locked=self.tables.options.locked
+        )
 
     @property
     def _uses(self) -> tuple[int, int]:

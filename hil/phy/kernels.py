@@ -22,11 +22,13 @@ class Kernels(NamedTuple):
     Attributes:
         detector: module of `hil.phy.detector_plain` or `detector_numba`.
         frames: module of `hil.phy.frames_plain` or `frames_numba`, for the receiver.
+        front: module of `hil.phy.front_plain` or `front_numba`, for the receiver's front end.
         waves: module of `hil.phy.waves_plain` or `waves_numba`, for the transmitter.
     """
 
     detector: Any
     frames: Any
+    front: Any
     waves: Any
 
 

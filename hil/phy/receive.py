@@ -15,7 +15,9 @@ from hil.errors import ConfigError, ShapeError
 from hil.phy.batch import FrameBatch
 from hil.phy.detector import Detector
 from hil.phy.frame import FrameFormat
+from hil.phy.frontend import FrontEnd
 from hil.phy.kernels import kernels
+from hil.phy.mixer import Mixer
 from hil.phy.reception import FrameReception, Observed, ReceiverConfig, Rows
 from hil.phy.search import Hit
 from hil.phy.stream import Searcher
@@ -62,6 +64,10 @@ class Receiver:
         self.tables = Tables.of(form, config)
         self._numbered = form.config.header_repetitions > 0
         self._kernels = kernels(fast).frames.FrameKernels(self.tables)
+        self.leveller = kernels(fast).front if config.mixer == "auto" else None
+        self._front = None
+        if self.leveller is not None:
+            self._front = FrontEnd(form, config, self.tables, self._kernels, self.leveller, self._track_offsets)
         self.chunk = max(1, _CHUNK // ((self.tables.rows + 1) * self.tables.size))
         self._grid = torch.empty((0, self.tables.rows + 1, self.tables.size), dtype=torch.complex64)
         self._buffer: Floats | None = None
@@ -114,7 +120,7 @@ class Receiver:
 
         for window in windows:
             out.append([])
-            search = Searcher(form, self.detector, keep, self._buffer)
+            search = Searcher(form, self.detector, keep, self._buffer, self.leveller)
             search.push(self.checked(window, full_scale), full_scale=full_scale or 1.0, last=True)
             self._buffer = search.buffer
             if len(kept) >= self.chunk:
@@ -182,13 +188,13 @@ class Receiver:
                 "Argument 'samples' must be complex64 [n], or int16 [n, 2] together with 'full_scale', "
                 f"not {array.dtype} {array.shape} with full_scale = {full_scale}."
             )
-        if self.config.mixer is None:
+        if not isinstance(self.config.mixer, Mixer):
             return array
         return self.corrected(_scaled(array, full_scale))
 
     def corrected(self, samples: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Samples as detection and all that follows see them: the one place where a front end's faults are taken off."""
-        if self.config.mixer is None:
+        """Samples as detection and all that follows see them, freed of a mixer that is known."""
+        if not isinstance(self.config.mixer, Mixer):
             return samples
         corrected: NDArray[np.complex64] = self.config.mixer.correct(torch.from_numpy(samples)).numpy()
         return corrected
@@ -222,14 +228,25 @@ class Receiver:
         return stays
 
     def _take(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
+        rows.front[:] = 0
         if self.tables.options.locked:
             rows.mixed.fill(0)
-            self._run(samples, starts, rows)
-            return
-        rows.mixed[:] = rows.coarse[:, None]
-        for tx in range(1, self.form.transmitters):
-            self._find_slot(samples, starts, tx, rows.mixed)
-        self._run(samples, starts, rows)
+        else:
+            if self._front is not None:
+                samples, starts, taken = self._front.level(samples, starts)
+                rows.front[:, 0], rows.front[:, 1] = taken.real, taken.imag
+            rows.mixed[:] = rows.coarse[:, None]
+            for tx in range(1, self.form.transmitters):
+                self._find_slot(samples, starts, tx, rows.mixed)
+        spectra = self._track_offsets(samples, starts, rows)
+        if self._front is not None:
+            self._front.mend(samples, starts, rows, spectra)
+
+    def _track_offsets(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Tensor:
+        """Everything from samples to symbols, with carrier offsets that are made better where that matters; the spectra."""
+        spectra = self._run(samples, starts, rows)
+        if self.tables.options.locked:
+            return spectra
         for _ in range(2):  # where the offset left inside a symbol would leak above a hundredth of the noise, once more
             left = (rows.links[:, :, 0] - rows.mixed) * self.tables.size
             snr = np.minimum(rows.links[:, :, 3] / rows.info[:, :1], _MOST_SNR)
@@ -238,18 +255,21 @@ class Receiver:
                 break
             better = rows.part(again)
             better.mixed[:] = better.links[:, :, 0]
-            self._run(samples, starts[again], better)
+            spectra[torch.from_numpy(again)] = self._run(samples, starts[again], better)
             rows.put(again, better)
+        return spectra
 
-    def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> None:
-        """Everything from samples to symbols for given carrier offsets."""
+    def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Tensor:
+        """Everything from samples to symbols for given carrier offsets; spectra, complex64 [frame, row, N]."""
         tables, count = self.tables, starts.size
         if len(self._grid) < count:
             self._grid = torch.empty((count, *self._grid.shape[1:]), dtype=torch.complex64)
         grid = self._grid[:count]
         freqs = rows.mixed @ tables.senders_of_row.T
         self._kernels.gather(samples, starts, freqs, tables.offsets, _floats(grid))
-        self._kernels.receive(_floats(torch.fft.fft(grid)), rows.mixed, freqs, rows)
+        spectra: Tensor = torch.fft.fft(grid)
+        self._kernels.receive(_floats(spectra), rows.mixed, freqs, rows)
+        return spectra
 
     def _find_slot(self, samples: Floats, starts: NDArray[np.int64], tx: int, mixed: Doubles) -> None:
         """Carrier offset (cycles a sample) of a transmitter that the preamble says nothing of, from its slot."""
@@ -289,7 +309,7 @@ class StreamReceiver:
         buffer: Floats | None = None,
     ) -> None:  # fmt: skip
         self._receiver = receiver or Receiver(form, config, fast=fast)
-        self._search = Searcher(form, self._receiver.detector, self._take, buffer)
+        self._search = Searcher(form, self._receiver.detector, self._take, buffer, self._receiver.leveller)
         self._batch: FrameBatch | None = None
         self._room = 1
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from hil.config import Config
 from hil.phy.mixer import Mixer
 
-__all__ = ["FrameReception", "Observed", "ReceiverConfig", "Rows"]
+__all__ = ["FrameReception", "Front", "Observed", "ReceiverConfig", "Rows"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -39,7 +39,9 @@ class ReceiverConfig(Config):
             transmitters of power 1, with the gain that this leaves in `channel`.
         reference: divide by this one real constant (amplitude of a carrier of unit power) instead of the frame's own
             response, for links that fade in the air: symbols = y/reference, `channel` = Ĥ/reference. None: by the response.
-        mixer: the receiver's DC offset and image, taken off every sample; None for none.
+        mixer: the receiver's DC offset and image, taken off every sample; "auto": they, the transmitters' image and, on a
+            shared reference, a carrier offset are looked for in each frame and taken off it (`hil.phy.frontend`);
+            None: nothing.
         clock_left_ppm: sample-clock offset beyond what a transmitter's CFO says of its one oscillator (1 σ of the prior that
             pilots start from).
     """
@@ -57,7 +59,7 @@ class ReceiverConfig(Config):
     mode: Literal["fast", "sensitive"] = "sensitive"
     equaliser: Literal["zf", "mmse"] = "zf"
     reference: float | None = Field(None, gt=0)
-    mixer: Mixer | None = None
+    mixer: Mixer | Literal["auto"] | None = "auto"
     clock_left_ppm: float = Field(1.0, ge=0)
 
     @model_validator(mode="before")
@@ -73,6 +75,11 @@ class ReceiverConfig(Config):
         if self.reference is not None and self.equaliser == "mmse":
             raise ValueError('equaliser = "mmse" has no meaning with a reference, which is no response; choose "zf"')
         return self
+
+    @property
+    def known_mixer(self) -> Mixer | None:
+        """The mixer that is taken off every sample."""
+        return self.mixer if isinstance(self.mixer, Mixer) else None
 
     @property
     def taps(self) -> int:
@@ -120,6 +127,26 @@ class Observed:
         return float(self.symbol_error.sum()) / max(stated, 1e-30) * (self.looks - 1) / self.looks
 
 
+class Front(NamedTuple):
+    """What front ends added to a frame and was taken off.
+
+    Attributes:
+        dc: in units of the samples; image: amplitude of the receiver's mirrored signal; sent: complex128 [tx], of the
+            transmitters' (on a shared clock both together).
+        offset: a carrier offset was taken out on a shared clock, where there should be none.
+    """
+
+    dc: complex
+    image: complex
+    sent: Tensor
+    offset: bool
+
+    @property
+    def image_power(self) -> float:
+        """Of all images together, over the signal's."""
+        return abs(self.image) ** 2 + float(self.sent.abs().square().max())
+
+
 class Rows(NamedTuple):
     """Frames received together, as the kernels write them; complex values are interleaved.
 
@@ -131,6 +158,8 @@ class Rows(NamedTuple):
         links: float64 [frame, tx, 4]: CFO (cycles a sample), its standard error, sample-clock offset, unbiased power.
         starts: int64 [frame], first samples; metric, coarse: float64 [frame], of the preamble, and its CFO (cycles a sample).
         mixed: float64 [frame, tx], CFO (cycles a sample) that was taken out.
+        front: float64 [frame, 4 + 2 tx], what front ends added and was taken off, complex values in two parts: DC offset, the
+            receiver's image, the transmitters' images.
     """
 
     symbols: Floats
@@ -146,6 +175,7 @@ class Rows(NamedTuple):
     metric: Doubles
     coarse: Doubles
     mixed: Doubles
+    front: Doubles
 
     def part(self, index: slice | NDArray[np.int64]) -> Rows:
         """Some of the frames; views where `index` is a slice."""
@@ -167,10 +197,14 @@ class FrameReception:
         uses: tasks and uses of the format.
         rate_hz: sample rate.
         judged: cells whose error is observed, by active carrier and by symbol, int64 each.
+        locked: radios share a clock.
     """
 
-    def __init__(self, rows: Rows, index: int, uses: tuple[int, int], rate_hz: float, judged: tuple[Tensor, Tensor]) -> None:
+    def __init__(
+        self, rows: Rows, index: int, uses: tuple[int, int], rate_hz: float, judged: tuple[Tensor, Tensor], *, locked: bool
+    ) -> None:
         self._rows, self._index, self._uses, self._rate, self._judged = rows, index, uses, rate_hz, judged
+        self._locked = locked
         self._info: list[float] = rows.info[index].tolist()
 
     @property
@@ -232,6 +266,18 @@ class FrameReception:
     def reference_cfo_hz(self) -> float:
         """CFO that was taken out before equalisation; what remains of each transmitter's is in `channel`."""
         return float(self._rows.mixed[self._index].mean()) * self._rate
+
+    @property
+    def front(self) -> Front:
+        """What front ends added and was taken off."""
+        values = self._rows.front[self._index].view(np.complex128)
+        mixed = self._rows.mixed[self._index]
+        return Front(
+            dc=complex(values[0]),
+            image=complex(values[1]),
+            sent=torch.from_numpy(values[2:]),
+            offset=self._locked and bool(mixed.any()),
+        )
 
     @property
     def signal(self) -> Tensor:

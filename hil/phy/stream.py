@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from hil.phy.detector import Detector
 from hil.phy.frame import FrameFormat
+from hil.phy.frontend import mean_level
 from hil.phy.search import Hit
 
 __all__ = ["Searcher"]
 
 _SLICE = 131072
+_LEVEL = 4096
+"""Samples of a block, its first ones, whose mean is kept from the detector."""
 Floats = NDArray[np.float32]
 Take = Callable[[Floats, int, Sequence[Hit]], None]
 
@@ -32,9 +35,13 @@ class Searcher:
         detector: finds its preamble.
         take: called with float32 [2 n] samples, the index of the first of them in the stream, and the preambles.
         buffer: storage to use, float32; it is kept as `buffer`, or a larger one.
+        leveller: kernels of `hil.phy.frontend.level_off`, by which a DC offset is kept from the detector; None: it is not.
     """
 
-    def __init__(self, form: FrameFormat, detector: Detector, take: Take, buffer: Floats | None = None) -> None:
+    def __init__(
+        self, form: FrameFormat, detector: Detector, take: Take, buffer: Floats | None = None, leveller: Any = None
+    ) -> None:
+        self._leveller = leveller
         self._detector, self._take = detector, take
         self._preamble, self._lead = form.config.preamble_samples, form.preamble_start
         self._body = form.samples - form.preamble_start
@@ -110,18 +117,34 @@ class Searcher:
             if count <= 0:
                 break
             need = self._block + detector.after(count) - self._origin
+            last = self._block + _LEVEL if end is None else min(self._block + _LEVEL, end)
+            if self._leveller is not None and last > self._total:
+                break
             if need > self._filled:
                 if end is None or end > self._total:
                     break
                 self._reserve(need)
                 self.buffer[2 * self._filled : 2 * need] = 0
-            part = self.buffer[: 2 * max(need, self._filled)]
+            part = self._levelled(self.buffer[: 2 * max(need, self._filled)], last)
             for found in sorted(detector.block(part, self._block - self._origin, self._origin, count)):
                 self._settle(found)
             self._block += detector.positions
             if self._last is not None and self._block - self._last.position >= self._preamble + 16:
                 self._waiting.append(self._last)
                 self._last = None
+
+    def _levelled(self, part: Floats, last: int) -> Floats:
+        """The samples at hand for the detector, without the mean of a block's first ones (up to `last`) where that is large."""
+        if self._leveller is None:
+            return part
+        block = part[2 * (self._block - self._origin) : 2 * (last - self._origin)]
+        level = mean_level(block, self._leveller)
+        if level is None:
+            return part
+        levelled = part.copy()
+        begin, end = 2 * max(0, -self._origin), 2 * (self._total - self._origin)  # zeros around the stream stay
+        levelled[begin:end].reshape(-1, 2)[:] -= level
+        return levelled
 
     def _settle(self, found: Hit) -> None:
         """Of preambles that overlap only the strongest stays."""

@@ -47,6 +47,8 @@ def keep_frames(
     events = _event_rows(got)
     told = Counter(event["kind"] for event in events)
     for row in (row for rows in ledger.values() for row in rows):
+        if "flags" in row:
+            row["flags"] = [name for name in row["flags"] if name in writer.shape.flags]
         row |= {"late": told["late"], "underflow": told["underflow"], "overflow": told["overflow"] + told["gap"]}
         if row["status"] == "lost" and row["overflow"]:
             row["status"] = "overflow"

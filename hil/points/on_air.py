@@ -19,10 +19,11 @@ from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.points.carried import Carried
+from hil.points.clips import clipped, to_complex
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
 from hil.points.needs import FADING_FRAMES, FADING_LOOKS, LEAD_SAMPLES, TAIL_SAMPLES
 from hil.points.overhead import ALIGNMENT_SOUNDING
-from hil.points.receive import Collection, Collector, clipped, to_complex
+from hil.points.receive import Collection, Collector
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.delays import measure_delay

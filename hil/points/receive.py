@@ -16,43 +16,19 @@ from torch import Tensor
 from hil.errors import ShapeError
 from hil.models.contract import Plan, Received
 from hil.phy.receive import FrameReception, Receiver
+from hil.points.clips import clipped, to_complex
 from hil.points.fragments import assemble, cut
+from hil.points.impaired import Verdict, noise_factors, verdict_of
 from hil.points.link import LinkRecord, LinkSnr
-from hil.points.noise import NoiseLevel, Silence, measure_silence
+from hil.points.noise import NoiseLevel, Silence, level_of, measure_silence
 from hil.points.spec import PointSpec
+from hil.points.truth import FrameTruth, FrameWitness
 from hil.units import decibels
 
 TOGETHER = 16
 """Bursts that are received together where they are all at hand."""
 
-__all__ = ["Burst", "Collection", "Collector", "clipped", "combined_sha256", "to_complex"]
-
-
-def to_complex(samples: NDArray[np.int16], full_scale: float) -> Tensor:
-    """Raw int16 I/Q [n, 2] to complex64 [n] with full scale 1.0."""
-    values = torch.from_numpy(np.ascontiguousarray(samples)).to(torch.float32) / full_scale
-    return torch.view_as_complex(values.contiguous())
-
-
-def clipped(samples: NDArray[np.int16], full_scale: float) -> dict[str, int]:
-    """What of a burst lies at the rails of the converter, which reaches from −full_scale to full_scale − 1.
-
-    Args:
-        samples: int16 [n, 2].
-        full_scale: int16 value of full scale.
-
-    Returns:
-        columns of the ledger: samples of which I or Q clipped, and values (I and Q apart) at either rail. A converter that
-        saturates symmetrically stops a step above the lower one, so that is counted too.
-    """
-    if not samples.size or (samples.min() > 1 - full_scale and samples.max() < full_scale - 1):
-        return {"clipped": 0, "clipped_low": 0, "clipped_high": 0}
-    low, high = samples <= 1 - full_scale, samples >= full_scale - 1
-    return {
-        "clipped": int((low | high).any(axis=1).sum()),
-        "clipped_low": int(low.sum()),
-        "clipped_high": int(high.sum()),
-    }
+__all__ = ["Burst", "Collection", "Collector", "combined_sha256"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +41,7 @@ class Collection:
         channel: complex64 [tx, task, use], estimated h/Ḡ: the front end's, times the fade that was drawn.
         record: what the frames said of the links; snr: what it comes to against the point's own noise, or the run's.
         frames: counts by fate: sent, scored, lost.
+        verdict: whether the stated noise is the error that is there; clipped: samples at the converter's rails.
         cfo_hz: mean CFO of each link, Hz; null_noise_db: noise on null carriers over noise in the silent symbol, dB.
         sha256: of the received symbols (complex64, little-endian, in order of task and use).
         sent: bool [task], tasks that were sent; all of them unless the run was cut short.
@@ -78,6 +55,8 @@ class Collection:
     channel: Tensor
     record: LinkRecord
     snr: LinkSnr
+    verdict: Verdict
+    clipped: int
     frames: dict[str, int]
     cfo_hz: list[float]
     null_noise_db: float
@@ -174,6 +153,8 @@ class Collector:
         self._places = spec.cut()
         self._uses = uses
         self._receiver = Receiver(form, self.reception.receiver)
+        self._witness = FrameWitness(self._receiver.tables)
+        self._truths: dict[int, FrameTruth] = {}
         carried = cut(sent, self._places) * form.occupied[:, None]
         self._fade = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)[..., None].numpy()
         self._carried: NDArray[np.complex64] = carried.numpy()
@@ -185,7 +166,7 @@ class Collector:
         self._received = np.zeros(parts, bool)
         self._frames: dict[int, _Heard] = {}
         self._occupied = int(form.occupied.any(0).sum())
-        self._expected = 0
+        self._expected = self._clipped = 0
         self._delays: list[int] = []
         self._silences: dict[int, Silence] = {}
         self._errors: dict[int, float] = {}
@@ -209,6 +190,7 @@ class Collector:
     def _take(self, burst: Burst, frames: Sequence[FrameReception]) -> dict[str, Any]:
         samples, number, start, sent_at = burst
         row = self.miss(number) | clipped(samples, self.reception.full_scale)
+        self._clipped += row["clipped"]
         if len(samples):
             self._begins[number] = start if sent_at is None else sent_at
         for frame in frames:
@@ -218,8 +200,11 @@ class Collector:
                 eff = self._place(frame, heard, number)
                 self._begins[number] = start + frame.start
                 self._silences[number] = self._silence(samples, frame.start, start)
+                truth = self._judge(frame, number, samples)
                 row |= {
                     "status": "scored",
+                    "observed_over_stated": truth.observed,
+                    "flags": sorted(truth.front),
                     "noise": heard.noise,
                     "snr_db": [decibels(value) for value in frame.snr.tolist()],
                     "cfo_hz": heard.cfo_hz.tolist(),
@@ -265,11 +250,20 @@ class Collector:
         self._errors[number] = self._error(rows)
         return decibels(1 / max(self._errors[number], 1e-30))
 
+    def _judge(self, frame: FrameReception, number: int, samples: NDArray[np.int16]) -> FrameTruth:
+        """Whether its errors, against Σ h x, are what its receiver stated."""
+        first, count = self._parts_of(number)
+        rows = slice(first, first + count)
+        target = (self._carried[:, rows] * self._channel[:, rows]).sum(0)
+        own = samples[frame.start : frame.start + self.form.samples]
+        self._truths[number] = self._witness.judge(frame, target, own)
+        return self._truths[number]
+
     def _silence(self, samples: NDArray[np.int16], begins: int, at: int) -> Silence:
         """Noise of a window up to the end of its frame's silent symbol."""
         numerology = self.form.numerology
         heard = to_complex(samples[: begins + numerology.symbol_samples], self.reception.full_scale)
-        return measure_silence(heard, begins, numerology, at=at, mixer=self.reception.receiver.mixer)
+        return measure_silence(heard, begins, numerology, at=at, mixer=self.reception.receiver.known_mixer)
 
     def _error(self, rows: slice | NDArray[np.bool_]) -> float:
         """Error power of the received symbols of some parts at unit reference power.
@@ -325,14 +319,34 @@ class Collector:
 
     def _pooled_noise_var(self) -> NDArray[np.float32]:
         """Noise variances with each frame's noise power, of a few looks, replaced by the point's; where no leakage is in it."""
-        if not self._frames or self.reception.receiver.max_cfo_hz:
+        if not self._frames:
             return self._noise_var
         pooled = self._noise_var.copy()
+        pooled *= self._noise_factors()
+        if self.reception.receiver.max_cfo_hz:
+            return pooled
         noise = sum(frame.noise for frame in self._frames.values()) / len(self._frames)
         for number, frame in self._frames.items():
             first, count = self._parts_of(number)
             pooled[first : first + count] *= noise / max(frame.noise, 1e-30)
         return pooled
+
+    def _noise_factors(self) -> NDArray[np.float32]:
+        """By how much known cells saw more than the stated noise, where beyond doubt, float32 [part, use]."""
+        numerology, tables = self.form.numerology, self._receiver.tables
+        level = level_of(tuple(self._silences.values()), numerology.active)
+        factors = noise_factors(list(self._truths.values()), level, np.array(numerology.pilot_positions))
+        if factors is None:
+            return np.ones((1, 1), np.float32)
+        carriers = (tables.cells % tables.active).reshape(self.form.tasks, -1)
+        frames = -(-len(self._noise_var) // max(self.form.tasks, 1))
+        return np.tile(factors[carriers].astype(np.float32), (frames, 1))[: len(self._noise_var)]
+
+    def _verdict(self, cfo_hz: Sequence[float]) -> Verdict:
+        config, numerology = self.reception.receiver, self.form.numerology
+        level = level_of(tuple(self._silences.values()), numerology.active)
+        cfo = sum(cfo_hz) / len(cfo_hz) / config.sample_rate_hz * numerology.fft_size if config.max_cfo_hz else 0.0
+        return verdict_of(list(self._truths.values()), level, cfo)
 
     def finish(self) -> Collection:
         """The point as received so far, its SNRs against its own noise."""
@@ -348,6 +362,8 @@ class Collector:
             channel=self._whole(self._channel),
             record=record,
             snr=record.snr(),
+            verdict=self._verdict(cfo or [0.0]),
+            clipped=self._clipped,
             frames={"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames), "gated": 0},
             cfo_hz=cfo or [math.nan] * self.form.transmitters,
             null_noise_db=decibels(null) if frames else math.nan,

@@ -65,7 +65,10 @@ class Row(_Part):
         snr_mean_db: linear mean of the links' SNRs; snr_db_error: standard errors; those that end in ``_ci``: 95 % intervals.
         noise_pool: what the noise in the SNRs was measured over; noise_looks: how often.
         uses_with_overhead: complex channel uses a task, all that its frames hold counted.
-        impaired: what makes the stated noise doubtful, in words; null: nothing seen.
+        observed_over_stated: error power of known cells over the noise stated for them, and its 95 % interval (``_ci``);
+            error_over_stated: the same of the tasks' symbols, against what was sent.
+        impaired: what makes the stated noise doubtful, in words; null: nothing seen. suspect: the same in one word.
+        clipped_samples: received, of which I or Q lay at a rail of the converter.
         paper: who measured a row of source ``published``.
     """
 
@@ -103,7 +106,13 @@ class Row(_Part):
     frames: dict[str, int] | None = None
     receiver_loss_db: float | None = None
     receiver_loss_db_ci: Interval | None = None
+    observed_over_stated: float | None = None
+    observed_over_stated_ci: Interval | None = None
+    error_over_stated: float | None = None
+    error_over_stated_ci: Interval | None = None
     impaired: str | None = None
+    suspect: str | None = None
+    clipped_samples: int | None = None
     paper: str | None = None
     options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]

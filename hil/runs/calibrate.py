@@ -25,8 +25,8 @@ from hil.config import validate
 from hil.errors import CalibrationError, ConfigError, HilError
 from hil.files import check_writable
 from hil.phy.receive import FrameReception, ReceiverConfig
+from hil.points.clips import clipped
 from hil.points.keep import keep_frames, sounding_row
-from hil.points.receive import clipped
 from hil.points.spec import frame_for, receiver_for
 from hil.provenance import provenance
 from hil.radios.bench import BenchConfig

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hil.captures import Capture, FrameKind, FrameStatus, PointRecord
+from hil.points.clips import to_complex
 from hil.points.link import LinkRecord, LinkSnr
 from hil.points.noise import NoiseLevel, PooledNoise, Silence, measure_silence, pool_noise
-from hil.points.receive import to_complex
 from hil.points.spec import PointSpec
 from hil.results.document import Noise, Row, rounded
 from hil.runs.steps import Measured, snr_keys
@@ -102,5 +102,5 @@ def stored_silences(capture: Capture, record: PointRecord, spec: PointSpec, rece
         if burst.index in starts:
             first = starts[burst.index] - burst.start
             head = to_complex(burst.head(first + numerology.symbol_samples), reception.full_scale)
-            found.append(measure_silence(head, first, numerology, at=burst.start, mixer=reception.receiver.mixer))
+            found.append(measure_silence(head, first, numerology, at=burst.start, mixer=reception.receiver.known_mixer))
     return found

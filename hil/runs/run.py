@@ -15,6 +15,7 @@ from hil.captures import CaptureWriter, check_disk
 from hil.errors import RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.contender import Contender
+from hil.points.impaired import DONE
 from hil.points.needs import capture_needs
 from hil.points.on_air import AirRun, OnAir
 from hil.points.receive import combined_sha256
@@ -115,6 +116,7 @@ def _writer(
         sources=work.sources.read(),
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
+        flags=DONE,
     )
 
 

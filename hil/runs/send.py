@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
+from hil.points.impaired import DONE
 from hil.points.kinds import Fading
 from hil.points.needs import capture_needs
 from hil.points.on_air import AirRun, OnAir
@@ -144,6 +145,7 @@ def _writer(capture: Path, config: SendConfig, bench: BenchConfig, shape: tuple[
         models={},
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
+        flags=DONE,
     )
 
 

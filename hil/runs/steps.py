@@ -12,6 +12,7 @@ from torch import Tensor
 from hil.goals.contract import PerTask
 from hil.models.contract import Plan, Sent
 from hil.points.contender import Contender
+from hil.points.impaired import Verdict
 from hil.points.link import LinkSnr
 from hil.points.overhead import uses_with_overhead
 from hil.points.receive import Collection
@@ -147,9 +148,23 @@ def _air_row(
         frames=found.frames,
         cfo_hz=found.cfo_hz,
         null_noise_db=found.null_noise_db,
+        **truth_keys(found.verdict),
+        clipped_samples=found.clipped,
         received_sha256=found.sha256,
         **more,
     )
+
+
+def truth_keys(verdict: Verdict) -> dict[str, Any]:
+    """A row's keys about what was stated and what is there."""
+    return {
+        "observed_over_stated": verdict.observed,
+        "observed_over_stated_ci": verdict.observed_ci,
+        "error_over_stated": verdict.true,
+        "error_over_stated_ci": verdict.true_ci,
+        "impaired": verdict.words,
+        "suspect": verdict.suspect,
+    }
 
 
 def snr_keys(snr: LinkSnr) -> dict[str, Any]:

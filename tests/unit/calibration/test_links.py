@@ -9,7 +9,7 @@ from hil.calibration.links import LinkCalibration, Sounder, calibrate_links
 from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import ReceiverConfig
-from hil.points.receive import to_complex
+from hil.points.clips import to_complex
 from hil.radios.bench import find_bench
 from hil.radios.session import Bench
 

@@ -241,9 +241,9 @@ def test_equalisers_against_their_closed_form(fast, access):
 
 
 def test_carrier_offset_on_a_shared_reference_is_measured():
-    """It is not taken out; the mean over frames is right, and its scatter is as stated."""
+    """Without correction it is not taken out; the mean over frames is right, and its scatter is as stated."""
     form = FrameFormat(FrameConfig(sounding_symbols=8), occupied("oma"))
-    receiver = Receiver(form, ReceiverConfig())
+    receiver = Receiver(form, ReceiverConfig(mixer=None))
     truth, frames = [20e-6, -12e-6], 40
     found, stated = [], []
     for number in range(frames):

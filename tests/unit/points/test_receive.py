@@ -9,7 +9,8 @@ import torch
 
 from hil.errors import ShapeError
 from hil.models.contract import Plan
-from hil.points.receive import Burst, Collector, clipped, combined_sha256, to_complex
+from hil.points.clips import clipped, to_complex
+from hil.points.receive import Burst, Collector, combined_sha256
 from tests.unit.points.synthetic import Air, spec_of, turns, unit_symbols
 
 

@@ -1,0 +1,183 @@
+"""A point's verdict: is the noise that its receiver states the error that is there, and if not, who is suspected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.points.noise import NoiseLevel
+from hil.points.signature import Signature
+from hil.points.truth import FrameTruth, Tally
+from hil.results.student import student_quantile
+
+__all__ = ["DONE", "NOTHING_SEEN", "SUSPECTS", "Verdict", "noise_factors", "verdict_of"]
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+LOW, HIGH = 0.8, 1.25
+LEVEL = 0.95
+FEW = 6
+"""Frames from which on their own scatter tells the interval."""
+SUSPECTS = {
+    "iq": "IQ image",
+    "drift": "Doppler, or an offset of carrier or clock",
+    "path": "path outside the receiver's window",
+    "tone": "tone or foreign signal",
+    "impulses": "impulses",
+    "dc": "DC offset",
+    "clipping": "clipping",
+    "carrier": "carrier offset on a shared clock",
+    "silence": "more noise in silence than in the frames",
+    "unknown": "unknown cause",
+}
+"""Key -> words for people."""
+_LEAST_SHARE = 0.08
+"""Of the error power, so that a cause is named for it."""
+_UNCLIPPED = 3.5
+"""Standard deviations that the largest of thousands of Gaussian samples exceeds."""
+_FLAT = -0.12
+"""Excess kurtosis of samples whose peaks are cut."""
+DONE = ("dc", "iq", "carrier")
+"""Bits of the ledger's flags: what the receiver took off a frame."""
+_DOUBT = 4.0
+"""Standard errors that leave none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a point's errors come to.
+
+    Attributes:
+        observed: error power of known cells over what was stated for them; observed_ci: its 95 % interval.
+        true: the same of the symbols, against what was sent; true_ci.
+        suspect: key of `SUSPECTS`; None where nothing is wrong.
+    """
+
+    observed: float
+    observed_ci: Interval
+    true: float
+    true_ci: Interval
+    suspect: str | None
+
+    @property
+    def words(self) -> str | None:
+        """For the row's `impaired`."""
+        return None if self.suspect is None else SUSPECTS[self.suspect]
+
+
+NOTHING_SEEN = Verdict(
+    observed=math.nan, observed_ci=(math.nan, math.nan), true=math.nan, true_ci=(math.nan, math.nan), suspect=None
+)
+"""Of a point of which no frame was heard."""
+
+
+def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carriers: float = 0.0) -> Verdict:
+    """The verdict on a point.
+
+    Args:
+        truths: of its frames that were heard.
+        noise: its own, pooled.
+        cfo_carriers: mean carrier offset, carriers, at the negative of which a DC offset is seen.
+    """
+    if not truths or noise is None:
+        return NOTHING_SEEN
+    sounding, known = [one.sounding for one in truths], [one.known for one in truths]
+    both = [Tally(a.error + b.error, a.count + b.count, a.beyond + b.beyond) for a, b in zip(sounding, known, strict=True)]
+    found = {
+        "observed": _ratio(both, noise),
+        "sounding": _ratio(sounding, noise),
+        "known": _ratio(known, noise),
+        "true": _ratio([one.sent for one in truths], noise),
+    }
+    beyond = any(ends[0] > HIGH for _, ends in found.values())
+    below = any(ends[1] < LOW for _, ends in found.values())
+    suspect = None
+    signatures = [one.signature for one in truths if one.signature is not None]
+    if beyond or below or _uneven(truths):
+        suspect = _suspect(signatures, cfo_carriers)
+        if suspect == "unknown" and below and not beyond:
+            suspect = "silence"
+    flat = float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths)
+    if flat and suspect in (None, "unknown", "drift", "impulses"):
+        suspect = "clipping"  # superposed transmitters clip more than each alone, which looks like a gain that moved
+    if suspect in (None, "unknown") and sum("carrier" in one.front for one in truths) > len(truths) / 2:
+        suspect = "carrier"
+    observed, true = found["observed"], found["true"]
+    return Verdict(observed=observed[0], observed_ci=observed[1], true=true[0], true_ci=true[1], suspect=suspect)
+
+
+def _ratio(parts: Sequence[Tally], noise: NoiseLevel) -> tuple[float, Interval]:
+    """Error over stated power, and its interval."""
+    counts = np.array([part.count for part in parts], np.float64)
+    stated = counts * noise.power + np.array([part.beyond for part in parts])
+    errors = np.array([part.error for part in parts])
+    if not counts.sum() or not stated.sum() > 0:
+        return math.nan, (math.nan, math.nan)
+    value = float(errors.sum() / stated.sum()) * (noise.looks - 1) / noise.looks
+    variance, freedom = 1 / counts.sum(), math.inf
+    if len(parts) >= FEW and errors.sum() > 0:
+        off = errors / errors.sum() - stated / stated.sum()
+        own = float(off @ off) * len(parts) / (len(parts) - 1)
+        if own > variance:
+            variance, freedom = own, float(len(parts) - 1)
+    half = float(student_quantile(1 - LEVEL, freedom)) * math.sqrt(variance + 1 / noise.looks)
+    return value, (value * math.exp(-half), value * math.exp(half))
+
+
+def _uneven(truths: Sequence[FrameTruth]) -> bool:
+    """Whether errors sit on some carriers, or in some symbols, though the stated noise, which heard them too, is their mean."""
+    spreads = np.array([one.spread for one in truths])
+    means = spreads.mean(0) - 1
+    cells = sum(one.sent.count for one in truths)
+    return bool((means > max(HIGH - 1, 2 * _DOUBT / math.sqrt(max(cells, 1)))).any())
+
+
+def _suspect(signatures: Sequence[Signature], cfo_carriers: float) -> str:
+    if not signatures:
+        return "unknown"
+    shares = {
+        key: float(np.mean([getattr(one, key) for one in signatures])) for key in ("iq", "drift", "path", "tone", "impulses")
+    }
+    best = max(shares, key=lambda key: shares[key])
+    if float(np.median([one.peak for one in signatures])) < _UNCLIPPED and (best == "impulses" or shares[best] < _LEAST_SHARE):
+        return "clipping"
+    if shares[best] < _LEAST_SHARE:
+        return "unknown"
+    if best == "tone":
+        away = float(np.median([one.carrier for one in signatures])) + cfo_carriers
+        return "dc" if abs(away) < 1 else "tone"
+    return best
+
+
+def noise_factors(truths: Sequence[FrameTruth], noise: NoiseLevel | None, pilots: NDArray[np.int64]) -> Floats | None:
+    """What the noise of each carrier is to be multiplied with, by the errors of known cells alone; None: with nothing.
+
+    Sounding symbols tell each carrier's own. What pilots see more than they did, in the middle over all of them, has grown
+    since the sounding and holds for every carrier.
+
+    Args:
+        truths: of the point's frames.
+        noise: the point's.
+        pilots: positions of pilots, which no task's symbols ride on.
+    """
+    if not truths or noise is None or not noise.power > 0:
+        return None
+    error, count = np.sum([one.carriers for one in truths], axis=0)
+    means = error / np.maximum(count, 1) / noise.power
+    data = np.setdiff1d(np.arange(len(means)), pilots)
+    doubt = 1 - _DOUBT * np.sqrt(1 / np.maximum(count, 1) + 1 / noise.looks)
+    factors = np.where((means * doubt > 1.1) & (count > 0), means, 1.0)
+    sounded = float(np.median(count[data]))
+    grown = (count[pilots] - sounded) > 0
+    if grown.any():
+        middle = float(np.median(means[data]))
+        later = (means[pilots] * count[pilots] - middle * sounded)[grown] / (count[pilots] - sounded)[grown]
+        growth = float(np.median(later)) / max(middle, 1e-30)
+        looks = float((count[pilots] - sounded).sum())
+        if growth * (1 - _DOUBT * math.sqrt(4 / looks + 1 / noise.looks)) > 1.1:
+            factors = factors * growth
+    return None if (factors == 1).all() else factors

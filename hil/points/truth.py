@@ -1,0 +1,171 @@
+"""Whether a frame is what its receiver says: errors beside the noise stated for them, and what they look like.
+
+SIGNALS.md, "Noise, and whether what is stated is true". Three kinds of error are judged: of the sounding symbols around the
+channel estimated from them, of the payload's known cells (pilots and fillers), and of the tasks' symbols against what was
+sent, since a run knows what it sent. The last one is the truth that the first two should tell; it never reaches a decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.phy.reception import FrameReception
+from hil.phy.tables import Tables
+from hil.points.signature import Signature, signature_of
+
+__all__ = ["FrameTruth", "FrameWitness", "Tally"]
+
+Floats = NDArray[np.float64]
+SUSPICIOUS = 1.15
+"""Errors that are so many times what they should be, or so uneven, are looked into."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sum of error powers, of how many cells, and the sum of what was stated for them beyond the noise."""
+
+    error: float
+    count: int
+    beyond: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameTruth:
+    """What is kept of a frame.
+
+    Attributes:
+        noise: stated power a carrier, and `looks` that it rests on.
+        sounding, known, sent: errors of sounding symbols, of known payload cells, and of tasks' symbols.
+        carriers: float64 [2, active carrier], error powers of sounding and known cells, and how many.
+        spread: (2,) mean over median of the symbols' errors, by carrier and by time; 1 where they are even.
+        kurtosis: excess, of the samples' I and Q after the preamble: 0 for OFDM, below where a converter clipped.
+        front: what was taken off, in words of `hil.points.impaired.DONE`.
+        signature: what the errors look like; None where nothing is wrong.
+    """
+
+    noise: float
+    looks: int
+    sounding: Tally
+    known: Tally
+    sent: Tally
+    carriers: Floats
+    spread: tuple[float, float]
+    kurtosis: float
+    front: frozenset[str]
+    signature: Signature | None
+
+    @property
+    def observed(self) -> float:
+        """Errors of all known cells over what was stated for them, unbiased for the noise's few looks."""
+        stated = self.noise * (self.sounding.count + self.known.count) + self.sounding.beyond + self.known.beyond
+        return (self.sounding.error + self.known.error) / max(stated, 1e-30) * (self.looks - 1) / self.looks
+
+    @property
+    def true(self) -> float:
+        """The same of the symbols that were sent."""
+        stated = self.noise * self.sent.count + self.sent.beyond
+        return self.sent.error / max(stated, 1e-30) * (self.looks - 1) / self.looks
+
+
+class FrameWitness:
+    """Judges the frames of one format.
+
+    Args:
+        tables: of the receiver.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._sounded = tables.transmitters * tables.sounding_symbols
+        self._begin = int(tables.offsets[0])
+        self._first = tables.rows - tables.payload_rows
+        self._used = tables.cells < tables.payload_rows * tables.active
+        self._rows = tables.cells // tables.active + self._first
+        counts = tables.observed_symbols.numpy()
+        self._counts = counts
+        self._sound_count, self._known_count = int(counts[: self._sounded].sum()), int(counts[self._first :].sum())
+        self._carrier_count = tables.observed_carriers.numpy().astype(np.float64)
+        self._share = 1 + tables.basis[0].shape[0] / (tables.active * tables.sounding_symbols)
+
+    def judge(self, frame: FrameReception, target: NDArray[np.complex64], samples: NDArray[np.int16]) -> FrameTruth:
+        """Judge one frame.
+
+        Args:
+            frame: as received.
+            target: complex64 [task, use], Σ h x of the tasks that it carries: the first ones of the format's.
+            samples: int16 [n, 2], the frame's.
+        """
+        seen, noise = frame.observed, frame.noise
+        beyond = seen.stated.numpy() - np.float32(noise)
+        by_symbol = seen.symbol_error.numpy()
+        uses = target.size
+        used = self._used[:uses]
+        cells, rows = self._tables.cells[:uses][used], self._rows[:uses][used]
+        symbols = frame.symbols.numpy().reshape(-1)[:uses]
+        stated = seen.stated.numpy()[rows]
+        weight = stated / np.maximum(frame.noise_var.numpy().reshape(-1)[:uses][used], np.float32(1e-30))
+        left = (symbols - target.reshape(-1))[used]
+        power = (left.real**2 + left.imag**2) * weight
+        spread = self._spread(cells, power / stated)
+        truth = FrameTruth(
+            noise=noise,
+            looks=seen.looks,
+            sounding=Tally(float(by_symbol[: self._sounded].sum()), self._sound_count),
+            known=Tally(
+                float(by_symbol[self._first :].sum()), self._known_count,
+                float(beyond[self._first :] @ self._counts[self._first :]),
+            ),
+            sent=Tally(float(power.sum(dtype=np.float64)) / self._share, power.size, float((stated - np.float32(noise)).sum())),
+            carriers=np.stack([seen.carrier_error.numpy().astype(np.float64), self._carrier_count]),
+            spread=spread,
+            kurtosis=_kurtosis(samples[self._begin :]),
+            front=_taken_off(frame),
+            signature=None,
+        )  # fmt: skip
+        if max(truth.observed, truth.true, *spread) <= SUSPICIOUS:
+            return truth
+        grid = np.zeros((2, self._tables.payload_rows * self._tables.active), np.complex64)
+        amplitude = np.sqrt(weight)
+        grid[0, cells] = left * amplitude
+        grid[1, cells] = target.reshape(-1)[used] * amplitude
+        errors, sent = grid.reshape(2, self._tables.payload_rows, self._tables.active)
+        found = signature_of(errors, sent, self._tables.carriers, samples)
+        return _with(truth, signature=found)
+
+    def _spread(self, cells: NDArray[np.int64], power: NDArray[np.float32]) -> tuple[float, float]:
+        """Mean over median of the errors by carrier, and by symbol."""
+        active = self._tables.active
+        return (_unevenness(cells % active, power, active), _unevenness(cells // active, power, self._tables.payload_rows))
+
+
+def _unevenness(index: NDArray[np.int64], power: NDArray[Any], size: int) -> float:
+    total, count = np.bincount(index, power, size), np.bincount(index, minlength=size)
+    means = total[count > 0] / count[count > 0]
+    middle = float(np.median(means)) if means.size else 0.0
+    return float(means.mean()) / middle if middle > 0 else 1.0
+
+
+def _kurtosis(samples: NDArray[np.int16]) -> float:
+    """Excess kurtosis of I and Q, each about its mean."""
+    values = samples.astype(np.float32)
+    values -= values.mean(0) if len(values) else 0
+    values *= values
+    power = float(values.mean()) if values.size else 0.0
+    return float(np.square(values, out=values).mean()) / power**2 - 3 if power > 0 else 0.0
+
+
+def _taken_off(frame: FrameReception) -> frozenset[str]:
+    """What the receiver took off a frame."""
+    front = frame.front
+    done = {"dc": abs(front.dc) > 0, "iq": front.image_power > 0, "carrier": front.offset}
+    return frozenset(name for name, there in done.items() if there)
+
+
+def _with(truth: FrameTruth, **changes: Any) -> FrameTruth:
+    values: Mapping[str, Any] = {**truth.__dict__, **changes}
+    return FrameTruth(**values)

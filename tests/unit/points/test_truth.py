@@ -1,0 +1,91 @@
+"""Points under faults: corrected, marked with the right suspect, or lost; clean ones are left alone, to the bit."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.truth import collect, false_alarms, judge
+from benchmarks.truth_cases import cases, receiver_truth
+from hil.points.impaired import DONE, SUSPECTS, noise_factors, verdict_of
+from hil.points.noise import NoiseLevel
+from hil.points.truth import FrameTruth, Tally
+
+CASES = {case.name: case for case in cases()}
+MORE = (
+    "DC +10 dBc", "DC +10 dBc, carrier -7900 Hz",
+    "IQ 3 dB, 15°, carrier 12.3 kHz", "transmitter's IQ 2 dB, 10°, carrier 12.3 kHz",
+    "carrier 300 Hz off, shared clock", "clock 60 ppm off alone", "path 20 samples late, -6 dB", "path 100 samples late, -6 dB",
+    "foreign OFDM +0 dBc in band", "impulses +30 dB, 0.0001", "second path −3 dB, Doppler 30 Hz",
+)  # fmt: skip
+CORRECTED = (
+    "DC -10 dBc, carrier 15600 Hz", "carrier 50 Hz off, shared clock", "IQ 2 dB, 10°", *MORE[:5],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*receiver_truth(), *MORE])
+def test_no_fault_is_silent(name):
+    found = judge(CASES[name], "single", 20.0)
+    assert found.verdict == ("corrected" if name in CORRECTED else "marked"), found
+    if found.verdict == "marked":
+        assert found.right, found
+        assert found.suspect in SUSPECTS
+
+
+def test_superposed_frames_too():
+    for name in ("IQ 2 dB, 10°", "tone +0 dBc in band", "DC +10 dBc, carrier 15600 Hz"):
+        found = judge(CASES[name], "noma", 20.0)
+        assert found.verdict in ("corrected", "marked"), found
+        assert found.right in (None, True), found
+
+
+def test_clean_points_are_not_called_impaired():
+    assert false_alarms(48) == (0, [])
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_clean_frames_keep_their_bits(free):
+    mended, plain = (collect("noma", 15.0, free=free, mixer=mixer) for mixer in ("auto", None))
+    assert torch.equal(mended.symbols, plain.symbols)
+    assert torch.equal(mended.noise_var, plain.noise_var)
+    assert mended.verdict == plain.verdict
+
+
+def test_the_noise_of_a_carrier_under_a_tone_is_what_is_heard_there():
+    hurt = CASES["tone +0 dBc on a carrier"].hurt
+    found, clean = (collect("single", 20.0, hurt=one) for one in (hurt, None))
+    ratio = found.noise_var / found.noise_var.median()
+    assert float(clean.noise_var.max() / clean.noise_var.median()) < 2
+    assert float(ratio.max()) > 10
+    assert float((ratio > 10).float().mean()) < 0.1
+
+
+def truth(ratio, grown=1.0, count=1000):
+    carriers = np.stack([np.full(52, 20.0 * ratio), np.full(52, 20.0)])
+    carriers[:, [6, 19, 32, 45]] += np.array([[100.0 * ratio * grown], [100.0]])
+    tally = Tally(ratio * count, count)
+    return FrameTruth(
+        noise=1.0, looks=52, sounding=tally, known=tally, sent=tally, carriers=carriers, spread=(1.0, 1.0), kurtosis=0.0,
+        front=frozenset(), signature=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("ratio", "suspect"), [(1.0, None), (1.2, None), (1.4, "unknown"), (0.85, None), (0.6, "silence")])
+def test_the_band_of_ratios_that_are_believed(ratio, suspect):
+    found = verdict_of([truth(ratio)] * 10, NoiseLevel(power=1.0, looks=10_000))
+    assert found.suspect == suspect
+    assert found.observed == pytest.approx(ratio, rel=1e-3)
+    assert found.observed_ci[0] < ratio < found.observed_ci[1]
+    assert found.words == (None if suspect is None else SUSPECTS[suspect])
+
+
+def test_a_point_of_which_nothing_was_heard_says_nothing():
+    assert verdict_of([], None).suspect is None
+
+
+def test_what_grows_after_the_sounding_is_in_the_noise_of_every_carrier():
+    level, pilots = NoiseLevel(power=1.0, looks=10_000), np.array([6, 19, 32, 45])
+    assert noise_factors([truth(1.0)] * 10, level, pilots) is None
+    factors = noise_factors([truth(1.0, grown=3.0)] * 10, level, pilots)
+    assert factors is not None
+    assert np.delete(factors, pilots) == pytest.approx(3.0, rel=1e-6)
+    assert set(DONE) == {"dc", "iq", "carrier"}
