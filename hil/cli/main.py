@@ -26,6 +26,7 @@ COMMANDS = {
     "score": ("hil.cli.score:score", "Judge a capture by other goals, without the air."),
     "send": ("hil.cli.send:send", "Put your own symbols on the air and get what was received."),
     "train": ("hil.cli.train:train", "Train a recipe's networks."),
+    "compare": ("hil.cli.compare:compare", "Runs, or a run's schemes, against each other: at equal SNR, and in dB."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),
     "figures": ("hil.cli.figures:figures", "Write the figures of runs as files for a paper."),
     "air": ("hil.cli.air:air", "Serve a bench's virtual radios on loopback, in their vendors' protocols."),

@@ -10,14 +10,16 @@ from itertools import combinations
 from torch import Tensor
 
 from hil.goals.contract import Goal, Metric, headline
+from hil.results.compared import GapAtEqual
 from hil.results.curves import Curve, Point, Reading, SnrErrors, Spot
 from hil.results.document import NOISELESS, Comparison, MeanOverSnrs
 from hil.results.estimate import aligned, blended, estimate
 from hil.results.family import Claim, claims_of, direction_of
+from hil.results.gap import gaps_at_equal, round_levels
 from hil.results.intervals import Judged, interval, judged
 from hil.results.sample import Sample
 
-__all__ = ["Answer", "Condition", "Samples", "comparison_rows"]
+__all__ = ["Answer", "Condition", "Samples", "comparison_rows", "equal_headline"]
 
 _SOURCES = {"air": "over the air", "simulation": "simulated"}
 
@@ -89,6 +91,21 @@ def comparison_rows(
     return rows, means
 
 
+def equal_headline(samples: Samples, clusters: Tensor, goals: Mapping[str, Goal]) -> list[GapAtEqual]:
+    """Every pair of schemes under each condition in dB, at round values of the headline that both reach.
+
+    Args:
+        samples: condition -> scheme -> how it answered the tasks.
+        clusters: int64 [distinct task].
+        goals: by name.
+    """
+    rows: list[GapAtEqual] = []
+    for condition, found in samples.items():
+        family = _Family(condition, headline(goals[condition.goal]), found, {}, clusters)
+        rows += family.gaps()
+    return rows
+
+
 class _Family:
     """All schemes under one condition: their curves, and all claims about them."""
 
@@ -140,6 +157,13 @@ class _Family:
                 own = (name, Spot(value=point.estimate.value, weights={point.number: 1.0}, slope={}))
                 claims.append(Claim.between(own, without, target=target, snr_db=point.reading.snr_db))
         return [claim for claim in claims if math.isfinite(claim.value)]
+
+    def gaps(self) -> list[GapAtEqual]:
+        """Every pair in dB, at round values of the headline."""
+        points = {name: list(own.values()) for name, own in self.points.items()}
+        about = {key: value for key, value in vars(self.condition).items() if key != "snr_basis"}
+        levels = round_levels([one.estimate.value for own in points.values() for one in own])
+        return gaps_at_equal(self.curves, points, self.estimates, self.errors, levels, about)
 
     def judged(self, claims: Sequence[Claim]) -> tuple[list[Comparison], list[MeanOverSnrs]]:
         """Claims with their intervals, simultaneous over these."""
