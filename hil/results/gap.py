@@ -54,12 +54,7 @@ def gaps_at_equal(
     Returns:
         with intervals that are simultaneous over all of them.
     """
-    crossed = {
-        (name, level): spot
-        for name, curve in curves.items()
-        for level in levels
-        if (spot := _crossing(curve, points[name], level))
-    }
+    crossed = {(name, level): _crossing(curve, points[name], level) for name, curve in curves.items() for level in levels}
     claims = []
     for first, second in combinations(curves, 2):
         for level in levels:
