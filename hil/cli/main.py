@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": ("hil.cli.compare:compare", "Runs, or a run's schemes, against each other: at equal SNR, and in dB."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),
     "figures": ("hil.cli.figures:figures", "Write the figures of runs as files for a paper."),
+    "export": ("hil.cli.export:export", "Rows, per-task values and symbols of runs as CSV, Parquet or NumPy files."),
     "air": ("hil.cli.air:air", "Serve a bench's virtual radios on loopback, in their vendors' protocols."),
     "radios": ("hil.cli.radios:radios", "List, probe and test radios."),
     "doctor": ("hil.cli.doctor:doctor", "What is usable here, and what to install for the rest."),

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import CaptureError, ConfigError
-from hil.results.document import SCHEMA, ResultsDocument, parse_results, read_results
+from hil.results.document import SCHEMA, ResultsDocument, Row, parse_results, read_results
 from hil.runs.folder import find_run
 
-__all__ = ["load_run", "with_published"]
+__all__ = ["load_run", "run_label", "together", "with_published"]
 
 RESULTS, CAPTURE = "results.json", "capture.h5"
 CUT_SHORT = "the capture holds no results of the whole: the run was cut short, or is still going"
@@ -58,6 +58,48 @@ def with_published(document: ResultsDocument, files: Sequence[Path]) -> ResultsD
             raise ConfigError(f"{path} has no row of source 'published'; docs/results.md shows how such a file is written")
         rows += found
     return document.with_(points=rows)
+
+
+def run_label(run: Path, runs: Sequence[Path]) -> str:
+    """A short name of a run among others: its folder's, or its file's own; as it was given where two have the same."""
+
+    def short(one: Path) -> str:
+        place = find_run(one).resolve()
+        return place.parent.name if place.is_file() and place.stem in ("results", "capture") else place.stem
+
+    name = short(run)
+    return name if [short(one) for one in runs].count(name) == 1 else str(run)
+
+
+def together(documents: Mapping[str, ResultsDocument]) -> ResultsDocument:
+    """One document of several, to be drawn in common plots: schemes are named ``SCHEME @ RUN``.
+
+    References that need no scheme, and are equal, stand once. What compares schemes of one run is left out; `hil compare`
+    compares runs.
+
+    Args:
+        documents: short name of a run -> its results.
+    """
+    rows: list[Row] = []
+    seen: set[tuple[object, ...]] = set()
+    for label, document in documents.items():
+        own = {row.scheme for row in document.points if row.source in ("air", "simulation")}
+        for row in document.points:
+            if row.scheme in own:
+                rows.append(row.model_copy(update={"scheme": f"{row.scheme} @ {label}"}))
+                continue
+            value = row.headline[1].value
+            key = (row.scheme, row.source, row.goal, row.goal_version, row.receiver, str(row.options), row.snr_db_target, value)
+            if key not in seen:
+                seen.add(key)
+                rows.append(row)
+    agreement = [
+        item.model_copy(update={"scheme": f"{item.scheme} @ {label}"})
+        for label, document in documents.items()
+        for item in document.agreement
+    ]
+    first = next(iter(documents.values()))
+    return first.with_(points=rows, agreement=agreement, comparisons=[], means=[], summary={}, capture=None)
 
 
 def _from_capture(path: Path) -> ResultsDocument:

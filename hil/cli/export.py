@@ -1,0 +1,53 @@
+"""`hil export`: a run's rows, per-task values and symbols for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
+@click.option("--rows", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Rows as .csv or .parquet.")
+@click.option(
+    "--tasks", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="How each task was answered over the air, as .csv or .parquet.",
+)  # fmt: skip
+@click.option(
+    "--symbols", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Symbols sent and received, complex64, as .npz.",
+)  # fmt: skip
+def export(runs: tuple[Path, ...], rows: Path | None, tasks: Path | None, symbols: Path | None) -> None:
+    """Write tables and arrays of each RUN (folder, name under runs/, results.json or capture) for other tools.
+
+    For example: hil export demo --rows demo.csv --tasks tasks.csv
+    """
+    from hil.errors import CaptureError, ConfigError
+    from hil.report.export import row_table, task_table, write_symbols, write_table
+    from hil.report.runs import load_run, run_label
+
+    if rows is None and tasks is None and symbols is None:
+        raise ConfigError("say what to export: --rows FILE, --tasks FILE or --symbols FILE")
+    if symbols is not None and symbols.suffix != ".npz":
+        raise ConfigError(f"--symbols are written as .npz, not {symbols.name!r}")
+    found = {run_label(run, runs): load_run(run) for run in runs}
+    if rows is not None:
+        table = row_table({label: document for label, (document, _, _) in found.items()})
+        write_table(table, rows)
+        click.echo(f"{rows}: {len(table):,} rows")
+    if tasks is None and symbols is None:
+        return
+    captures = {}
+    for label, (_, capture, folder) in found.items():
+        if capture is None:
+            raise CaptureError(f"{folder} holds no capture.h5 (a run without radios has none); it has only --rows to export")
+        captures[label] = capture
+    if tasks is not None:
+        table = task_table(captures)
+        write_table(table, tasks)
+        click.echo(f"{tasks}: {len(table):,} tasks answered")
+    if symbols is not None:
+        click.echo(f"{symbols}: {', '.join(write_symbols(captures, symbols))}")

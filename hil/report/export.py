@@ -1,0 +1,132 @@
+"""A run's rows, how each task was answered, and symbols, as plain tables and arrays for other tools."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hil.captures import Capture
+from hil.errors import ConfigError
+from hil.files import replace_file, replacing
+from hil.results.document import ResultsDocument, Row, rounded
+from hil.runs.answers import answered
+
+__all__ = ["row_table", "task_table", "write_symbols", "write_table"]
+
+Table = list[dict[str, Any]]
+
+
+def row_table(runs: Mapping[str, ResultsDocument]) -> Table:
+    """Every row of every run, flat: a key a column, ends of intervals as ``KEY_low`` and ``KEY_high``, lists as ``KEY_0`` ….
+
+    Args:
+        runs: short name -> results.
+    """
+    return [{"run": label, **_flat(row)} for label, document in runs.items() for row in document.points]
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in rounded(row.model_dump(mode="json")).items():
+        if key in ("metrics", "options"):
+            continue
+        found |= _columns(key, value)
+    for name, metric in row.metrics.items():
+        found |= _columns(name, metric.value) | _columns(f"{name}_ci", list(metric.ci or (None, None)))
+    return found
+
+
+def _columns(key: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {f"{key}_{name}": own for name, own in value.items()}
+    if key.endswith("_ci") and isinstance(value, list) and len(value) == 2 and not any(isinstance(end, list) for end in value):
+        stem = key.removesuffix("_ci")
+        return {f"{stem}_low": value[0], f"{stem}_high": value[1]}
+    if isinstance(value, list):
+        return {name: own for place, item in enumerate(value) for name, own in _columns(f"{key}_{place}", item).items()}
+    return {key: value}
+
+
+def task_table(captures: Mapping[str, Path]) -> Table:
+    """How every task that was sent over the air was answered, a row each.
+
+    Args:
+        captures: short name of a run -> its capture.
+    """
+    return [one for label, path in captures.items() for one in _tasks(label, path)]
+
+
+def _tasks(label: str, path: Path) -> Iterator[dict[str, Any]]:
+    with Capture.open(path) as capture:
+        for point in answered(capture):
+            row, values = point.row, point.tasks.values
+            plain = {name: value.double().tolist() for name, value in values.items() if value.ndim == 1}
+            for task, name in enumerate(point.names):
+                yield {
+                    "run": label, "scheme": row.scheme, "goal": row.goal, "receiver": row.receiver,
+                    "snr_db_target": row.snr_db_target, "snr_mean_db": row.snr_mean_db, "task": task,
+                    **{f"label_{place}": item for place, item in enumerate(name)},
+                    "cluster": int(point.clusters[task]), "frame": int(point.block[task]),
+                    **{key: own[task] for key, own in plain.items()},
+                }  # fmt: skip
+
+
+def write_table(table: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write a table; the suffix says how: ``.csv`` or ``.parquet``.
+
+    Raises:
+        ConfigError: another suffix, nothing to write, or no library for it.
+        OutputError: it cannot be written.
+    """
+    if not table:
+        raise ConfigError("there is nothing to export: no row, or no task that was answered over the air")
+    columns = list(dict.fromkeys(key for row in table for key in row))
+    if path.suffix == ".csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+        replace_file(path, text.getvalue().encode("utf-8", "backslashreplace"))
+        return
+    if path.suffix != ".parquet":
+        raise ConfigError(f"a table is written as .csv or .parquet, not {path.name!r}")
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as err:
+        raise ConfigError("Parquet needs pyarrow (pip install pyarrow); or export .csv") from err
+    whole = pyarrow.table({name: [row.get(name) for row in table] for name in columns})
+    with replacing(path) as new:
+        pyarrow.parquet.write_table(whole, new)
+
+
+def write_symbols(captures: Mapping[str, Path], path: Path) -> list[str]:
+    """Write what was sent and received of every point as an ``.npz``.
+
+    Arrays are named ``RUN/POINT/sent`` (complex64 [tx, task, use]) and ``RUN/POINT/received`` (complex64
+    [receiver, task, use]).
+
+    Returns:
+        the arrays' names.
+
+    Raises:
+        ConfigError: no finished point.
+        OutputError: it cannot be written.
+    """
+    arrays: dict[str, Any] = {}
+    for label, source in captures.items():
+        with Capture.open(source) as capture:
+            for record in capture.points:
+                received = record.received
+                if received is not None:
+                    arrays |= {f"{label}/{record.name}/sent": record.symbols, f"{label}/{record.name}/received": received}
+    if not arrays:
+        raise ConfigError("there is nothing to export: the captures hold no finished point")
+    with replacing(path) as new, new.open("wb") as file:
+        np.savez(file, **arrays)
+    return list(arrays)
