@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from hil.errors import DatasetError
 
-__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "fitted", "image_size_of", "quiet_decoders", "read_pixels", "shown"]
+__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "Fit", "fitted", "image_size_of", "quiet_decoders", "read_pixels", "shown"]
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF", "PCX", "QOI")
 """Of Pillow, those that hold pictures and start no other program (as EPS does); those that this Pillow lacks are left out."""
@@ -30,6 +30,10 @@ SUFFIXES = (
 """Of files that are taken for images, in lower case; what is in them decides how they are read."""
 MOST_PIXELS = 1 << 26
 """Of one image: more (67 million) would take 200 MB, and is no picture of a person."""
+
+Fit = Literal["resize", "crop", "turn"]
+"""How an image of another shape is brought to a size: stretched; enlarged or reduced as it is, and what overlaps cut off on
+both sides alike; or turned by 90 degrees if it stands where others lie, and then cut."""
 
 _ORIENTATION = 0x0112
 _TURNED = {
@@ -78,12 +82,15 @@ def image_size_of(path: Path) -> tuple[int, int]:
         return (width, height) if _orientation(image) in _SIDEWAYS else (height, width)
 
 
-def read_pixels(path: Path, size: tuple[int, int], *, expected: object = None, state: Any = None) -> NDArray[np.uint8]:
+def read_pixels(
+    path: Path, size: tuple[int, int], *, fit: Fit = "resize", expected: object = None, state: Any = None
+) -> NDArray[np.uint8]:
     """An image as RGB, bicubic where it is not of that size.
 
     Args:
         path: of the file.
         size: height and width.
+        fit: how one of another shape is brought to it.
         expected: what `state` must give.
         state: called with the open file; None: not asked.
 
@@ -98,11 +105,13 @@ def read_pixels(path: Path, size: tuple[int, int], *, expected: object = None, s
             raise _RefusedError("it was changed while it was in use; start again")
         image = _opened(file)
         image.load()
-        return _fitted(_rgb(image), size)
+        return _fitted(_shaped(_rgb(image), size, fit), size)
 
 
 def fitted(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """An image uint8 [3, H, W] at another height and width, bicubic."""
+    """An image uint8 [3, H, W], or grey [1, H, W], at another height and width, bicubic."""
+    if len(image) == 1:
+        return fitted(np.repeat(image, 3, 0), size)[:1]
     return _fitted(Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))), size)
 
 
@@ -202,6 +211,19 @@ def _all(values: Any) -> tuple[int, ...]:
     if values is None:
         return ()
     return tuple(values) if isinstance(values, tuple | list) else (values,)
+
+
+def _shaped(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+    """The part of an image that has the shape of `size`, in the middle; turned before, where it is to be."""
+    if fit == "resize":
+        return image
+    high, wide = size
+    if fit == "turn" and (image.height - image.width) * (high - wide) < 0:
+        image = image.transpose(Image.Transpose.ROTATE_90)
+    scale = min(image.height / high, image.width / wide)
+    rows, columns = round(scale * high), round(scale * wide)
+    top, left = (image.height - rows) // 2, (image.width - columns) // 2
+    return image.crop((left, top, left + columns, top + rows))
 
 
 def _fitted(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ import torch
 from PIL import features
 from torch import Tensor
 
-from hil.datasets.decode import quiet_decoders, read_pixels
+from hil.datasets.decode import Fit, quiet_decoders, read_pixels
 
 __all__ = [
     "WORKERS", "FileImages", "FileState", "ImageArray", "JoinedImages", "LazyImages", "PickedImages", "batches", "held",
@@ -115,11 +115,14 @@ class FileImages(LazyImages):
         paths: one an image.
         states: of the files when they were listed; one that has another state when it is read is an error.
         size: height and width that they are given.
+        fit: how images of another shape are brought to it.
     """
 
-    def __init__(self, paths: Sequence[Path], states: Sequence[FileState], size: tuple[int, int]) -> None:
+    def __init__(
+        self, paths: Sequence[Path], states: Sequence[FileState], size: tuple[int, int], *, fit: Fit = "resize"
+    ) -> None:  # fmt: skip
         super().__init__((len(paths), 3, *size))
-        self._paths, self._states, self._size = tuple(paths), tuple(states), size
+        self._paths, self._states, self._size, self._fit = tuple(paths), tuple(states), size, fit
 
     def read(self, index: Tensor) -> Tensor:
         """See `LazyImages.read`."""
@@ -127,7 +130,9 @@ class FileImages(LazyImages):
 
         def fill(row: int, place: int) -> None:
             state = self._states[place]
-            pixels[row] = read_pixels(self._paths[place], self._size, expected=state, state=FileState.of_open)
+            pixels[row] = read_pixels(
+                self._paths[place], self._size, fit=self._fit, expected=state, state=FileState.of_open
+            )  # fmt: skip
 
         places = index.tolist()
         with quiet_decoders(), ThreadPoolExecutor(WORKERS) as pool:
@@ -138,7 +143,8 @@ class FileImages(LazyImages):
     @property
     def identity(self) -> str:
         """Over paths, states and size, and what decodes them."""
-        digest = hashlib.sha256(f"{_decoders()} {self._size}".encode())
+        fit = "" if self._fit == "resize" else f" {self._fit}"
+        digest = hashlib.sha256(f"{_decoders()} {self._size}{fit}".encode())
         for path, state in zip(self._paths, self._states, strict=True):
             digest.update(os.fsencode(path) + f"\0{tuple(state)}\0".encode())
         return digest.hexdigest()

@@ -16,8 +16,12 @@ COMPILED = re.compile(r"kernels?(_\w+)?\.py|\w+_numba\.py")
 """Compiled kernels: numba wants its loops in one function."""
 OLD_NAMES = ("upgrade.py", "from_v1.py")
 """Steps from older formats: what those called things is part of them."""
-FOREIGN_WORDS = {("uhd", "hil/radios/drivers/soapy/_quirks.py")}
-"""(name, file): a word of somebody else's that happens to be ours too: SoapySDR calls its modules so."""
+FOREIGN_WORDS = {
+    ("uhd", "hil/radios/drivers/soapy/_quirks.py"),
+    *(("voc", f"hil/goals/detection/{name}.py") for name in ("goal", "precision")),
+}
+"""(name, file): a word of somebody else's that happens to be ours too: SoapySDR calls its modules so, and detection a way to
+count."""
 REGISTRIES = (DATASETS, DRIVERS, GOALS, SCHEMES)
 
 
