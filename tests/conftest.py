@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm import Warm
+from tests.warm import AIR, Warm
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,26 +47,50 @@ def untrained(tmp_path_factory) -> Path:
     return folder
 
 
+def environment(site: Path | None = None) -> dict[str, str]:
+    """Of a process that a test starts; `site` is a folder of packages that are installed beside hil."""
+    path = os.pathsep.join(map(str, [ROOT, *([site] if site is not None else [])]))
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+
 @pytest.fixture(scope="session")
-def hil():
+def warm():
+    """The process from which programs are forked."""
+    process = Warm(environment())
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _airs_are_forked(warm):
+    """An air that a test serves is `hil.radios.virtual.process.main` as ever, in a process that need not start from nothing."""
+    from hil.radios.virtual import process
+
+    cold = process.start_air
+
+    def start(wanted):
+        if not warm.forks(wanted):
+            return cold(wanted)
+        return warm.start(AIR, environment=wanted, text=False, errors=False, new_session=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "start_air", start)
+        yield
+
+
+@pytest.fixture(scope="session")
+def hil(warm):
     """Runs `hil` with arguments in a process of its own, as a user would; returns the finished process.
 
     `site` is a folder of packages that are installed beside hil.
     """
-
-    def environment(site: Path | None = None) -> dict[str, str]:
-        path = os.pathsep.join(map(str, [ROOT, *([site] if site is not None else [])]))
-        return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-
-    warm = Warm(environment())
 
     def run(
         *arguments: object, cwd: Path | None = None, timeout: float = 240, site: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         return warm.run([str(one) for one in arguments], environment(site), cwd, timeout)
 
-    yield run
-    warm.close()
+    return run
 
 
 @pytest.fixture(scope="session")
