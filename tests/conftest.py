@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm import AIR, Warm
+from tests.warm import AIR, COMMAND, Started, Warm
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,19 +78,28 @@ def _airs_are_forked(warm):
         yield
 
 
-@pytest.fixture(scope="session")
-def hil(warm):
-    """Runs `hil` with arguments in a process of its own, as a user would; returns the finished process.
+class Hil:
+    """`hil` in processes of its own, as a user runs it."""
 
-    `site` is a folder of packages that are installed beside hil.
-    """
+    def __init__(self, warm: Warm) -> None:
+        self._warm = warm
 
-    def run(
-        *arguments: object, cwd: Path | None = None, timeout: float = 240, site: Path | None = None
+    def __call__(
+        self, *arguments: object, cwd: Path | None = None, timeout: float = 240, site: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return warm.run([str(one) for one in arguments], environment(site), cwd, timeout)
+        """The finished process; `site` is a folder of packages that are installed beside hil."""
+        return self._warm.run([str(one) for one in arguments], environment(site), cwd, timeout)
 
-    return run
+    def start(self, *arguments: object, cwd: Path | None = None) -> Started:
+        """A process that runs on, with pipes, and that is taken apart at its end as every other."""
+        assert self._warm.forks(environment())
+        return self._warm.start(COMMAND, arguments, environment=environment(), cwd=cwd)
+
+
+@pytest.fixture(scope="session")
+def hil(warm) -> Hil:
+    """Runs `hil` with arguments."""
+    return Hil(warm)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """Programs in processes of their own without importing everything anew: each is forked from one that has imported it all.
 
 Starting Python, torch and the compiled kernels takes three seconds of CPU, hundreds of times in the suite. What runs is the
-same `main` on the same arguments and streams, in a process with its own folder, environment and exit code. Where the environment
-differs in more than the path of packages, it gets a process from scratch; so do the tests of starting and importing.
+same `main` on the same arguments and streams, in a process with its own folder, environment and exit code. Where the
+environment differs in more than the path of packages, it gets a process from scratch; so do tests of starting.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from typing import IO, Any, NoReturn
 __all__ = ["AIR", "COMMAND", "Started", "Warm"]
 
 COMMAND = "from hil.cli.main import main; main()"
-AIR = "import sys; from hil.radios.virtual.process import main; sys.exit(main())"
+QUICKLY = "from tests.warm import quick; quick({!r})"
+AIR = QUICKLY.format("import sys; from hil.radios.virtual.process import main; sys.exit(main())")
 SET_ANEW = {"PYTEST_CURRENT_TEST", "PYTHONPATH", "COLUMNS"}
 """Of the environment; a forked process gets its own."""
 
@@ -129,7 +130,8 @@ class Warm:
             )
         texts = []
         with Path(os.devnull).open("rb") as nothing, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            report, pid = self._fork(COMMAND, arguments, environment, cwd, [nothing.fileno(), output.fileno(), errors.fileno()])
+            streams = [nothing.fileno(), output.fileno(), errors.fileno()]
+            report, pid = self._fork(QUICKLY.format(COMMAND), arguments, environment, cwd, streams)
             started = Started(pid, report, nothing, output, errors)
             try:
                 code = started.wait(timeout)
@@ -177,7 +179,7 @@ class Warm:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from tests.warm import serve; serve({theirs.fileno()})"],
+                [sys.executable, "-c", f"from tests.warm import serve; exec(serve({theirs.fileno()}))"],
                 env=self._environment,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -206,8 +208,12 @@ class Warm:
         return report, int.from_bytes(_exactly(report, 4), "big")
 
 
-def serve(handle: int) -> NoReturn:
-    """Fork for every request that comes on the socket with this handle, until it is closed; say how each child ended."""
+def serve(handle: int) -> str:
+    """Fork for every request; returns the program in the child, set up as asked, and never in the parent.
+
+    Args:
+        handle: of the socket on which requests come.
+    """
     _import_all()
     gc.collect()
     gc.freeze()  # a collection in a child would copy all pages
@@ -236,7 +242,7 @@ def serve(handle: int) -> NoReturn:
             for one in (asked, ended, wakes, *reports.values()):
                 one.close()
             _become(request, files)
-            _run(request["program"])
+            return str(request["program"])
         report, *streams = files
         for file in streams:
             os.close(file)
@@ -251,6 +257,13 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
     for number, file in enumerate(streams):
         os.dup2(file, number)
         os.close(file)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):  # anew: the old ones took note of what they led to
+        old = getattr(sys, name)
+        new = os.fdopen(number, "w" if number else "r", encoding=old.encoding, errors=old.errors, closefd=False)
+        if number:
+            new.reconfigure(line_buffering=old.line_buffering, write_through=old.write_through)
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
     if request["new_session"]:
         os.setsid()
     os.environ.clear()
@@ -262,7 +275,7 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
     sys.argv = ["-c", *request["arguments"]]
 
 
-def _run(program: str) -> NoReturn:
+def quick(program: str) -> NoReturn:
     """Run a program and end as Python does, but for taking every module apart, which costs as much as many a command."""
     code: Any = None
     try:
@@ -295,9 +308,8 @@ def _tell_ends(reports: dict[int, socket.socket]) -> None:
 def _import_all() -> None:
     """What most commands need, and nothing that does something at import."""
     import h5py  # noqa: F401
-    import matplotlib.backends.backend_agg
-    import matplotlib.backends.backend_svg
     import torch
+    from matplotlib.backends import backend_agg, backend_svg  # noqa: F401
 
     import hil.cli.main
     import hil.cli.run
