@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm import Warm
+from tests.warm import AIR, COMMAND, Started, Warm
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,26 +47,59 @@ def untrained(tmp_path_factory) -> Path:
     return folder
 
 
+def environment(site: Path | None = None) -> dict[str, str]:
+    """Of a process that a test starts; `site` is a folder of packages that are installed beside hil."""
+    path = os.pathsep.join(map(str, [ROOT, *([site] if site is not None else [])]))
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+
 @pytest.fixture(scope="session")
-def hil():
-    """Runs `hil` with arguments in a process of its own, as a user would; returns the finished process.
+def warm():
+    """The process from which programs are forked."""
+    process = Warm(environment())
+    yield process
+    process.close()
 
-    `site` is a folder of packages that are installed beside hil.
-    """
 
-    def environment(site: Path | None = None) -> dict[str, str]:
-        path = os.pathsep.join(map(str, [ROOT, *([site] if site is not None else [])]))
-        return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+@pytest.fixture(scope="session", autouse=True)
+def _airs_are_forked(warm):
+    """An air that a test serves is `hil.radios.virtual.process.main` as ever, in a process that need not start from nothing."""
+    from hil.radios.virtual import process
 
-    warm = Warm(environment())
+    cold = process.start_air
 
-    def run(
-        *arguments: object, cwd: Path | None = None, timeout: float = 240, site: Path | None = None
+    def start(wanted):
+        if not warm.forks(wanted):
+            return cold(wanted)
+        return warm.start(AIR, environment=wanted, text=False, errors=False, new_session=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "start_air", start)
+        yield
+
+
+class Hil:
+    """`hil` in processes of its own, as a user runs it."""
+
+    def __init__(self, warm: Warm) -> None:
+        self._warm = warm
+
+    def __call__(
+        self, *arguments: object, cwd: Path | None = None, timeout: float = 240, site: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return warm.run([str(one) for one in arguments], environment(site), cwd, timeout)
+        """The finished process; `site` is a folder of packages that are installed beside hil."""
+        return self._warm.run([str(one) for one in arguments], environment(site), cwd, timeout)
 
-    yield run
-    warm.close()
+    def start(self, *arguments: object, cwd: Path | None = None) -> Started:
+        """A process that runs on, with pipes, and that is taken apart at its end as every other."""
+        assert self._warm.forks(environment())
+        return self._warm.start(COMMAND, arguments, environment=environment(), cwd=cwd)
+
+
+@pytest.fixture(scope="session")
+def hil(warm) -> Hil:
+    """Runs `hil` with arguments."""
+    return Hil(warm)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from torch import Tensor
 from hil.errors import ShapeError
 from hil.goals.card import Unit
 from hil.goals.contract import Metric
-from hil.results.sample import Sample
+from hil.results.sample import Sample, among
 
 __all__ = ["Estimate", "aligned", "blended", "estimate"]
 
@@ -69,7 +69,7 @@ def aligned(samples: Sequence[Sample]) -> list[Sample]:
     """
     common = samples[0].index.unique()
     for sample in samples[1:]:
-        common = common[torch.isin(common, sample.index)]
+        common = common[among(common, sample.index)]
     if not len(common):
         raise ShapeError("Argument 'samples' must answer the same tasks; no task is answered by all of them.")
     return [sample.of_tasks(common) for sample in samples]
@@ -110,7 +110,7 @@ def estimate(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool
     index = sample.index.numpy()
     counts = np.bincount(index, minlength=len(clusters))
     weight = 1 / counts[index] if balanced else np.ones(len(index))
-    numbered = np.unique(clusters.numpy(), return_inverse=True)[1]
+    numbered = _numbered(clusters.numpy())
     layout = _Layout(
         index=index,
         tasks=len(clusters),
@@ -118,7 +118,7 @@ def estimate(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool
         cluster=numbered[index],
         clusters=int(numbered.max()) + 1,
         weight=weight / weight.sum(),
-        frame=None if sample.frame is None else np.unique(sample.frame.numpy(), return_inverse=True)[1],
+        frame=None if sample.frame is None else _numbered(sample.frame.numpy()),
     )
     if metric.aggregate is None:
         return _of_mean(metric, sample, layout, balanced=balanced)
@@ -147,7 +147,16 @@ class _Layout:
     def cell(self) -> Integers:
         """Cluster and frame together, numbered from 0."""
         assert self.frame is not None
-        return np.asarray(np.unique(self.cluster * (int(self.frame.max()) + 1) + self.frame, return_inverse=True)[1])
+        return _numbered(self.cluster * (int(self.frame.max()) + 1) + self.frame)
+
+
+def _numbered(labels: Integers) -> Integers:
+    """The rank of each label among those that occur, from 0; not by sorting, unless they are spread wide."""
+    low = int(labels.min())
+    if int(labels.max()) - low > 16 * len(labels):
+        return np.asarray(np.unique(labels, return_inverse=True)[1])
+    places = labels - low
+    return np.asarray((np.cumsum(np.bincount(places) > 0) - 1)[places])
 
 
 def _totals(members: Integers, values: Floats, count: int) -> Floats:
@@ -207,8 +216,8 @@ def _among_equals(values: Floats, layout: _Layout) -> tuple[float, float] | None
     counts = np.bincount(layout.cluster, minlength=layout.clusters)
     sizes = np.bincount(layout.frame)
     free = len(values) - np.count_nonzero(counts)
-    cells = np.zeros((layout.clusters, len(sizes)))
-    np.add.at(cells, (layout.cluster, layout.frame), 1.0)
+    cells = _totals(layout.cluster * len(sizes) + layout.frame, np.ones(len(values)), layout.clusters * len(sizes))
+    cells = cells.reshape(layout.clusters, len(sizes))
     scaled = cells / np.maximum(counts, 1)[:, None]
     lost = (scaled * cells).sum(0)  # of each frame's answers, those that its identities' means take away
     if lost.sum() > MOST_LOST * len(values):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hil.errors import ShapeError
 from hil.goals.contract import Metric, PerTask
 
-__all__ = ["Sample"]
+__all__ = ["Sample", "among"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Sample:
 
     def of_tasks(self, wanted: Tensor) -> Sample:
         """The answers to some distinct tasks, int64 [n]."""
-        keep = torch.isin(self.index, wanted)
+        keep = among(self.index, wanted)
         if bool(keep.all()):
             return self
         return Sample(
@@ -81,3 +82,8 @@ class Sample:
             return metric.over(self.tasks, weights)
         draws = [self.draw == number for number in self.draw.unique()]
         return torch.stack([metric.over(self.tasks.rows(own), weights[..., own]) for own in draws]).mean(0)
+
+
+def among(tasks: Tensor, wanted: Tensor) -> Tensor:
+    """Which of some distinct tasks (int64 [n]) are wanted ones, bool [n]; NumPy looks them up, torch would sort."""
+    return torch.from_numpy(np.isin(tasks.numpy(), wanted.numpy()))

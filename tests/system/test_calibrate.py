@@ -1,15 +1,12 @@
 """`hil calibrate` as it is typed: table, JSON, record and capture; what it leaves when it is stopped or cannot."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-import hil
+from hil import calibrate
 from hil.calibration.record import read_record
 from hil.captures import Capture
 from hil.captures.verify import verify
@@ -17,19 +14,9 @@ from hil.errors import NotConnectedError
 from hil.radios.bench import find_bench
 from tests.conftest import ROOT
 
-COMMAND = [sys.executable, "-c", "from hil.cli.main import main; main()", "calibrate"]
 
-
-def command(*words, cwd):
-    return subprocess.run([*COMMAND, *words], cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
-
-
-def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
-def test_a_bench_is_calibrated_from_the_command_line(tmp_path):
-    done = command("builtin", "--snr", "5", "--json", cwd=tmp_path)
+def test_a_bench_is_calibrated_from_the_command_line(hil, tmp_path):
+    done = hil("calibrate", "builtin", "--snr", "5", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     links = json.loads(done.stdout)
     assert [one["link"] for one in links] == ["0:rx", "1:rx"]
@@ -52,8 +39,8 @@ def test_a_bench_is_calibrated_from_the_command_line(tmp_path):
         assert len(ledger) >= 2 * 60
 
 
-def test_one_link_as_a_table(tmp_path):
-    done = command("two-receivers", "--link", "1:far", "--snr", "-6", cwd=tmp_path)
+def test_one_link_as_a_table(hil, tmp_path):
+    done = hil("calibrate", "two-receivers", "--link", "1:far", "--snr", "-6", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1:far" in done.stdout
     assert "0:near" not in done.stdout
@@ -61,7 +48,7 @@ def test_one_link_as_a_table(tmp_path):
 
 
 def test_from_python(tmp_path):
-    made = hil.calibrate("builtin", snr_db=0.0, links=("0:rx",), frames=12, out=tmp_path)
+    made = calibrate("builtin", snr_db=0.0, links=("0:rx",), frames=12, out=tmp_path)
     assert made.record.links[0].snr_db == pytest.approx(0.0, abs=0.4)
     assert made.path.is_file()
     assert made.failures == {}
@@ -72,25 +59,23 @@ def test_a_link_that_cannot_be_is_an_error_and_leaves_no_record(tmp_path):
     text = (ROOT / "radios" / "builtin.toml").read_text(encoding="utf-8")
     bench.write_text(text.replace("path_loss_db = 60.0", "path_loss_db = 190.0"), encoding="utf-8")
     with pytest.raises(NotConnectedError, match="link 0:rx is not connected"):
-        hil.calibrate(str(bench), snr_db=5.0, links=("0:rx",), out=tmp_path / "out")
+        calibrate(str(bench), snr_db=5.0, links=("0:rx",), out=tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.toml"))
-    made = hil.calibrate(str(bench), snr_db=5.0, out=tmp_path / "out")  # the other link is calibrated all the same
+    made = calibrate(str(bench), snr_db=5.0, out=tmp_path / "out")  # the other link is calibrated all the same
     assert [one.link for one in made.record.links] == ["1:rx"]
     assert list(made.failures) == ["0:rx"]
 
 
 @pytest.mark.parametrize("words", [("builtin",), ("builtin", "--snr", "99"), ("builtin", "--snr", "5", "--link", "7:rx")])
-def test_what_makes_no_sense_is_refused_before_anything_is_made(tmp_path, words):
-    done = command(*words, cwd=tmp_path)
+def test_what_makes_no_sense_is_refused_before_anything_is_made(hil, tmp_path, words):
+    done = hil("calibrate", *words, cwd=tmp_path)
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "calibration").exists()
 
 
-def test_ctrl_c_leaves_nothing_behind(tmp_path):
-    process = subprocess.Popen(
-        [*COMMAND, "rayleigh", "--snr", "5"], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
-    )
+def test_ctrl_c_leaves_nothing_behind(hil, tmp_path):
+    process = hil.start("calibrate", "rayleigh", "--snr", "5", cwd=tmp_path)
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("*.h5")) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,14 +1,11 @@
 """A run that is killed: what was committed is there, verifies, and can be scored."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 
 from hil.captures import Capture, FrameKind, verify
-from tests.conftest import DATASET, ROOT
+from tests.conftest import DATASET
 from tests.system.waiting import wait_for_bursts
 
 
@@ -22,9 +19,10 @@ def test_a_killed_run_keeps_all_but_the_frame_in_flight(untrained, hil, tmp_path
     scored = 0
     for attempt in range(3):
         capture = tmp_path / f"k{attempt}" / "capture.h5"
-        with start(*arguments, "--name", f"k{attempt}") as process:
-            wait_for_bursts(capture, process, draw.randint(100, 600))  # of 720, and the soundings before
-            process.send_signal(signal.SIGKILL)
+        process = hil.start(*arguments, "--name", f"k{attempt}")
+        wait_for_bursts(capture, process, draw.randint(100, 600))  # of 720, and the soundings before
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
         report = verify(capture)
         assert report.ok, report.problems
         with Capture.open(capture) as opened:
@@ -43,9 +41,3 @@ def test_a_killed_run_keeps_all_but_the_frame_in_flight(untrained, hil, tmp_path
         assert results["verification"]["verified"] in ("unfinished", "bits")
         scored += not done
     assert scored, "no run was killed in the middle of its frames"
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", "from hil.cli.main import main; main()", *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

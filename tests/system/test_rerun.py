@@ -81,4 +81,18 @@ def test_where_no_test_failed_there_is_nothing_to_run_again(ran):
 
 
 def test_scripts_test_clears_what_failed_before():
-    assert "pytest --cache-clear -n" in (ROOT / "scripts" / "test").read_text()
+    """In the first of its two runs, so that what fails in either is run again."""
+    first, second = [line for line in (ROOT / "scripts" / "test").read_text().splitlines() if line.startswith("tested -")]
+    assert first.startswith("tested --cache-clear ")
+    assert "cache-clear" not in second
+
+
+def test_what_failed_in_the_first_of_two_runs_is_run_again(ran, tmp_path):
+    (tmp_path / "test_other.py").write_text("def test_fine():\n    assert True\n")
+    first = [sys.executable, "-m", "pytest", "-q", "-n", "1"]
+    (tmp_path / "test_some.py").write_text(WRONG)
+    for more in (["--cache-clear", "test_some.py"], ["--dist", "loadfile", "--ignore=test_some.py"]):
+        subprocess.run([*first, *more], cwd=tmp_path, capture_output=True, check=False)
+    done = subprocess.run([tmp_path / "scripts" / "rerun_failed"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "test_some.py::test_wrong" in done.stdout

@@ -17,6 +17,7 @@ from hil.errors import HilError
 from hil.results.document import read_results
 from tests.conftest import DATASET, ROOT
 from tests.system.waiting import wait_for, wait_for_bursts
+from tests.warm import Started
 
 RUN = (
     "run", "--dataset", DATASET, "--schemes", "single", "--snr", "0:9:3", "--tasks", 480, "--distinct-tasks", 18,
@@ -30,7 +31,7 @@ def start(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def ended(process: subprocess.Popen[str], number: signal.Signals) -> str:
+def ended(process: subprocess.Popen[str] | Started, number: signal.Signals) -> str:
     """The last line that a process said when it was stopped."""
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 128 + number, errors
@@ -43,8 +44,8 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_keeps_what_it_measured(untrained, tmp_path, number):
-    process = start(*RUN, "--models", untrained, cwd=tmp_path)
+def test_a_stopped_run_keeps_what_it_measured(hil, untrained, tmp_path, number):
+    process = hil.start(*RUN, "--models", untrained, cwd=tmp_path)
     run = tmp_path / "runs" / "r"
     wait_for_bursts(run / "capture.h5", process, 60)
     process.send_signal(number)
@@ -92,7 +93,7 @@ def test_a_stopped_overwrite_leaves_the_earlier_run(hil, untrained, tmp_path):
     run = tmp_path / "runs" / "r"
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     for number in (signal.SIGTERM, signal.SIGKILL):
-        process = start(*small, cwd=tmp_path)
+        process = hil.start(*small, cwd=tmp_path)
         wait_for_bursts(tmp_path / "runs" / "r-new" / "capture.h5", process, 20)
         process.send_signal(number)
         if number == signal.SIGTERM:
@@ -109,12 +110,12 @@ def test_a_stopped_overwrite_leaves_the_earlier_run(hil, untrained, tmp_path):
 def test_sending_and_replaying_stop_alike(hil, small_run, untrained, tmp_path):
     rng = np.random.default_rng(1)
     np.save(tmp_path / "x.npy", np.exp(2j * np.pi * rng.random((1, 20_000, 48))).astype(np.complex64))
-    process = start("send", "x.npy", cwd=tmp_path)
+    process = hil.start("send", "x.npy", cwd=tmp_path)
     wait_for_bursts(tmp_path / "x-received-capture.h5", process, 20)
     process.send_signal(signal.SIGINT)
     assert "what was received is kept in x-received-capture.h5" in ended(process, signal.SIGINT)
     assert {path.name for path in tmp_path.iterdir()} == {"x.npy", "x-received-capture.h5"}
-    process = start("replay", small_run, "--models", untrained, "--simulate", "awgn", "--draws", 2000, cwd=tmp_path)
+    process = hil.start("replay", small_run, "--models", untrained, "--simulate", "awgn", "--draws", 2000, cwd=tmp_path)
     time.sleep(4)
     process.send_signal(signal.SIGTERM)
     assert ended(process, signal.SIGTERM) == "hil: stopped by SIGTERM"
@@ -133,7 +134,7 @@ def test_a_stopped_training_goes_on_where_it_was(tmp_path):
 
 def test_a_point_cut_short_is_told_from_a_whole_one(hil, untrained, tmp_path):
     """Of a killed run the replay says which point is whole, and how much there is of the one that is not."""
-    process = start(*RUN, "--models", untrained, cwd=tmp_path)
+    process = hil.start(*RUN, "--models", untrained, cwd=tmp_path)
     capture = tmp_path / "runs" / "r" / "capture.h5"
     wait_for(capture, process)
     while frames(capture) % 80 in (0, 79, 1):

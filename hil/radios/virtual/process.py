@@ -15,7 +15,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,10 @@ def serve(bench: BenchConfig, *, truth: Path | None = None, relocate: bool = Tru
     """
     moved = relocated(bench) if relocate else bench
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", __name__]
     root = str(Path(__file__).resolve().parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True)
-    try:  # in a session of its own, as Ctrl-C is for this process, which then ends that one
+    process = start_air(environment)
+    try:
         if process.stdin is None or process.stdout is None:
             raise RadioError("the air process has no pipes")
         request = {"bench": moved.model_dump(mode="json"), "truth": str(truth) if truth is not None else None}
@@ -111,6 +110,12 @@ def serve(bench: BenchConfig, *, truth: Path | None = None, relocate: bool = Tru
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def start_air(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start this module's `main`, in a session of its own: Ctrl-C is for this process, which then ends that one."""
+    command = [sys.executable, "-m", __name__]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True)
 
 
 def run_air(
