@@ -81,6 +81,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
     buffer = io.StringIO()
     with figure_style(**{"svg.hashsalt": name}):
+        _lay_out(figure)
         figure.savefig(
             buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
@@ -97,6 +98,14 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
     text = re.sub(r"^<svg([^>]*?)\s(?:width=\"[^\"]*\"|height=\"[^\"]*\")", r"<svg\1", text)
     text = re.sub(r"^<svg([^>]*?)\s(?:width=\"[^\"]*\"|height=\"[^\"]*\")", r"<svg\1", text)
     return head + text[len("<svg") :]
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place everything now: a figure that still has a layout engine is drawn twice when it is saved."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def _unique_ids(text: str, name: str) -> str:

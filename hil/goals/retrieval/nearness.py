@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Doubles", "Floats", "Ints", "Nearness"]
+__all__ = ["SMALLEST", "UNIT", "Doubles", "Floats", "Ints", "Nearness", "squares"]
 
 UNIT = 2.0**-24
 """Rounding unit of float32."""
@@ -39,36 +39,56 @@ class Nearness:
     Args:
         gallery: finite float32 [view, image, p]; kept, not copied.
         left_out: bool [image], images that are infinitely far.
+
+    Attributes:
+        images: how many; width: length of a feature of all views together.
+        halves: float32 [image, 2], −|g|²/2 as the sum of two; largest: the largest |g|. Both less the gallery's mean.
     """
 
     def __init__(self, gallery: Tensor, left_out: Tensor) -> None:
         self._gallery = gallery.numpy()
-        views, self._images, self._length = self._gallery.shape
-        self._width = views * self._length + 2
-        self._columns = min(self._images, max(1, BLOCK_BYTES // (4 * self._width)))
+        views, self.images, self._length = self._gallery.shape
+        self.width = views * self._length
+        self._columns = min(self.images, max(1, BLOCK_BYTES // (4 * (self.width + 2))))
         self._centre = self._gallery.mean(1, dtype=np.float64).astype(np.float32)
-        self._halves, self._largest = self._norms(left_out.numpy())
+        self.halves, self.largest = self._norms(left_out.numpy())
 
     def _norms(self, left_out: NDArray[np.bool_]) -> tuple[Floats, float]:
         """−|g|²/2 as the sum of two float32 [image, 2], and the largest |g|."""
-        halves = np.empty(self._images)
-        for start, centred in self._blocks():
-            halves[start : start + len(centred)] = _squares(centred[:, :-2]) / -2
+        halves = np.empty(self.images)
+        for start, centred in self.blocks():
+            halves[start : start + len(centred)] = squares(centred) / -2
         with np.errstate(over="ignore", invalid="ignore"):
             high = np.where(left_out, -np.inf, halves).astype(np.float32)
             low = np.where(left_out, 0, halves - high).astype(np.float32)
         return np.stack([high, low], axis=1), float(np.sqrt(-2 * halves.min(initial=0.0)))
 
-    def _blocks(self) -> Iterator[tuple[int, Floats]]:
-        """The gallery less its mean, some images [n, width] at a time in one place, with the first one's index."""
-        block = np.empty((self._columns, self._width), np.float32)
-        for start in range(0, self._images, max(1, self._columns)):
+    def blocks(self, room: int = 0) -> Iterator[tuple[int, Floats]]:
+        """The gallery less its mean, some images at a time in one place, with the first one's index.
+
+        Args:
+            room: columns to leave free after the features.
+
+        Yields:
+            first image, and float32 [n, width + room].
+        """
+        block = np.empty((self._columns, self.width + room), np.float32)
+        for start in range(0, self.images, max(1, self._columns)):
             yield start, self._centred(self._gallery[:, start : start + self._columns], block)
 
-    def _centred(self, features: Floats, block: Floats) -> Floats:
-        """Features [view, n, p] less the mean, their views side by side, in the first rows of [*, width]; returns these.
+    def some(self, most: int) -> Floats:
+        """Images evenly over the gallery less its mean, float32 [n, width], no more than `most`."""
+        chosen = self._gallery[:, :: max(1, -(-self.images // most))]
+        return self._centred(chosen, np.empty((chosen.shape[1], self.width), np.float32))
 
-        The last two columns are left as they are.
+    def side_by_side(self, features: Floats) -> Floats:
+        """Features float32 [row, view, p] less the gallery's mean, their views side by side, float32 [row, width]."""
+        return self._centred(features.transpose(1, 0, 2), np.empty((len(features), self.width), np.float32))
+
+    def _centred(self, features: Floats, block: Floats) -> Floats:
+        """Features [view, n, p] less the mean, their views side by side, in the first rows of a block; returns these.
+
+        Columns beyond their width are left as they are.
         """
         rows = block[: features.shape[1]]
         for view, own in enumerate(features):
@@ -85,16 +105,16 @@ class Nearness:
         Returns:
             float64 [row], infinite where float32 does not do.
         """
-        rows = np.ones((len(features), self._width), np.float32)
+        rows = np.ones((len(features), self.width + 2), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             self._centred(features.transpose(1, 0, 2), rows)
-            for start, centred in self._blocks():
+            for start, centred in self.blocks(2):
                 some = slice(start, start + len(centred))
-                centred[:, -2:] = self._halves[some]
+                centred[:, -2:] = self.halves[some]
                 np.matmul(rows, centred.T, out=near[:, some])
-            norms = np.sqrt(_squares(rows[:, :-2]))
-            scale = norms * self._largest + self._largest**2 / 2
-            apart = 2 * (np.sqrt(self._width) + 4) * UNIT * scale + self._width * SMALLEST
+            norms = np.sqrt(squares(rows[:, :-2]))
+            scale = norms * self.largest + self.largest**2 / 2
+            apart = 2 * (np.sqrt(self.width) + 4) * UNIT * scale + self.width * SMALLEST
         return np.where(scale < LARGEST, apart, np.inf)
 
     def distances(self, features: Floats, row: Ints, image: Ints) -> Doubles:
@@ -115,7 +135,7 @@ class Nearness:
         return found
 
 
-def _squares(rows: Floats) -> Doubles:
-    """|x|² of each row, in float64."""
-    squares: Doubles = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-    return squares
+def squares(rows: Floats) -> Doubles:
+    """|x|² of each row of [row, p], in float64."""
+    found: Doubles = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    return found

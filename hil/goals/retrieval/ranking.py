@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from hil.datasets.dataset import Split
 from hil.errors import ShapeError
+from hil.goals.retrieval.axes import Axes
 from hil.goals.retrieval.nearness import Doubles, Floats, Ints, Nearness
 from hil.goals.retrieval.relevance import Relevance
 from hil.goals.retrieval.tasks import TaskSet
@@ -25,6 +27,12 @@ __all__ = ["Ranker", "Scores", "chance", "rank", "top1_only"]
 
 CHUNK_BYTES = 128 << 20
 """Of nearness values that are looked at together."""
+PASSED_BYTES = 16 << 20
+"""The same where they are only passed over."""
+RULED_OUT_FROM = 1 << 31
+"""Products in a comparison of all rows with all images, from which it pays to rule images out first."""
+MOST_LEFT = 64
+"""One in so many images: a row of which more are left is compared with all of them."""
 GROUP = 64
 """Images of which one is looked at, to find how near the first ones are."""
 
@@ -139,6 +147,10 @@ class Ranker:
             index: int64 [row], the task that each row answers.
             places: at least 1.
         """
+        if places == 1 and len(features) * self._nearness.images * self._nearness.width >= RULED_OUT_FROM:
+            self._check(features, index)
+            if self._axes is not None and self._axes.fits(features.numpy()):
+                return torch.from_numpy(self._nearest_of_few(self._axes, features, index))
         found = np.full((len(features), places), -1, np.int64)
         for chunk in self._chunks(features, index):
             found[chunk.rows] = self._first(chunk) if places == 1 else self._foremost(chunk, places)
@@ -155,8 +167,13 @@ class Ranker:
         right = self._identities[nearest] == self._asked[index.numpy()]
         return torch.from_numpy(right & (nearest >= 0))
 
-    def _chunks(self, features: Tensor, index: Tensor) -> Iterator[_Chunk]:
-        """The rows, as many at once as memory should hold."""
+    @cached_property
+    def _axes(self) -> Axes | None:
+        """What rules images out, where that pays."""
+        return Axes.of(self._nearness)
+
+    def _check(self, features: Tensor, index: Tensor) -> None:
+        """Raise a `ShapeError` where they are no answers to the tasks."""
         if features.ndim != 3 or features.shape[2] != self._length:
             raise ShapeError(
                 f"Arguments 'features' [task, view, p] and 'gallery' [view, image, p] must share p, not "
@@ -169,6 +186,10 @@ class Ranker:
         if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(self._relevance):
             raise ShapeError(f"Argument 'index' must lie in 0…{len(self._relevance) - 1}.")
         _check_values("features", features)
+
+    def _chunks(self, features: Tensor, index: Tensor) -> Iterator[_Chunk]:
+        """The rows, as many at once as memory should hold."""
+        self._check(features, index)
         most = max(1, CHUNK_BYTES // (4 * max(1, len(self._identities))))
         step = max(1, -(-len(features) // max(1, -(-len(features) // most))))
         memory = np.empty((min(step, len(features)), len(self._identities)), np.float32)
@@ -182,6 +203,31 @@ class Ranker:
             for place in np.flatnonzero(np.isinf(band)).tolist():
                 near[place], band[place] = self._ordered(own, place, image[row == place]), 0
             yield _Chunk(rows=rows, features=own, near=near, band=band)
+
+    def _nearest_of_few(self, axes: Axes, features: Tensor, index: Tensor) -> Ints:
+        """The nearest image of each row, int64 [row, 1], where most images are ruled out; −1 where none counts."""
+        images = self._nearness.images
+        step = min(max(1, PASSED_BYTES // (4 * images)), len(features))
+        memory = np.empty((step, images), np.float32)
+        found = np.full(len(features), -1, np.int64)
+        crowded = np.zeros(len(features), bool)
+        for start in range(0, len(features), step):
+            rows = slice(start, min(start + step, len(features)))
+            own = features[rows, : self._views].numpy()
+            junk, left_out = self._relevance.entries(index[rows], right=False)
+            row, image = axes.left(own, memory[: len(own)], (junk.numpy(), left_out.numpy()))
+            counts = np.bincount(row, minlength=len(own))
+            crowded[rows] = counts > images // MOST_LEFT
+            found[rows][row] = image  # of rows with one left, that is it
+            several = (counts > 1) & ~crowded[rows]
+            row, image = row[several[row]], image[several[row]]
+            order = np.lexsort((image, self._nearness.distances(own, row, image), row))
+            row, image = row[order], image[order]
+            found[rows][row[::-1]] = image[::-1]
+        rest = torch.from_numpy(np.flatnonzero(crowded))
+        for chunk in self._chunks(features[rest], index[rest]):
+            found[rest.numpy()[chunk.rows]] = self._first(chunk)[:, 0]
+        return found[:, None]
 
     def _ordered(self, features: Floats, row: int, junk: Ints) -> Floats:
         """0, −1, −2, … for the images of a row in their exact order, in the stead of a nearness that float32 cannot hold."""
