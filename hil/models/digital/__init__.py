@@ -1,0 +1,1 @@
+"""Separate source and channel coding: quantised latents, arithmetic coding, and codes that reach capacity (a bound)."""
