@@ -18,8 +18,8 @@ from hil.errors import ShapeError
 from hil.models.card import Card, OutputKind
 
 __all__ = [
-    "OUTPUTS", "Boxes", "Card", "CountsBits", "Embeds", "Features", "Images", "Logits", "Output", "OutputKind", "Plan", "Received",
-    "Scheme", "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
+    "OUTPUTS", "Boxes", "Card", "CountsBits", "Embeds", "Features", "Images", "Logits", "Output", "OutputKind", "Plan",
+    "Received", "Scheme", "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
 ]  # fmt: skip
 
 

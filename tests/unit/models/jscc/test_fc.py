@@ -22,9 +22,7 @@ def test_what_is_received_is_the_feature():
     torch.testing.assert_close(scheme.embed(views[:, 0])[0], expected)
     assert torch.equal(scheme.embed(views[:, 0]), scheme.embed(views[:, 0], "raw"))
     noisy = sent + 0.1
-    torch.testing.assert_close(
-        scheme.decode(clean(scheme, noisy)).features[:, 0], torch.cat([noisy[0].real, noisy[0].imag], 1)
-    )
+    torch.testing.assert_close(scheme.decode(clean(scheme, noisy)).features[:, 0], torch.cat([noisy[0].real, noisy[0].imag], 1))
     assert scheme.embed(torch.zeros(0, 3, *SIZE)).shape == (1, 0, 20)
 
 

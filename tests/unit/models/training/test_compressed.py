@@ -60,8 +60,8 @@ def test_the_loss_is_weighted_cross_entropy_and_bits_of_noisy_latents():
     noisy = training.network.compress(features) + torch.rand(16, 2, 6, generator=torch.Generator().manual_seed(4)) - 0.5
     bits = torch.stack([density.bits(noisy[:, view]) for view, density in enumerate(training.network.densities)], 1).sum(1)
     inputs = [noisy[:, 0], noisy[:, 1], noisy.flatten(1)]
-    scores = [classifier(one).log_softmax(1)[range(16), labels] for classifier, one in zip(training.classifiers, inputs, strict=True)]
-    entropy = -torch.stack(scores).mean()
+    scores = [classifier(one).log_softmax(1) for classifier, one in zip(training.classifiers, inputs, strict=True)]
+    entropy = -torch.stack([score[range(16), labels] for score in scores]).mean()
     torch.testing.assert_close(found, 2.0 * entropy + 0.05 * bits.mean())
 
 
