@@ -17,6 +17,7 @@ from hil.models.digital.density import FactorizedDensity
 from hil.models.digital.schemes import DigitalNetwork
 from hil.models.jscc.fc import FcJscc
 from hil.models.recipe import Recipe
+from hil.models.training.awgn import receive_awgn
 from hil.models.training.trainable import Batch, RetrievalTraining
 
 __all__ = ["DigitalTraining", "FcTraining", "training_of"]
@@ -39,8 +40,10 @@ class FcTraining(RetrievalTraining):
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         """Cross-entropy of what was received."""
-        received = self.transmit(self.network, self.features(stage, batch), batch.generator)
-        return self._identity_loss(received, batch, self.stages()[stage])
+        symbols, snr = self.network.modulate(self.features(stage, batch)), self.recipe.snr_range
+        snr_db = snr.low + (snr.high - snr.low) * torch.rand(symbols.shape[1], generator=batch.generator)
+        received = receive_awgn(self.network.plan, symbols, snr_db, batch.generator).symbols
+        return self._identity_loss(self.network.demodulate(received), batch, self.stages()[stage])
 
 
 class DigitalTraining(RetrievalTraining):

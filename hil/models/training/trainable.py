@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from hil.errors import ModelError
 from hil.models.branches import BranchNetwork
-from hil.models.jscc.fc import FcJscc
 from hil.models.jscc.schemes import JsccNetwork
 from hil.models.recipe import Recipe, Stage
 from hil.models.training.awgn import receive_awgn
@@ -139,7 +138,7 @@ class RetrievalTraining(nn.Module):
             raise ModelError(f"stage {stage}: a batch needs views or features.")
         return self.network.extract(batch.views)
 
-    def transmit(self, network: JsccNetwork | FcJscc, features: Tensor, generator: torch.Generator) -> Tensor:
+    def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> Tensor:
         """Features through autoencoder and AWGN at the training SNR, float32 [task, view, p]."""
         snr = self.recipe.snr_range
         snr_db = snr.low + (snr.high - snr.low) * torch.rand(features.shape[0], generator=generator)
