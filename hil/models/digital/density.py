@@ -72,10 +72,10 @@ class FactorizedDensity(nn.Module):
 
     def tables(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Integer tables [element, SIZE + 1] of the integers around each median, and the first of those, [element]."""
-        integers = torch.arange(-REACH, REACH, dtype=torch.float64)
+        integers = torch.arange(-REACH, REACH, dtype=torch.float64, device=self.matrices[0].device)
         with torch.no_grad():
             below = self.logits((integers + 0.5).expand(self.elements, -1)) < 0
-            first = integers[0].long() + below.sum(1) - SIZE // 2
-            within = first[:, None] + torch.arange(SIZE)
-            probability = self.probability(within.double()).numpy()
-        return integer_tables(probability), first.numpy()
+            first = below.sum(1) - REACH - SIZE // 2
+            within = first[:, None] + torch.arange(SIZE, device=first.device)
+            probability = self.probability(within.double()).cpu().numpy()
+        return integer_tables(probability), first.cpu().numpy()
