@@ -10,8 +10,10 @@ import hil
 from hil.captures import Capture
 from hil.datasets.dataset import load_dataset
 from hil.models.digital.capacity import equal_rate_bits
+from hil.models.load import load_scheme
 from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.train import train
+from hil.runs.evaluate import accuracies
 from tests.conftest import DATASET
 
 SCHEMES = ("jscc-fc", "digital-single", "digital-pair")
@@ -54,6 +56,7 @@ def test_bounds_are_labelled_and_fall_where_their_bits_exceed_what_the_measured_
         for record in capture.points:
             if record.attrs["kind"] == "point" and record.side:
                 bits[record.attrs["spec"]["scheme"]] = torch.from_numpy(record.side["bits"][:])
+    assert {one["scheme"] for one in document["agreement"]} == {"jscc-fc"}  # an estimated SNR is not held against its own error
     assert set(bits) == {"digital-single", "digital-pair"}
     for name, sent in bits.items():
         for target in SNRS:
@@ -84,3 +87,14 @@ def test_a_replay_gives_the_same_numbers(run):
     found = [[{key: row[key] for key in keys} for row in rows(one, source="air")] for one in (live, again)]
     assert found[0] == found[1]
     assert len(found[0]) == len(SCHEMES) * len(SNRS)
+
+
+def test_metrics_show_the_cliff_and_count_the_bits(run):
+    scheme = load_scheme("digital-single", run)
+    found = accuracies(scheme, load_dataset(DATASET, image_size=(64, 32)))
+    assert found["-6 dB"] == 0
+    assert found["15 dB"] == found["noiseless"] > 0
+    bits = found["bits"]
+    assert bits["entropy"] - 0.01 <= bits["coded"] <= bits["entropy"] + 2
+    assert bits["with CRC-16"] == pytest.approx(bits["coded"] + 16)
+    assert bits["minimum SNR, dB"] == pytest.approx(10 * math.log10(2 ** (bits["coded"] / 16) - 1), abs=0.02)
