@@ -21,12 +21,12 @@ def schemes() -> None:
 @click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with models/, ….")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
-    """All schemes, and which of them can be used here: those with weights, and those of other packages."""
+    """All schemes and the variants that recipes make of them; which can be used: those with weights, and other packages'."""
     from hil.places import folders
     from hil.registry import SCHEMES
 
     places = [models] if models is not None else [place for place in folders("models", home) if place.is_dir()]
-    rows = [_row(name, places) for name in SCHEMES.names()]
+    rows = [_row(name, places) for name in [*SCHEMES.names(), *_variants(places, known=SCHEMES.names())]]
     if as_json:
         click.echo(json.dumps([{key: value for key, value in row.items() if key != "why"} for row in rows]))
         return
@@ -41,6 +41,39 @@ def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
     Console().print(table)
 
 
+def _variants(places: list[Path], *, known: list[str]) -> list[str]:
+    """Names of recipes that anybody can train, for their data set is built in, and of weights; but those that are `known`."""
+    from hil.errors import ConfigError
+    from hil.models.recipe import load_recipe
+    from hil.registry import DATASETS
+
+    found = {file.stem for place in places for file in place.glob("[!.]*.safetensors")}
+    for file in [file for place in places for file in place.glob("[!.]*.toml")]:
+        try:
+            recipe = load_recipe(file)
+        except ConfigError:
+            continue  # no recipe: hil train says why
+        if (
+            recipe.t3 is not None and recipe.dataset.partition(":")[0] in DATASETS.defaults()
+        ):  # T1 alone is what others start from
+            found.add(file.stem)
+    return sorted(found - set(known))
+
+
+def _scheme_of(name: str, places: list[Path]) -> str:
+    """The registered scheme that a name is, or that the recipe of that name trains."""
+    from hil.errors import ConfigError
+    from hil.models.recipe import find_recipe, load_recipe
+    from hil.registry import SCHEMES
+
+    if name in SCHEMES.names():
+        return name
+    try:
+        return load_recipe(find_recipe(name, places)).scheme
+    except ConfigError:
+        return name  # weights without a recipe beside them: the recipe is in the file
+
+
 def _row(name: str, places: list[Path]) -> dict[str, Any]:
     """What is known of a scheme; of one that can be loaded here, its plan too; `why` not, or from where."""
     from hil.errors import HilError
@@ -48,7 +81,8 @@ def _row(name: str, places: list[Path]) -> dict[str, Any]:
     from hil.registry import SCHEMES
 
     weights = weights_file(name, places)
-    builtin = SCHEMES.builtin.get(name)
+    scheme_name = _scheme_of(name, places)
+    builtin = SCHEMES.builtin.get(scheme_name)
     card, plan, why = getattr(builtin, "card", None), None, f"none: hil train {name}"
     if weights is not None or builtin is None:
         try:

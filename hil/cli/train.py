@@ -120,6 +120,7 @@ class _Display:
 
 def _summary(recipe: Recipe, metrics: Metrics, out: Path) -> str:
     test = metrics["test"]
-    rows = {key: value for key, value in test.items() if key not in ("goal", "metric", "tasks")}
+    rows = {key: value for key, value in test.items() if isinstance(value, float | int) and key != "tasks"}
     scores = ", ".join(f"{key} {value:.1f}" for key, value in rows.items())
-    return f"{out / recipe.name}.safetensors: {test['goal']} {test['metric']} on {test['tasks']} test tasks: {scores}"
+    bits = f"; {test['bits']['coded']:.1f} bits a message" if "bits" in test else ""
+    return f"{out / recipe.name}.safetensors: {test['goal']} {test['metric']} on {test['tasks']} test tasks: {scores}{bits}"

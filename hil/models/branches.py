@@ -63,6 +63,14 @@ class BranchNetwork(nn.Module):
                 f"not {' × '.join(map(str, recipe.image_size))}; set image_size"
             )
 
+    @property
+    def decoded(self) -> int:
+        """Length of the features that the decoder puts out; of the backbone's, if a scheme does not say otherwise."""
+        return self.recipe.features
+
+    def settle(self) -> None:
+        """Called once when training is over: a scheme computes here what follows from its parameters. Most have nothing."""
+
     def extract(self, views: Tensor) -> Tensor:
         """Features of the views, each by its branch's backbone.
 
@@ -115,10 +123,10 @@ class BranchNetwork(nn.Module):
             views = batch[:, None].expand(-1, len(self.backbones), *batch.shape[1:])
             parts.append(self.represent(self.extract(views), mode)[:rows])
         if not parts:
-            return images.new_zeros(len(self.backbones), 0, self.recipe.features)
+            return images.new_zeros(len(self.backbones), 0, self.decoded)
         return torch.cat(parts).transpose(0, 1).contiguous()
 
     @abstractmethod
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:
-        """What stands for a gallery image, from its features [image, view, p], same shape."""
+        """What stands for a gallery image, from its features [image, view, p]: float32 [image, view, decoded]."""
         raise NotImplementedError

@@ -18,8 +18,8 @@ from hil.errors import ShapeError
 from hil.models.card import Card, OutputKind
 
 __all__ = [
-    "OUTPUTS", "Boxes", "Card", "Embeds", "Features", "Images", "Logits", "Output", "OutputKind", "Plan", "Received", "Scheme",
-    "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
+    "OUTPUTS", "Boxes", "Card", "CountsBits", "Embeds", "Features", "Images", "Logits", "Output", "OutputKind", "Plan",
+    "Received", "Scheme", "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
 ]  # fmt: skip
 
 
@@ -268,6 +268,15 @@ class Embeds(Protocol):
             mode: ``reconstructed``: through encoder and decoder without noise; ``raw``: the encoder's feature
                 (papers/README, "Gallery"). A scheme that knows no such difference gives the same for both.
         """
+        ...
+
+
+@runtime_checkable
+class CountsBits(Protocol):
+    """A scheme that sends messages of so many bits."""
+
+    def counted(self, side: Mapping[str, Tensor]) -> Mapping[str, float]:
+        """What its messages take on average, name -> bits (or dB, where the name says so), from `Sent.side`."""
         ...
 
 

@@ -65,7 +65,9 @@ class Stage(Config):
         schedule: ``steps``, or ``cosine``: 5 % linear warm-up, then half a cosine down to zero.
         optimiser: ``sgd`` (momentum 0.9) or ``adamw``.
         weight_decay: L2 regulariser (decoupled with ``adamw``).
-        loss: ``cross_entropy`` over identities, or ``l1`` / ``mse`` between sent and decoded features.
+        loss: ``cross_entropy`` over identities, ``l1`` / ``mse`` between sent and decoded features, or ``rate_accuracy``:
+            ce_weight · cross-entropy + rate_weight · bits an image, of schemes that send bits.
+        ce_weight, rate_weight: of ``rate_accuracy``; the papers' λ is one of the two, not the same one.
         label_smoothing: share of the target spread over all identities (``cross_entropy``).
         dropout: share of the features hidden from the classifiers (``cross_entropy``).
     """
@@ -78,7 +80,9 @@ class Stage(Config):
     schedule: Literal["steps", "cosine"] = "steps"
     optimiser: Literal["sgd", "adamw"] = "sgd"
     weight_decay: float = Field(default=5e-4, ge=0)
-    loss: Literal["cross_entropy", "l1", "mse"]
+    loss: Literal["cross_entropy", "l1", "mse", "rate_accuracy"]
+    ce_weight: float = Field(default=1.0, ge=0)
+    rate_weight: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
@@ -92,6 +96,7 @@ class Recipe(Config):
         backbone: image -> feature network of each transmitter.
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
+        latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
         image_size: (height, width) in pixels.
         dataset: data set trained on unless the command line says otherwise.
         seed: fixes initial weights, order, augmentation, channel noise and SNRs.
@@ -108,6 +113,7 @@ class Recipe(Config):
     backbone: Literal["small-cnn", "resnet50"] = "small-cnn"
     features: int = Field(default=128, ge=1)
     uses: int = Field(default=64, ge=0)
+    latent: int | None = Field(default=None, ge=1)
     image_size: tuple[int, int] = (64, 32)
     dataset: str = Field(default_factory=lambda: DATASETS.defaults()[0])
     seed: int = Field(default=1, ge=0)
@@ -129,10 +135,11 @@ class Recipe(Config):
         if self.pretrained is not None and self.backbone != "resnet50":
             raise ValueError("'pretrained' needs backbone = \"resnet50\"")
         if self.t2 is not None and self.t2.loss == "cross_entropy":
-            raise ValueError("t2.loss must be 'l1' or 'mse'")
-        for stage in (self.t1, self.t3):
-            if stage is not None and stage.loss != "cross_entropy":
-                raise ValueError("t1.loss and t3.loss must be 'cross_entropy'")
+            raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
+        if self.t1 is not None and self.t1.loss != "cross_entropy":
+            raise ValueError("t1.loss must be 'cross_entropy'")
+        if self.t3 is not None and self.t3.loss not in ("cross_entropy", "rate_accuracy"):
+            raise ValueError("t3.loss must be 'cross_entropy', or 'rate_accuracy' of schemes that send bits")
         return self
 
     @property

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hil.channel.awgn import superpose
-from hil.goals.contract import PerTask
+from hil.goals.contract import Judge, PerTask
 from hil.models.contract import Output, Plan, Received, Sent, stacked
 from hil.points.contender import Contender
 from hil.results.sample import Sample
@@ -91,8 +91,8 @@ def simulate(
         with torch.inference_mode():
             made = [_one_draw(contender, sent, media, f"{seed}/{draw}", power) for draw in share]
             found = {
-                (goal, contender.label(name)): judge.headline(
-                    stacked([outputs[name] for outputs in made]), index.repeat(len(share))
+                (goal, contender.label(name)): _judged(
+                    judge, stacked([outputs[name] for outputs in made]), index.repeat(len(share))
                 )
                 for goal, judge in contender.judges.items()
                 for name in made[0]
@@ -108,6 +108,18 @@ def simulate(
     draw = torch.cat([torch.arange(first, draws, parts) for first in range(parts)]).repeat_interleave(count)
     everyone = index.repeat(draws)
     return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
+
+
+def _judged(judge: Judge, output: Output, index: Tensor) -> PerTask:
+    """The headline of simulated answers; nothing is lost, but a task that the decoder itself gave up is, as over the air."""
+    found, gone = judge.headline(output, index), output.erased
+    if not bool(gone.any()):
+        return found
+    some = type(output)(**{name: value[gone] for name, value in vars(output).items()})
+    worst = judge.score(some, index[gone], torch.ones(len(some.erased), dtype=torch.bool))
+    worst = PerTask(values={name: worst.values[name] for name in found.values}, scored=worst.scored)
+    order = torch.cat([(~gone).nonzero()[:, 0], gone.nonzero()[:, 0]])
+    return PerTask.cat([found.rows(~gone), worst]).rows(order.argsort())
 
 
 def _one_draw(

@@ -10,7 +10,7 @@ from hil.datasets.dataset import Dataset, Split
 from hil.datasets.images import picked
 from hil.errors import DatasetError
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
-from hil.models.contract import Scheme
+from hil.models.contract import CountsBits, Scheme
 from hil.models.load import build_network
 from hil.models.recipe import Recipe
 from hil.models.training.examples import Examples
@@ -69,7 +69,10 @@ def _tasks(scheme: Scheme, data: Dataset) -> tuple[str, Goal, GoalOptions, Tasks
 
 
 def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
-    """The headline on the tasks of a data set, noiseless and averaged over noise draws at each SNR; shares in percent."""
+    """The headline on the tasks of a data set, noiseless and averaged over noise draws at each SNR; shares in percent.
+
+    Of a scheme that sends messages, their mean bits as well.
+    """
     name, goal, options, tasks = _tasks(scheme, data)
     metric = headline(goal)
     scale = 100 if metric.unit == "share" else 1
@@ -83,6 +86,8 @@ def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
     scored = contender.score(contender.noiseless(sent), torch.arange(len(tasks)))
     value = metric.of(next(iter(scored.values())))
     found: dict[str, Any] = {"goal": name, "metric": metric.name, "tasks": len(tasks), "noiseless": round(scale * value, 2)}
+    if isinstance(scheme, CountsBits) and sent.side is not None:
+        found["bits"] = dict(scheme.counted(sent.side))
     if not scheme.plan.uses:
         return found
     for snr_db in TEST_SNRS_DB:

@@ -26,6 +26,22 @@ REGISTERED = (
         ),
     ),
     SchemeEntry(
+        name="jscc-fc",
+        target="hil.models.jscc.fc:FcJscc",
+        summary="one transmitter, one layer and no decoder",
+        card=Card(name="jscc-fc", paper=_JANKOWSKI, section="2.3"),
+        claims=(
+            Claim(
+                paper=_JANKOWSKI,
+                text="the autoencoder outperforms a single layer without a decoder",
+                first="jscc-single",
+                second="jscc-fc",
+                relation=">",
+                metric="top1",
+            ),
+        ),
+    ),
+    SchemeEntry(
         name="jscc-oma",
         alias="oma",
         target="hil.models.jscc.schemes:OmaJscc",

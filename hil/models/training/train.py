@@ -25,6 +25,7 @@ from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
+from hil.models.training.compressed import training_of
 from hil.models.training.examples import Examples, Pixels, TrainingData, draw_pairs, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, write_weights
@@ -97,6 +98,7 @@ def train(
         progress=progress or (lambda _: None),
     )
     seconds, losses = run.all_stages(resume=resume)
+    network.settle()
     facts: Metrics = {
         **_facts(recipe, network, dataset, where),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
@@ -159,7 +161,7 @@ def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = build_network(recipe)
-        return network, RetrievalTraining(network, recipe, classes)
+        return network, training_of(network, recipe, classes)
 
 
 def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, device: torch.device) -> Metrics:
@@ -202,7 +204,8 @@ def _initialise(training: RetrievalTraining, recipe: Recipe, dataset: TrainingDa
     weights = read_weights(out / f"{recipe.init}.safetensors")
     _check_init(weights, recipe, dataset)
     own = training.state_dict()
-    wanted = {key for key in own if key.startswith(("network.backbones.", "classifiers."))}
+    parts = ("network.backbones.", "classifiers.") if training.inherits_classifiers else ("network.backbones.",)
+    wanted = {key for key in own if key.startswith(parts)}
     given = {(key if key.startswith("classifiers.") else f"network.{key}"): value for key, value in weights.tensors.items()}
     wrong = sorted(key for key in wanted if key not in given or given[key].shape != own[key].shape)
     if wrong:

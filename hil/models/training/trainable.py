@@ -69,16 +69,21 @@ class RetrievalTraining(nn.Module):
         network: what is trained.
         recipe: stages and losses.
         classes: training identities.
+
+    Attributes:
+        inherits_classifiers: they see what those of T1 saw, so a recipe starts with another one's.
     """
+
+    inherits_classifiers = True
 
     def __init__(self, network: BranchNetwork, recipe: Recipe, classes: int) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
-        views, features = network.plan.transmitters, recipe.features
+        views, features = network.plan.transmitters, network.decoded
         widths = [features] * views + ([views * features] if views > 1 else [])
         self.classifiers = nn.ModuleList(nn.Linear(width, classes, bias=False) for width in widths)
-        if recipe.t2 is not None and not isinstance(network, JsccNetwork):
+        if recipe.t2 is not None and not self.coders():
             raise ModelError(f"recipe '{recipe.name}': scheme '{recipe.scheme}' has no autoencoder, so leave t2 out.")
 
     def stages(self) -> dict[str, Stage]:
@@ -92,13 +97,16 @@ class RetrievalTraining(nn.Module):
     def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
         """T1: backbones and classifiers; T2: the autoencoders; T3: all, the autoencoders with a factor of their own."""
         trunk = [*self.network.backbones.parameters(), *self.classifiers.parameters()]
-        coders: list[nn.Parameter] = []
-        if isinstance(self.network, JsccNetwork):
-            coders = [*self.network.encoders.parameters(), *self.network.decoders.parameters()]
         if stage == "t1":
             return [(1.0, trunk)]
-        factor = self.stages()[stage].autoencoder_lr
+        factor, coders = self.stages()[stage].autoencoder_lr, self.coders()
         return [(factor, coders)] if stage == "t2" else [(1.0, trunk), (factor, coders)]
+
+    def coders(self) -> list[nn.Parameter]:
+        """Parameters of what lies between features and channel, which T2 trains alone; a baseline has none."""
+        if not isinstance(self.network, JsccNetwork):
+            return []
+        return [*self.network.encoders.parameters(), *self.network.decoders.parameters()]
 
     def enter(self, stage: str) -> None:
         """Batch statistics are taken only in the parts that the stage trains."""
@@ -112,12 +120,7 @@ class RetrievalTraining(nn.Module):
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         """Cross-entropy (T1 without, T3 with the channel) or the autoencoder's reconstruction loss (T2)."""
-        settings = self.stages()[stage]
-        features = batch.features
-        if features is None:
-            if batch.views is None:
-                raise ModelError(f"stage {stage}: a batch needs views or features.")
-            features = self.network.extract(batch.views)
+        settings, features = self.stages()[stage], self.features(stage, batch)
         if stage == "t1" or not isinstance(self.network, JsccNetwork):
             return self._identity_loss(features, batch, settings)
         decoded = self.transmit(self.network, features, batch.generator)
@@ -126,6 +129,14 @@ class RetrievalTraining(nn.Module):
         if settings.loss == "mse":
             return F.mse_loss(decoded, features)
         return self._identity_loss(decoded, batch, settings)
+
+    def features(self, stage: str, batch: Batch) -> Tensor:
+        """The backbones' features of a batch, float32 [task, view, p]: the cached ones, or of its views."""
+        if batch.features is not None:
+            return batch.features
+        if batch.views is None:
+            raise ModelError(f"stage {stage}: a batch needs views or features.")
+        return self.network.extract(batch.views)
 
     def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> Tensor:
         """Features through autoencoder and AWGN at the training SNR, float32 [task, view, p]."""

@@ -1,5 +1,6 @@
 """The mathematical channel beside the air: what comes back of every task and draw."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,29 @@ def test_a_scheme_that_breaks_its_contract_is_told_so_before_anything_is_sent():
     silent = Received.for_plan(scheme.plan, symbols=torch.zeros(20, 20, dtype=torch.complex64), noise_var=torch.ones(1, 1))
     with pytest.raises(ModelError, match=r"must give hil.models.contract.Boxes, not a tensor float32"):
         one.decode({"rx": silent})
+
+
+class GivesUp:
+    """Answers rightly, and gives up every third task of a batch."""
+
+    def __init__(self):
+        inner = load_scheme(f"{FOLDER}/blob_detector.py:BlobDetector", [])
+        self.card, self.plan, self.encode, self.inner = inner.card, inner.plan, inner.encode, inner
+
+    def decode(self, received, blocks=("all",), side=None):
+        return replace(self.inner.decode(received), erased=torch.arange(len(received["rx"].symbols)) % 3 == 0)
+
+
+def test_a_task_that_the_decoder_gives_up_is_a_miss_in_its_own_place():
+    one = contender(GivesUp(), Detection(), DetectionOptions())
+    media = {"rx": Medium(noise_var=torch.full((1, 1), 1e-4))}
+    sample = simulate(one, one.encode(), media, draws=3, seed=1)["detection", None]
+    given_up = sample.index % 3 == 0
+    assert torch.equal(sample.tasks.scored.bool(), ~given_up)
+    assert not bool(sample.tasks.values["score"][given_up].any())
+    assert bool((sample.tasks.values["score"][~given_up].amax(1) > 0).all())
+    whole = contender(load_scheme(f"{FOLDER}/blob_detector.py:BlobDetector", []), Detection(), DetectionOptions())
+    free = simulate(whole, whole.encode(), media, draws=3, seed=1)["detection", None]
+    for name, value in sample.tasks.values.items():
+        assert torch.equal(value[~given_up], free.tasks.values[name][~given_up])
+    assert sample.value(Detection().metrics[0]) < free.value(Detection().metrics[0])

@@ -1,0 +1,31 @@
+"""Separate source and channel coding: quantised latents, arithmetic coding, and codes that reach capacity (a bound)."""
+
+from hil.models.card import Card, SchemeEntry
+
+_LO = "Lo et al., Collaborative Semantic Communication for Edge Inference"
+
+REGISTERED = (
+    SchemeEntry(
+        name="digital-single",
+        target="hil.models.digital.schemes:SingleDigital",
+        summary="one transmitter, bits at capacity",
+        card=Card(
+            name="digital-single",
+            paper="Jankowski et al., Deep JSCC for Wireless Image Retrieval",
+            section="2.2",
+            kind="bound",
+        ),
+    ),
+    SchemeEntry(
+        name="digital-pair",
+        target="hil.models.digital.schemes:PairDigital",
+        summary="two transmitters superposed, bits at equal rates at the capacity of the multiple-access channel",
+        card=Card(name="digital-pair", paper=_LO, section="IV-A", kind="bound"),
+    ),
+    SchemeEntry(
+        name="digital-pair-oma",
+        target="hil.models.digital.schemes:TurnsDigital",
+        summary="the same two transmitters taking turns",
+        card=Card(name="digital-pair-oma", paper=_LO, section="IV-A, with the access of IV-B's OMA", kind="bound"),
+    ),
+)

@@ -1,0 +1,107 @@
+"""Training of the schemes with one fully connected layer a transmitter: JSCC-FC, and the digital ones.
+
+Their classifiers see what the receiver would: the noisy symbols of JSCC-FC, the latent of the digital schemes with uniform
+noise in the place of rounding. The densities of the latter are trained along with all else, by the same loss.
+
+Source: Jankowski et al., Secs. 2.2 and 2.3; Lo et al., App. C (noise for rounding).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hil.errors import ModelError
+from hil.models.branches import BranchNetwork
+from hil.models.digital.density import FactorizedDensity
+from hil.models.digital.schemes import DigitalNetwork
+from hil.models.jscc.fc import FcJscc
+from hil.models.recipe import Recipe
+from hil.models.training.awgn import receive_awgn
+from hil.models.training.trainable import Batch, RetrievalTraining
+
+__all__ = ["DigitalTraining", "FcTraining", "training_of"]
+
+
+class FcTraining(RetrievalTraining):
+    """T3 alone: all together, end to end through the channel."""
+
+    network: FcJscc
+    inherits_classifiers = False
+
+    def coders(self) -> list[nn.Parameter]:
+        """None that a T2 could train: nothing of the feature is reconstructed."""
+        return []
+
+    def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
+        """All, the layer with a factor of its own."""
+        trunk = [*self.network.backbones.parameters(), *self.classifiers.parameters()]
+        return [(1.0, trunk), (self.stages()[stage].autoencoder_lr, [*self.network.encoders.parameters()])]
+
+    def loss(self, stage: str, batch: Batch) -> Tensor:
+        """Cross-entropy of what was received."""
+        symbols, snr = self.network.modulate(self.features(stage, batch)), self.recipe.snr_range
+        snr_db = snr.low + (snr.high - snr.low) * torch.rand(symbols.shape[1], generator=batch.generator)
+        received = receive_awgn(self.network.plan, symbols, snr_db, batch.generator).symbols
+        return self._identity_loss(self.network.demodulate(received), batch, self.stages()[stage])
+
+
+class DigitalTraining(RetrievalTraining):
+    """T2 on frozen features and T3 of everything, both by the bits and the accuracy."""
+
+    network: DigitalNetwork
+    inherits_classifiers = False
+
+    def coders(self) -> list[nn.Parameter]:
+        """The layers and the densities."""
+        return [*self.network.encoders.parameters(), *self.network.densities.parameters()]
+
+    def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
+        """T2: layers, densities and classifiers; T3: the backbones too. `autoencoder_lr` is of layers and densities."""
+        factor, classifiers = self.stages()[stage].autoencoder_lr, [*self.classifiers.parameters()]
+        trunk = classifiers if stage == "t2" else [*self.network.backbones.parameters(), *classifiers]
+        return [(1.0, trunk), (factor, self.coders())]
+
+    def loss(self, stage: str, batch: Batch) -> Tensor:
+        """ce_weight · cross-entropy + rate_weight · bits of an image, all of its views together."""
+        settings = self.stages()[stage]
+        latents = self.network.compress(self.features(stage, batch))
+        noise = torch.rand(latents.shape, generator=batch.generator) - 0.5
+        noisy = latents + noise.to(latents.device)
+        return settings.ce_weight * self._identity_loss(noisy, batch, settings) + settings.rate_weight * self.bits(noisy).mean()
+
+    def bits(self, latents: Tensor) -> Tensor:
+        """−Σ log2 P of all views of a task, float [task]."""
+        found = []
+        for index, density in enumerate(self.network.densities):
+            assert isinstance(density, FactorizedDensity)
+            found.append(density.bits(latents[:, index]))
+        return torch.stack(found).sum(0)
+
+
+def training_of(network: BranchNetwork, recipe: Recipe, classes: int) -> RetrievalTraining:
+    """What trains a network.
+
+    Args:
+        network: untrained.
+        recipe: its own.
+        classes: training identities.
+
+    Raises:
+        ModelError: the recipe asks for a stage or a loss that the network does not have.
+    """
+    kind: type[RetrievalTraining] = RetrievalTraining
+    if isinstance(network, DigitalNetwork):
+        kind = DigitalTraining
+    elif isinstance(network, FcJscc):
+        kind = FcTraining
+    named = f"recipe '{recipe.name}', scheme '{recipe.scheme}'"
+    if kind is not RetrievalTraining and recipe.t1 is not None:
+        raise ModelError(f"{named}: t1 must be another recipe's, which init names, for its classifiers see other features.")
+    bits = kind is DigitalTraining
+    for name, stage in recipe.stages().items():
+        if (stage.loss == "rate_accuracy") != bits:
+            raise ModelError(
+                f"{named}: {name}.loss must be {'' if bits else 'another than '}'rate_accuracy', not '{stage.loss}'."
+            )
+    return kind(network, recipe, classes)

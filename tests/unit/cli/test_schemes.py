@@ -1,0 +1,44 @@
+"""`hil schemes list`: the registered schemes, and what recipes make of them."""
+
+import json
+
+import torch
+from click.testing import CliRunner
+
+from hil.cli.schemes import schemes
+from hil.models.load import build_network
+from hil.models.recipe import Recipe
+from hil.models.weights import write_weights
+from hil.registry import SCHEMES
+
+
+def listed(folder):
+    done = CliRunner().invoke(schemes, ["list", "--models", str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    return {row["name"]: row for row in json.loads(done.output)}
+
+
+def test_variants_by_recipe_are_rows_and_untrained_until_they_have_weights(tmp_path):
+    last = '[t3]\nloss = "cross_entropy"\nepochs = 1\nlr = 0.1\n'
+    (tmp_path / "narrow.toml").write_text(f'scheme = "jscc-single"\nuses = 8\nfeatures = 12\n{last}')
+    (tmp_path / "start.toml").write_text('scheme = "baseline-single"\n' + last.replace("t3", "t1"))
+    (tmp_path / "elsewhere.toml").write_text('scheme = "jscc-single"\ndataset = "market1501:PATH"\n' + last)
+    (tmp_path / "broken.toml").write_text("flavour = 3\n")
+    rows = listed(tmp_path)
+    assert set(rows) == {*SCHEMES.names(), "narrow"}
+    assert not any(row["trained"] for row in rows.values())
+    assert (rows["narrow"]["kind"], rows["narrow"]["section"]) == ("measured", rows["jscc-single"]["section"])
+    for name in ("narrow", "elsewhere"):
+        torch.manual_seed(1)
+        recipe = Recipe(name=name, scheme="jscc-single", uses=8, features=12)
+        write_weights(tmp_path / f"{name}.safetensors", build_network(recipe).state_dict(), recipe, dataset="", fingerprint="")
+    rows = listed(tmp_path)
+    assert rows["narrow"]["trained"]
+    assert rows["narrow"]["uses"] == rows["elsewhere"]["uses"] == [8]
+
+
+def test_bounds_are_called_so_before_they_are_trained(tmp_path):
+    rows = listed(tmp_path)
+    assert {name for name, row in rows.items() if row["kind"] == "bound"} == {
+        name for name in SCHEMES.builtin if name.startswith(("baseline", "digital"))
+    }
