@@ -49,7 +49,8 @@ def _row(name: str, places: list[Path]) -> dict[str, Any]:
 
     weights = weights_file(name, places)
     builtin = SCHEMES.builtin.get(name)
-    card, plan, why = getattr(builtin, "card", None), None, f"none: hil train {name}"
+    card, plan = getattr(builtin, "card", None), None
+    why = f"none: hil train {getattr(builtin, 'weights', '') or name}"
     if weights is not None or builtin is None:
         try:
             scheme = load_scheme(name, places)

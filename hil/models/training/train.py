@@ -25,7 +25,7 @@ from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
-from hil.models.training.examples import Examples, Pixels, TrainingData, draw_pairs, split_identities
+from hil.models.training.examples import Examples, Pixels, TrainingData, draw_views, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, write_weights
 from hil.provenance import provenance
@@ -208,7 +208,7 @@ def _initialise(training: RetrievalTraining, recipe: Recipe, dataset: TrainingDa
     if wrong:
         raise ModelError(
             f"{weights.path} cannot start recipe '{recipe.name}': {len(wrong)} keys are missing or have another shape "
-            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and views"
+            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and transmitters"
         )
     training.load_state_dict({**own, **{key: given[key] for key in wanted}})
 
@@ -316,9 +316,10 @@ class _Run:
                 flat = augment_images(self.pixels[batch.flatten()], self.recipe.augment, generator)
                 step = Batch(labels=labels, generator=generator, views=flat.view(*batch.shape, *flat.shape[1:]))
             else:
-                variant = torch.randint(cache.shape[0], batch.shape, generator=generator)
-                view = torch.arange(batch.shape[1]).expand(batch.shape)
-                step = Batch(labels=labels, generator=generator, features=cache[variant, batch, view])
+                branch = torch.arange(cache.shape[2])
+                seen = batch.expand(-1, len(branch))  # several branches may see one view
+                variant = torch.randint(cache.shape[0], seen.shape, generator=generator)
+                step = Batch(labels=labels, generator=generator, features=cache[variant, seen, branch.expand(seen.shape)])
             loss = self.training.loss(name, step)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
@@ -331,12 +332,13 @@ class _Run:
 
     def _tasks(self, generator: torch.Generator) -> Tensor:
         """This epoch's tasks in random order, int64 [task, view], indices of training images."""
-        if self.training.network.plan.transmitters == 1:
+        views = self.training.network.plan.transmitters
+        if views == 1:
             return torch.randperm(len(self.examples.labels), generator=generator)[:, None]
-        return draw_pairs(self.examples.labels, self.examples.cameras, generator, same_camera=self.same_camera)
+        return draw_views(self.examples.labels, self.examples.cameras, generator, views=views, same_camera=self.same_camera)
 
     def _features(self) -> Tensor:
-        """Features of all training images by every branch, float32 [variant, image, view, p]; variants: as is, flipped."""
+        """Features of all training images by every branch, float32 [variant, image, branch, p]; variants: as is, flipped."""
         network: BranchNetwork = self.training.network
         unchanged, unused = Augment(), torch.Generator()
         found = []
