@@ -101,7 +101,8 @@ def train(
         **_facts(recipe, network, dataset, where),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "loss": losses,
+        "loss": {name: values[-1] if values else None for name, values in losses.items()},
+        "log": {name: [round(value, 4) for value in values] for name, values in losses.items()},
     }
     judged = None if evaluate is None else lambda scheme: evaluate(scheme, held_out)
     metrics = _save(out, recipe, dataset, _kept_tensors(recipe, network, training), facts, judged)
@@ -238,8 +239,8 @@ class _Run:
     key: str
     progress: Callable[[Progress], None]
 
-    def all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, float]]:
-        """Run what is left of every stage; returns seconds and last losses by stage. Who stops it is told how to go on."""
+    def all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, list[float]]]:
+        """Run what is left of every stage; returns seconds and epochs' losses by stage. Who stops it is told how to go on."""
         try:
             return self._all_stages(resume=resume)
         except (KeyboardInterrupt, SystemExit) as err:
@@ -247,10 +248,11 @@ class _Run:
                 err.add_note(f"what was trained is kept in {self.path}; the same command goes on from there")
             raise
 
-    def _all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, float]]:
+    def _all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, list[float]]]:
         stages = self.training.stages()
         names = list(stages)
-        seconds, losses = dict.fromkeys(names, 0.0), dict.fromkeys(names, math.nan)
+        seconds = dict.fromkeys(names, 0.0)
+        losses: dict[str, list[float]] = {name: [] for name in names}
         saved = read_checkpoint(self.path, self.key) if resume else None
         if saved is not None:
             self.training.load_state_dict(saved.model)
@@ -271,7 +273,7 @@ class _Run:
                 image_pace = 3 * (time.perf_counter() - start) / cache.shape[0]
             for epoch in range(first, stage.epochs):
                 start = time.perf_counter()
-                losses[name] = self._epoch(name, stage, epoch, optimiser, cache)
+                losses[name] = [*losses[name][:epoch], self._epoch(name, stage, epoch, optimiser, cache)]
                 seconds[name] += time.perf_counter() - start
                 state = Checkpoint(
                     stage=name,
@@ -294,7 +296,7 @@ class _Run:
                         stage=name,
                         epoch=epoch + 1,
                         epochs=stage.epochs,
-                        loss=losses[name],
+                        loss=losses[name][-1],
                         seconds_left=pace * (stage.epochs - epoch - 1) + later,
                     )
                 )
