@@ -79,9 +79,9 @@ def _row(name: str, places: list[Path]) -> dict[str, Any]:
     from hil.registry import SCHEMES
 
     weights = weights_file(name, places)
-    scheme_name = _scheme_of(name, places)
-    builtin = SCHEMES.builtin.get(scheme_name)
-    card, plan, why = getattr(builtin, "card", None), None, f"none: hil train {name}"
+    builtin = SCHEMES.builtin.get(_scheme_of(name, places))
+    card, plan = getattr(builtin, "card", None), None
+    why = f"none: hil train {getattr(builtin, 'weights', '') or name}"
     if weights is not None or builtin is None:
         try:
             scheme = load_scheme(name, places)
