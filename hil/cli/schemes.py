@@ -50,10 +50,12 @@ def _variants(places: list[Path], *, known: list[str]) -> list[str]:
     found = {file.stem for place in places for file in place.glob("[!.]*.safetensors")}
     for file in [file for place in places for file in place.glob("[!.]*.toml")]:
         try:
-            data = load_recipe(file).dataset
+            recipe = load_recipe(file)
         except ConfigError:
             continue  # no recipe: hil train says why
-        if data.partition(":")[0] in DATASETS.defaults():
+        if (
+            recipe.t3 is not None and recipe.dataset.partition(":")[0] in DATASETS.defaults()
+        ):  # T1 alone is what others start from
             found.add(file.stem)
     return sorted(found - set(known))
 

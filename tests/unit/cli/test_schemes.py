@@ -19,8 +19,10 @@ def listed(folder):
 
 
 def test_variants_by_recipe_are_rows_and_untrained_until_they_have_weights(tmp_path):
-    (tmp_path / "narrow.toml").write_text('scheme = "jscc-single"\nuses = 8\nfeatures = 12\n')
-    (tmp_path / "elsewhere.toml").write_text('scheme = "jscc-single"\ndataset = "market1501:PATH"\n')
+    last = '[t3]\nloss = "cross_entropy"\nepochs = 1\nlr = 0.1\n'
+    (tmp_path / "narrow.toml").write_text(f'scheme = "jscc-single"\nuses = 8\nfeatures = 12\n{last}')
+    (tmp_path / "start.toml").write_text('scheme = "baseline-single"\n' + last.replace("t3", "t1"))
+    (tmp_path / "elsewhere.toml").write_text('scheme = "jscc-single"\ndataset = "market1501:PATH"\n' + last)
     (tmp_path / "broken.toml").write_text("flavour = 3\n")
     rows = listed(tmp_path)
     assert set(rows) == {*SCHEMES.names(), "narrow"}
