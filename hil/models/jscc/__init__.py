@@ -137,19 +137,25 @@ _FADING = (
         "jscc-single-derotated",
         "schemes:DerotatedSingle",
         "as jscc-single-csir, after y·h*/|h|; not in the paper",
-        "V-A, App. D",
+        "control",
     ),
-    _entry("jscc-oma-derotated", "schemes:DerotatedOma", "as jscc-oma-csir, after y·h*/|h|; not in the paper", "V-A, App. D"),
+    _entry("jscc-oma-derotated", "schemes:DerotatedOma", "as jscc-oma-csir, after y·h*/|h|; not in the paper", "control"),
 )
 
 _CONTROLS = (
     _entry(
-        "jscc-oma-same-view", "controls:SameViewOma", "control: OMA with one image in both views", "V-A", weights="jscc-oma"
+        "jscc-oma-same-view", "controls:SameViewOma", "control: OMA with one image in both views", "control", weights="jscc-oma"
     ),
     _entry(
-        "jscc-noma-same-view", "controls:SameViewNoma", "control: NOMA with one image in both views", "V-A", weights="jscc-noma"
+        "jscc-noma-same-view",
+        "controls:SameViewNoma",
+        "control: NOMA with one image in both views",
+        "control",
+        weights="jscc-noma",
     ),
-    _entry("jscc-single-twin", "controls:TwinSingle", "control: one transmitter with two networks, as large as OMA's", "V-A"),
+    _entry(
+        "jscc-single-twin", "controls:TwinSingle", "control: one transmitter with two networks, as large as OMA's", "control"
+    ),
 )
 
 REGISTERED = (*_BLIND, *_SNR_AWARE, *_FADING, *_CONTROLS)

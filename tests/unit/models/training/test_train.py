@@ -60,6 +60,16 @@ def test_a_recipe_may_do_all_stages_itself_and_repeats_to_the_bit(tmp_path, sche
     assert other["snr_train_db"] == "3 dB"
 
 
+def test_three_transmitters_are_trained_by_the_same_code(tmp_path):
+    train(baseline(transmitters=3), tiny(), tmp_path, device="cpu")
+    train(noma(transmitters=3), tiny(), tmp_path, device="cpu")
+    assert load_scheme("jscc-noma", tmp_path).plan.occupied.sum(1).tolist() == [8, 8, 8]
+    with pytest.raises(ModelError, match="same backbone, features and transmitters"):
+        train(noma(), tiny(), tmp_path, device="cpu")
+    with pytest.raises(DatasetError, match="task of 5 views"):
+        train(baseline(transmitters=5), tiny(), tmp_path, device="cpu")
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
