@@ -31,13 +31,13 @@ def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
         click.echo(json.dumps([{key: value for key, value in row.items() if key != "why"} for row in rows]))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("scheme", "paper", "section", "access", "uses", "kind", "weights")
+    table = Table(Column("scheme", no_wrap=True), "paper", "section", "access", "uses", "kind", "weights")
     for row in rows:
         uses = "/".join(str(count) for count in row["uses"] or [])
         shown = row["weights"] or row["why"]
-        table.add_row(row["name"], row["paper"], row["section"], row["access"], uses, row["kind"], shown)
+        table.add_row(row["name"], row["paper"].partition(",")[0], row["section"], row["access"], uses, row["kind"], shown)
     Console().print(table)
 
 
@@ -81,9 +81,9 @@ def _row(name: str, places: list[Path]) -> dict[str, Any]:
     from hil.registry import SCHEMES
 
     weights = weights_file(name, places)
-    scheme_name = _scheme_of(name, places)
-    builtin = SCHEMES.builtin.get(scheme_name)
-    card, plan, why = getattr(builtin, "card", None), None, f"none: hil train {name}"
+    builtin = SCHEMES.builtin.get(_scheme_of(name, places))
+    card, plan = getattr(builtin, "card", None), None
+    why = f"untrained: hil train {getattr(builtin, 'weights', '') or name}"
     if weights is not None or builtin is None:
         try:
             scheme = load_scheme(name, places)

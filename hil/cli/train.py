@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-SHARED_KEYS = ("backbone", "features", "image_size", "dataset", "seed", "held_out", "pretrained", "augment")
+SHARED_KEYS = ("backbone", "features", "transmitters", "image_size", "dataset", "seed", "held_out", "pretrained", "augment")
 """What a recipe and the recipe it starts from must agree on, so `--set` changes both."""
 
 
@@ -120,7 +120,7 @@ class _Display:
 
 def _summary(recipe: Recipe, metrics: Metrics, out: Path) -> str:
     test = metrics["test"]
-    rows = {key: value for key, value in test.items() if isinstance(value, float | int) and key != "tasks"}
+    rows = {key: value for key, value in test.items() if isinstance(value, float)}
     scores = ", ".join(f"{key} {value:.1f}" for key, value in rows.items())
     bits = f"; {test['bits']['coded']:.1f} bits a message" if "bits" in test else ""
     return f"{out / recipe.name}.safetensors: {test['goal']} {test['metric']} on {test['tasks']} test tasks: {scores}{bits}"

@@ -31,7 +31,8 @@ class BranchNetwork(nn.Module):
 
     Args:
         recipe: sizes and seed.
-        plan: what the scheme needs of the channel; its transmitters are the branches.
+        plan: what the scheme needs of the channel.
+        branches: how many; 0: one for each transmitter of the plan.
 
     Attributes:
         card: the registry's, with what the recipe says of size, training SNR and seed.
@@ -44,7 +45,7 @@ class BranchNetwork(nn.Module):
     trained_at: str | None = None
     """What a card says of the training SNR where that is not the recipe's."""
 
-    def __init__(self, recipe: Recipe, plan: Plan) -> None:
+    def __init__(self, recipe: Recipe, plan: Plan, *, branches: int = 0) -> None:
         super().__init__()
         self.recipe = recipe
         self.plan = plan
@@ -55,7 +56,9 @@ class BranchNetwork(nn.Module):
             snr_train_db=self.trained_at or str(recipe.snr_range),
             training_seed=recipe.seed,
         )
-        self.backbones = nn.ModuleList(build_backbone(recipe.backbone, recipe.features) for _ in range(plan.transmitters))
+        self.backbones = nn.ModuleList(
+            build_backbone(recipe.backbone, recipe.features) for _ in range(branches or plan.transmitters)
+        )
         needed = getattr(self.backbones[0], "smallest", (1, 1))
         if any(size < least for size, least in zip(recipe.image_size, needed, strict=True)):
             raise ConfigError(
@@ -65,8 +68,8 @@ class BranchNetwork(nn.Module):
 
     @property
     def decoded(self) -> int:
-        """Length of the features that the decoder puts out; of the backbone's, if a scheme does not say otherwise."""
-        return self.recipe.features
+        """Length of the features that the decoder puts out for a view: its backbones', unless a scheme says otherwise."""
+        return self.recipe.features * len(self.backbones) // self.plan.transmitters
 
     def settle(self) -> None:
         """Called once when training is over: a scheme computes here what follows from its parameters. Most have nothing."""
@@ -75,10 +78,10 @@ class BranchNetwork(nn.Module):
         """Features of the views, each by its branch's backbone.
 
         Args:
-            views: float32 [task, tx, C, H, W] in 0…1.
+            views: float32 [task, branch, C, H, W] in 0…1.
 
         Returns:
-            float32 [task, view, p].
+            float32 [task, branch, p].
 
         Raises:
             ShapeError: another number of views than transmitters, another image size, or not float.
@@ -123,10 +126,10 @@ class BranchNetwork(nn.Module):
             views = batch[:, None].expand(-1, len(self.backbones), *batch.shape[1:])
             parts.append(self.represent(self.extract(views), mode)[:rows])
         if not parts:
-            return images.new_zeros(len(self.backbones), 0, self.decoded)
+            return images.new_zeros(self.plan.transmitters, 0, self.decoded)
         return torch.cat(parts).transpose(0, 1).contiguous()
 
     @abstractmethod
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:
-        """What stands for a gallery image, from its features [image, view, p]: float32 [image, view, decoded]."""
+        """What stands for a gallery image, float32 [image, view, decoded], from its features [image, branch, p]."""
         raise NotImplementedError

@@ -66,8 +66,10 @@ class SchemeEntry(Entry):
         card: before training.
         reference: it sends nothing: a noiseless reference beside the schemes that put out the same.
         claims: what papers say of it beside other schemes; the report holds results against them.
+        weights: name of the scheme whose weights it uses; empty: its own.
     """
 
     card: Card
     reference: bool = False
     claims: tuple[Claim, ...] = ()
+    weights: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 from hil.errors import ModelError
 from hil.foreign import is_foreign, load_foreign
 from hil.models.branches import BranchNetwork
+from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
 from hil.models.recipe import Recipe
 from hil.models.weights import fill_network, read_weights
@@ -52,20 +53,35 @@ def load_scheme(name_or_path: str, models_dir: Path | Sequence[Path]) -> Scheme:
             return _checked(SCHEMES.load(name_or_path)(), name_or_path)
         raise ModelError(_not_found(name_or_path, folders))
     weights = read_weights(file)
-    network = build_network(weights.recipe)
+    network = build_network(_as_scheme(name_or_path, weights.recipe))
     fill_network(network, weights)
     network.requires_grad_(False)
     return _checked(network.eval(), name_or_path)
 
 
 def weights_file(name_or_path: str, folders: Sequence[Path]) -> Path | None:
-    """The weights file meant by a path or a bare name, or None."""
+    """The weights file meant by a path or a bare name, or None; of a scheme that uses another's weights, that one's."""
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
         candidates = [path, *(folder / path for folder in folders)]
     else:
-        candidates = [folder / f"{name_or_path}.safetensors" for folder in folders]
+        names = [name_or_path, *filter(None, [_weights_of(name_or_path)])]
+        candidates = [folder / f"{name}.safetensors" for name in names for folder in folders]
     return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _weights_of(name: str) -> str:
+    """The scheme whose weights a built-in scheme uses, or "". A seed of its own is kept: ``NAME@2``."""
+    base, at, seed = name.partition("@")
+    entry = SCHEMES.builtin.get(base)
+    return f"{entry.weights}{at}{seed}" if isinstance(entry, SchemeEntry) and entry.weights else ""
+
+
+def _as_scheme(name: str, recipe: Recipe) -> Recipe:
+    """The recipe of a weights file, or of the scheme `name` with these weights."""
+    if not _weights_of(name):
+        return recipe
+    return recipe.model_copy(update={"name": name, "scheme": name.partition("@")[0]})
 
 
 def _checked(scheme: Any, name: str) -> Scheme:
@@ -82,9 +98,14 @@ def _not_found(name: str, folders: Sequence[Path]) -> str:
         return f"no such weights file: {name} (looked here and in {looked})"
     trained = {file.stem for folder in folders for file in folder.glob("[!.]*.safetensors")}
     recipes = {file.stem for folder in folders for file in folder.glob("*.toml")}
-    if name in recipes or name in SCHEMES.builtin:
+    base, at, seed = name.partition("@")
+    if at and seed.isdecimal() and (base in recipes or base in SCHEMES.builtin):
+        base, changes = _weights_of(base) or base, f" --set seed={seed} --set name={_weights_of(name) or name}"
+    else:
+        base, changes = _weights_of(name) or name, ""
+    if base in recipes or base in SCHEMES.builtin:
         target = folders[0] if folders else Path("models")
-        return f"scheme '{name}' has no weights in {looked}; train them with: hil train {name} --out {target}"
+        return f"scheme '{name}' has no weights in {looked}; train them with: hil train {base}{changes} --out {target}"
     known = sorted(trained | recipes | set(SCHEMES.names()))
     return (
         f"unknown scheme '{name}'{did_you_mean(name, known)}; known: {', '.join(known)} (looked in {looked}); or path.py:Class"

@@ -16,7 +16,7 @@ from hil.errors import ConfigError
 from hil.registry import DATASETS
 from hil.spelling import did_you_mean
 
-__all__ = ["Augment", "Recipe", "SnrRange", "Stage", "find_recipe", "load_recipe", "recipe_from_dict"]
+__all__ = ["Augment", "Recipe", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe", "recipe_from_dict"]
 
 STAGE_NAMES = ("t1", "t2", "t3")
 
@@ -35,6 +35,22 @@ class SnrRange(Config):
 
     def __str__(self) -> str:
         return f"{self.low:g} dB" if self.low == self.high else f"uniform {self.low:g}…{self.high:g} dB"
+
+
+class TrainingChannel(Config):
+    """What lies between transmitters and receiver in training, beside the noise.
+
+    Attributes:
+        fading: ``rayleigh``: every task and link has a gain h ~ CN(0, 1) of its own (slow fading).
+        through: ``symbols``: y = Σ h x + z with ideal knowledge; ``frames``: samples of whole frames, with estimated channels.
+        phase_error_deg: standard deviation of each link's phase about the common one, drawn for every task.
+        power_imbalance_db: standard deviation of each link's gain (dB), drawn for every task.
+    """
+
+    fading: Literal["none", "rayleigh"] = "none"
+    through: Literal["symbols", "frames"] = "symbols"
+    phase_error_deg: float = Field(default=0.0, ge=0, le=180)
+    power_imbalance_db: float = Field(default=0.0, ge=0, le=20)
 
 
 class Augment(Config):
@@ -97,10 +113,13 @@ class Recipe(Config):
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
         latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
+        transmitters: of the schemes for several; the others have one.
         image_size: (height, width) in pixels.
         dataset: data set trained on unless the command line says otherwise.
         seed: fixes initial weights, order, augmentation, channel noise and SNRs.
         snr_db_train: a fixed value in dB, or a range drawn uniformly for each task.
+        channel: trained through.
+        correlation_weight: λ of the loss's term λ·cos²(x_i, x_j), mean over pairs of transmitters (Lo et al., Sec. V-A).
         held_out: share of the training identities kept for validation, used only to choose between recipes.
         init: name of the recipe whose T1 starts this one, instead of an own `t1`.
         pretrained: torchvision weights file (.pth) for the ``resnet50`` backbone, put in before T1.
@@ -114,10 +133,13 @@ class Recipe(Config):
     features: int = Field(default=128, ge=1)
     uses: int = Field(default=64, ge=0)
     latent: int | None = Field(default=None, ge=1)
+    transmitters: int = Field(default=2, ge=2, le=16)
     image_size: tuple[int, int] = (64, 32)
     dataset: str = Field(default_factory=lambda: DATASETS.defaults()[0])
     seed: int = Field(default=1, ge=0)
     snr_db_train: float | SnrRange = SnrRange()
+    channel: TrainingChannel = TrainingChannel()
+    correlation_weight: float = Field(default=0.0, ge=0)
     held_out: float = Field(default=0.1, ge=0, lt=1)
     init: str | None = None
     pretrained: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from hil.errors import CaptureError
 from hil.files import replace_file
-from hil.report import figures, provenance
+from hil.report import figures, methods, provenance
 from hil.report.evidence import Evidence, read_evidence
 from hil.report.findings import notices, run_lines
 from hil.report.judged import judged
@@ -69,6 +69,8 @@ def _page(view: View, evidence: Evidence | None, problem: str, run: Path) -> str
         links += titles if len(view.panels) == 1 else [(name, title)]
         body += _receivers(view, panel, name)
     shared = [
+        ("seeds", "Training seeds", methods.seeds(view)),
+        ("codewords", "Codewords", methods.codewords(view)),
         ("signals", "Received signals", signals(view, evidence)),
         ("ledger", "Ledger", ledger(view, evidence)),
         ("provenance", "Provenance", provenance.provenance(view, evidence, run)),

@@ -16,8 +16,9 @@ from hil.goals.card import Unit
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
-    "NOISELESS", "SCHEMA", "SIMULATION", "Agreement", "Comparison", "MeanOverSnrs", "MetricValue", "Noise", "ResultsDocument",
-    "Row", "json_schema", "parse_results", "read_results", "rounded", "write_results",
+    "NOISELESS", "SCHEMA", "SIMULATION", "Agreement", "Codewords", "Comparison", "Interval", "MeanOverSeeds", "MeanOverSnrs",
+    "MetricValue", "Noise", "ResultsDocument", "Row", "json_schema", "parse_results", "read_results", "rounded",
+    "write_results",
 ]  # fmt: skip
 
 NOISELESS, SIMULATION = "noiseless", "simulation"
@@ -204,6 +205,58 @@ class MeanOverSnrs(_Part):
     family: str = ""
 
 
+class MeanOverSeeds(_Part):
+    """The headline's mean over training seeds: of one method, or of a difference of two, paired by seed.
+
+    Attributes:
+        metric: the headline's name; first: the method, second: the other one, or null.
+        seeds: of the networks; value: their mean, or the difference's; spread: standard deviation between them.
+        ci: 95 % interval over networks, by Student.
+    """
+
+    goal: str
+    receiver: str | None = None
+    source: str
+    snr_basis: str | None = None
+    energy: str | None = None
+    fading: str | None = None
+    snr_db_target: float | None = None
+    metric: str
+    first: str
+    second: str | None = None
+    seeds: list[int]
+    value: float
+    spread: float
+    ci: Interval
+
+
+class Codewords(_Part):
+    """How alike the codewords of two transmitters are that see one identity (docs/results.md, "Codewords").
+
+    Attributes:
+        transmitters: which two; uses: complex uses of each.
+        cos2: (Re⟨x1, x2⟩)²/(‖x1‖²‖x2‖²), mean over tasks; cos2_others: of two different identities; cos2_chance: of
+            independent codewords, 1/(2·uses).
+        coherent_gain: mean |x1 + x2|² over mean |x1|² + |x2|²: 1 where nothing adds up, 2 for equal codewords;
+            coherent_gain_others: of two different identities.
+        power_of_sum: mean |x1 + x2|² over the uses that either sends on, of transmitters of unit power.
+    """
+
+    scheme: str
+    transmitters: tuple[int, int]
+    uses: int
+    tasks: int
+    cos2: float
+    cos2_ci: Interval | None = None
+    cos2_others: float | None = None
+    cos2_others_ci: Interval | None = None
+    cos2_chance: float
+    coherent_gain: float
+    coherent_gain_ci: Interval | None = None
+    coherent_gain_others: float | None = None
+    power_of_sum: float
+
+
 class Noise(_Part):
     """The noise of one receiver over a run, on the active carriers (docs/results.md, "Noise").
 
@@ -234,6 +287,7 @@ class ResultsDocument(_Part):
         received_sha256: over the received symbols of all points, in the order measured.
         points: the rows.
         agreement, comparisons, means, summary: what they say together.
+        seeds: means over training seeds; codewords: how alike transmitters' codewords are.
         noise: of each receiver, over all points.
         experiment: the configuration, resolved; given: what was asked for.
         dataset: spec and fingerprint; bench: its name.
@@ -248,6 +302,8 @@ class ResultsDocument(_Part):
     agreement: list[Agreement] = []
     comparisons: list[Comparison] = []
     means: list[MeanOverSnrs] = []
+    seeds: list[MeanOverSeeds] = []
+    codewords: list[Codewords] = []
     noise: list[Noise] = []
     summary: dict[str, Any] = {}
     experiment: dict[str, Any] = {}

@@ -7,8 +7,10 @@ from typing import Any
 
 from hil.models.contract import Sent
 from hil.results.agreement import agreement_rows
+from hil.results.codewords import codeword_rows
 from hil.results.compare import comparison_rows
 from hil.results.document import ResultsDocument, Row
+from hil.results.seeds import mean_over_seeds
 from hil.results.summary import summary
 from hil.runs.beside import Beside
 from hil.runs.config import RunConfig
@@ -53,6 +55,11 @@ def document(
     with timed("statistics"):
         agreement, gaps = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
         comparisons, means = comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals)
+        codewords = [
+            entry
+            for name, one in work.contenders.items()
+            for entry in codeword_rows(name, one.plan, sent[name], work.tasks.clusters, seed=config.seed)
+        ]
     return ResultsDocument(
         **{
             "status": "complete",
@@ -60,6 +67,8 @@ def document(
             "agreement": agreement,
             "comparisons": comparisons,
             "means": [*means, *gaps],
+            "seeds": mean_over_seeds(points),
+            "codewords": codewords,
             "summary": summary([row for row in points if not _cut_short(row)], agreement, gaps),
             "experiment": config.model_dump(mode="json"),
             "dataset": work.about_data,

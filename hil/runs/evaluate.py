@@ -10,12 +10,14 @@ from hil.datasets.dataset import Dataset, Split
 from hil.datasets.images import picked
 from hil.errors import DatasetError
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
+from hil.models.branches import BranchNetwork
 from hil.models.contract import CountsBits, Scheme
 from hil.models.load import build_network
 from hil.models.recipe import Recipe
 from hil.models.training.examples import Examples
 from hil.models.training.train import examples_of
 from hil.points.simulate import Medium, awgn_noise, simulate
+from hil.runs.plan import drawn_fade, repeated
 from hil.runs.work import bind, fitting_goals
 
 __all__ = ["accuracies", "check_served", "evaluate"]
@@ -71,7 +73,8 @@ def _tasks(scheme: Scheme, data: Dataset) -> tuple[str, Goal, GoalOptions, Tasks
 def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
     """The headline on the tasks of a data set, noiseless and averaged over noise draws at each SNR; shares in percent.
 
-    Of a scheme that sends messages, their mean bits as well.
+    Of a scheme that sends messages, their mean bits as well. A network that was trained for slow fading meets fades, another
+    for every task and draw.
     """
     name, goal, options, tasks = _tasks(scheme, data)
     metric = headline(goal)
@@ -90,10 +93,18 @@ def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
         found["bits"] = dict(scheme.counted(sent.side))
     if not scheme.plan.uses:
         return found
+    index, gains, draws = torch.arange(len(tasks)), None, NOISE_DRAWS
+    if isinstance(scheme, BranchNetwork) and scheme.recipe.channel.fading == "rayleigh":
+        found["fading"] = "rayleigh"
+        index, draws = index.repeat(NOISE_DRAWS), 1
+        gains = drawn_fade(0, scheme.plan.transmitters, len(index))[..., None]
+        sent = repeated(sent, index)
     for snr_db in TEST_SNRS_DB:
         if scheme.plan.tx_csi != "none":
-            sent = sent_at(snr_db)
-        medium = Medium(noise_var=awgn_noise(scheme.plan, [snr_db]))
-        samples = simulate(contender, sent, dict.fromkeys(scheme.plan.receivers, medium), draws=NOISE_DRAWS, seed=0)
+            sent = repeated(sent_at(snr_db), index)
+        channel = None if gains is None else gains.expand_as(sent.symbols)
+        medium = Medium(noise_var=awgn_noise(scheme.plan, [snr_db]), channel=channel)
+        media = dict.fromkeys(scheme.plan.receivers, medium)
+        samples = simulate(contender, sent, media, draws=draws, seed=0, index=index)
         found[f"{snr_db:g} dB"] = round(scale * next(iter(samples.values())).value(metric), 2)
     return found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, cast
 
 import numpy as np
@@ -292,7 +292,8 @@ def given_settings(config: str | Path | None, settings: Mapping[str, Any], bench
 
     A seed that is given by itself is the air's, too: the seed of the air that a file was resolved to is then left out.
     """
-    flags = {key: value for key, value in {**settings, "bench": bench}.items() if value is not None}
+    given = {**settings, "bench": bench}.items()
+    flags = {key: str(value) if isinstance(value, PurePath) else value for key, value in given if value is not None}
     file = read_toml(Path(config)) if config is not None else {}
     if "seed" in flags and "air_seed" not in flags:
         file.pop("air_seed", None)

@@ -271,12 +271,15 @@ class _Again:
     kept: list[Measured] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
+    told: dict[str, Sequence[float]] = field(default_factory=dict)
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, record: PointRecord, point: Measured, *, keep: bool) -> str | None:
         """Note a point; keep all of it if it is to be simulated. Returns why it ended early, if it did."""
         records = {name: one.record for name, one in point.collections.items()}
         self.points.append((point.spec.first_frame, records, dict(point.rows)))
+        if point.spec.tx_snr_db is not None:
+            self.told[point.spec.scheme] = point.spec.tx_snr_db
         for one in point.collections.values():
             self._digest.update(one.symbols.contiguous().numpy().tobytes())
         self.checks.append(_check(record, point, other_receiver=self.other_receiver))
@@ -335,10 +338,10 @@ class _Again:
         return digest
 
     def encoded(self, work: Work) -> dict[str, Sent]:
-        """Symbols of the distinct tasks by scheme, encoded anew."""
+        """Symbols of the distinct tasks by scheme, encoded anew; an encoder is told the SNR of its last point, as live."""
         highest = max(row.snr_db_target or 0.0 for row in self.rows)
         return {
-            name: one.encode([highest] * one.plan.transmitters if one.plan.tx_csi != "none" else None)
+            name: one.encode(self.told.get(name, [highest] * one.plan.transmitters) if one.plan.tx_csi != "none" else None)
             for name, one in work.contenders.items()
         }
 

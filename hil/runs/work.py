@@ -84,15 +84,20 @@ class Work:
         return config.resolved(tuple(self.contenders), self.goal_specs, options)
 
     def references(self, goal: Goal) -> Iterable[tuple[str, Contender]]:
-        """Schemes that send nothing and put out what a goal needs: noiseless references, where their weights are at hand.
+        """Schemes that put out what a goal needs, to be judged without noise, where their weights are at hand.
 
-        They are of the goals that are built in; another one says itself what it is to be compared with (`Judge.references`).
+        Those that send nothing, and controls: built-in schemes that use the weights of one of this work's. They are of the
+        goals that are built in; another one says itself what it is to be compared with (`Judge.references`).
         """
         if goal.name not in GOALS.builtin:
             return
         for name, entry in SCHEMES.builtin.items():
             card = cast(SchemeEntry, entry)
-            if not card.reference or card.card.outputs != goal.needs or name in self.contenders:
+            if (
+                not (card.reference or card.weights in self.contenders)
+                or card.card.outputs != goal.needs
+                or name in self.contenders
+            ):
                 continue
             try:
                 scheme = load_scheme(name, list(self.model_folders))

@@ -162,26 +162,26 @@ def test_one_image_a_camera_runs_single_and_refuses_pairs_with_the_reason(hil, m
 def test_training_asks_the_data_set_first(hil, tmp_path):
     tree = two_cameras(tmp_path / "viper", shots=1)
     small = ("--dataset", f"market1501:{tree}", "--out", tmp_path / "w", "--set", "t1.epochs=1", "--set", "image_size=[32,16]")
-    refused = hil("train", "baseline-pair", *small)
+    refused = hil("train", "t1-pair", *small)
     assert refused.returncode == 1
     assert "has no task: a task needs 2 query images" in refused.stderr
     assert "epoch" not in refused.stdout
     assert not (tmp_path / "w").exists()
-    done = hil("train", "baseline-single", *small)
+    done = hil("train", "t1-single", *small)
     assert done.returncode == 0, done.stderr
-    metrics = json.loads((tmp_path / "w" / "baseline-single.metrics.json").read_text())
+    metrics = json.loads((tmp_path / "w" / "t1-single.metrics.json").read_text())
     assert (metrics["test"]["tasks"], metrics["validation"]["tasks"]) == (24, 4)
 
 
 def test_training_pairs_follow_the_option(hil, tmp_path):
     tree = two_cameras(tmp_path / "set", shots=2)
     small = ("--out", tmp_path / "w", "--set", "t1.epochs=1", "--set", "image_size=[32,16]", "--set", "held_out=0.2")
-    done = hil("train", "baseline-pair", "--dataset", f"market1501:{tree}", *small)
+    done = hil("train", "t1-pair", "--dataset", f"market1501:{tree}", *small)
     assert done.returncode == 0, done.stderr
     assert "no more than two cameras" in done.stdout
-    metrics = json.loads((tmp_path / "w" / "baseline-pair.metrics.json").read_text())
+    metrics = json.loads((tmp_path / "w" / "t1-pair.metrics.json").read_text())
     assert metrics["test"]["tasks"] == 48
-    refused = hil("train", "baseline-pair", "--dataset", f"market1501:{tree}?pairing=cross_camera", *small, "--fresh")
+    refused = hil("train", "t1-pair", "--dataset", f"market1501:{tree}?pairing=cross_camera", *small, "--fresh")
     assert refused.returncode == 1
     assert "pairing=same_camera gives 48 tasks" in refused.stderr
 

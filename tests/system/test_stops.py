@@ -122,14 +122,14 @@ def test_sending_and_replaying_stop_alike(hil, small_run, untrained, tmp_path):
 
 
 def test_a_stopped_training_goes_on_where_it_was(tmp_path):
-    options = ("train", "baseline-single", "--dataset", "synthetic:identities=20", "--out", "out", "--set", "t1.epochs=400")
+    options = ("train", "t1-single", "--dataset", "synthetic:identities=20", "--out", "out", "--set", "t1.epochs=400")
     process = start(*options, cwd=tmp_path)
-    wait_for(tmp_path / "out" / "baseline-single.checkpoint", process)
+    wait_for(tmp_path / "out" / "t1-single.checkpoint", process)
     process.send_signal(signal.SIGINT)
     assert ended(process, signal.SIGINT).endswith(
-        "what was trained is kept in out/baseline-single.checkpoint; the same command goes on from there"
+        "what was trained is kept in out/t1-single.checkpoint; the same command goes on from there"
     )
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["baseline-single.checkpoint"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["t1-single.checkpoint"]
 
 
 def test_a_point_cut_short_is_told_from_a_whole_one(hil, untrained, tmp_path):

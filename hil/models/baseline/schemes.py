@@ -57,7 +57,7 @@ class SingleBaseline(_Baseline):
 
 
 class PairBaseline(_Baseline):
-    """Two views of one identity, a network each, no channel."""
+    """Two views of one identity (or as many as the recipe has transmitters), a network each, no channel."""
 
     def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe, views=2)
+        super().__init__(recipe, views=recipe.transmitters)

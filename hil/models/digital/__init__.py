@@ -25,7 +25,8 @@ REGISTERED = (
     SchemeEntry(
         name="digital-pair-oma",
         target="hil.models.digital.schemes:TurnsDigital",
-        summary="the same two transmitters taking turns",
+        summary="the same two networks taking turns",
+        weights="digital-pair",
         card=Card(name="digital-pair-oma", paper=_LO, section="IV-A, with the access of IV-B's OMA", kind="bound"),
     ),
 )

@@ -163,18 +163,18 @@ class SingleDigital(DigitalNetwork):
 
 
 class PairDigital(DigitalNetwork):
-    """Both transmitters on all q uses, superposed, at equal rates."""
+    """Two transmitters, or as many as the recipe has, on all q uses, superposed, at equal rates."""
 
     def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe, occupied=torch.ones(2, recipe.uses, dtype=torch.bool))
+        super().__init__(recipe, occupied=torch.ones(recipe.transmitters, recipe.uses, dtype=torch.bool))
 
 
 class TurnsDigital(DigitalNetwork):
-    """Transmitter 0 on the first q/2 uses, transmitter 1 on the last q/2, at equal rates."""
+    """The same transmitters, taking turns: each on its own share of the q uses, at equal rates."""
 
     def __init__(self, recipe: Recipe) -> None:
-        if recipe.uses % 2:
-            raise ConfigError(f"recipe '{recipe.name}': uses must be a multiple of 2, not {recipe.uses}")
-        occupied = torch.zeros(2, recipe.uses, dtype=torch.bool)
-        occupied[0, : recipe.uses // 2] = occupied[1, recipe.uses // 2 :] = True
+        count = recipe.transmitters
+        if recipe.uses % count:
+            raise ConfigError(f"recipe '{recipe.name}': uses must be a multiple of {count}, not {recipe.uses}")
+        occupied = torch.eye(count, dtype=torch.bool).repeat_interleave(recipe.uses // count, dim=1)
         super().__init__(recipe, occupied=occupied)

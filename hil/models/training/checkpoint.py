@@ -21,8 +21,8 @@ from hil.models.recipe import Recipe
 __all__ = ["Checkpoint", "epoch_generator", "read_checkpoint", "run_key", "write_checkpoint"]
 
 KIND = b"hil checkpoint "
-HEAD = KIND + b"2\n"
-"""Before the SHA-256 of the rest, in hexadecimal, a line end, and what torch saves. Version 1 had no head."""
+HEAD = KIND + b"3\n"
+"""Before the SHA-256 of the rest, in hexadecimal, a line end, and what torch saves. 1 had no head, 2 the last losses only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Checkpoint:
         model: state dict of the trainable.
         optimiser: state dict of the stage's optimiser.
         seconds: spent so far, by stage.
-        losses: last epoch's mean loss, by stage.
+        losses: mean loss of every epoch, by stage.
     """
 
     stage: str
@@ -43,7 +43,7 @@ class Checkpoint:
     model: dict[str, Any]
     optimiser: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
-    losses: dict[str, float] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)
 
 
 def run_key(recipe: Recipe, fingerprint: str) -> str:

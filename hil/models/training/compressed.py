@@ -29,6 +29,10 @@ class FcTraining(RetrievalTraining):
     network: FcJscc
     inherits_classifiers = False
 
+    def seen(self, network: BranchNetwork) -> int:
+        """What is received."""
+        return network.decoded
+
     def coders(self) -> list[nn.Parameter]:
         """None that a T2 could train: nothing of the feature is reconstructed."""
         return []
@@ -51,6 +55,10 @@ class DigitalTraining(RetrievalTraining):
 
     network: DigitalNetwork
     inherits_classifiers = False
+
+    def seen(self, network: BranchNetwork) -> int:
+        """The latent vector."""
+        return network.decoded
 
     def coders(self) -> list[nn.Parameter]:
         """The layers and the densities."""

@@ -1,4 +1,4 @@
-"""Training examples: what the trainer asks of a data set, held-out identities, and pairs redrawn each epoch."""
+"""Training examples: what the trainer asks of a data set, held-out identities, and views of one identity redrawn each epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hil.errors import DatasetError
 
-__all__ = ["Examples", "Pixels", "TrainingData", "draw_pairs", "split_identities"]
+__all__ = ["Examples", "Pixels", "TrainingData", "draw_views", "split_identities"]
 
 HELD_BYTES = 2 << 30
 """Training images that take no more are held in memory, larger sets are read batch by batch. Market-1501's 12,936 images of
@@ -122,20 +122,23 @@ def split_identities(split: Any, share: float, generator: torch.Generator) -> tu
     return kept, Examples.of(split, chosen)
 
 
-def draw_pairs(labels: Tensor, cameras: Tensor, generator: torch.Generator, *, same_camera: bool = False) -> Tensor:
-    """One pair for each image that has a partner: the image, and another of its identity from another camera.
+def draw_views(
+    labels: Tensor, cameras: Tensor, generator: torch.Generator, *, views: int = 2, same_camera: bool = False
+) -> Tensor:
+    """One task for each image that has enough partners: the image, and others of its identity, each from a camera of its own.
 
     Args:
         labels: int64 [image], from 0.
         cameras: int64 [image].
         generator: draws partners and order.
+        views: of a task.
         same_camera: partners are other images of the same camera instead (CUHK03).
 
     Returns:
-        int64 [pair, 2], indices of images, in random order.
+        int64 [task, view], indices of images, in random order.
 
     Raises:
-        DatasetError: no image has a partner.
+        DatasetError: no image has enough partners.
     """
     if same_camera:
         labels = torch.unique(torch.stack([labels, cameras], dim=1), dim=0, return_inverse=True)[1]
@@ -143,25 +146,23 @@ def draw_pairs(labels: Tensor, cameras: Tensor, generator: torch.Generator, *, s
     order = torch.argsort(labels, stable=True)
     counts = torch.bincount(labels)
     starts = counts.cumsum(0) - counts
-    pending = _has_other(labels, apart).nonzero()[:, 0]
-    firsts, seconds = [pending[:0]], [pending[:0]]
-    while len(pending):  # rejection: draw among the identity's images until the camera differs
-        draw = torch.rand(len(pending), generator=generator, dtype=torch.float64)
-        label = labels[pending]
-        partner = order[starts[label] + (draw * counts[label]).long()]
-        good = apart[partner] != apart[pending]
-        firsts.append(pending[good])
-        seconds.append(partner[good])
-        pending = pending[~good]
-    pairs = torch.stack([torch.cat(firsts), torch.cat(seconds)], dim=1)
-    if not len(pairs):
-        raise DatasetError("no training image has a partner to form a pair of views with; check the cameras of the data set.")
-    return pairs[torch.randperm(len(pairs), generator=generator)]
-
-
-def _has_other(labels: Tensor, values: Tensor) -> Tensor:
-    """Bool [image]: some image with the same label has another value."""
-    classes = int(labels.max()) + 1
-    lowest = values.new_zeros(classes).scatter_reduce(0, labels, values, "amin", include_self=False)
-    highest = values.new_zeros(classes).scatter_reduce(0, labels, values, "amax", include_self=False)
-    return (lowest != highest)[labels]
+    kinds = torch.bincount(torch.unique(torch.stack([labels, apart], dim=1), dim=0)[:, 0])
+    tasks = (kinds[labels] >= views).nonzero()
+    if not len(tasks):
+        where = "one camera" if same_camera else f"{views} cameras"
+        raise DatasetError(
+            f"no training image has partners of its identity, from {where}, to form a task of {views} views with; "
+            "check the cameras of the data set."
+        )
+    for _ in range(1, views):
+        partner = torch.full((len(tasks),), -1)
+        pending = torch.arange(len(tasks))
+        while len(pending):  # rejection: draw among the identity's images until it differs from all there are
+            label = labels[tasks[pending, 0]]
+            drawn = torch.rand(len(pending), generator=generator, dtype=torch.float64)
+            found = order[starts[label] + (drawn * counts[label]).long()]
+            good = (apart[found][:, None] != apart[tasks[pending]]).all(1)
+            partner[pending[good]] = found[good]
+            pending = pending[~good]
+        tasks = torch.cat([tasks, partner[:, None]], dim=1)
+    return tasks[torch.randperm(len(tasks), generator=generator)]

@@ -10,6 +10,7 @@ computed from samples, inside the graph.
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -164,6 +165,12 @@ class FrameLink:
         self._projection = delay_projection(form.numerology, -taps_before, taps_before + 1 + taps_after)
         carriers = torch.tensor(form.numerology.carriers, dtype=torch.float64)
         self._undo = torch.exp(2j * math.pi / form.numerology.fft_size * advance * carriers).to(torch.complex64)
+
+    def with_noise(self, noise_power: float) -> FrameLink:
+        """The same link with another noise power."""
+        other = copy(self)
+        other.noise_power = noise_power
+        return other
 
     def __call__(self, symbols: Tensor, number: int = 0) -> LinkOutput:
         """Send tasks in as many frames as they need.

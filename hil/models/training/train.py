@@ -26,7 +26,7 @@ from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
 from hil.models.training.compressed import training_of
-from hil.models.training.examples import Examples, Pixels, TrainingData, draw_pairs, split_identities
+from hil.models.training.examples import Examples, Pixels, TrainingData, draw_views, split_identities
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, write_weights
 from hil.provenance import provenance
@@ -103,7 +103,8 @@ def train(
         **_facts(recipe, network, dataset, where),
         "identities": {"training": kept.classes, "held_out": held_out.classes},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "loss": losses,
+        "loss": {name: values[-1] if values else None for name, values in losses.items()},
+        "log": {name: [round(value, 4) for value in values] for name, values in losses.items()},
     }
     judged = None if evaluate is None else lambda scheme: evaluate(scheme, held_out)
     metrics = _save(out, recipe, dataset, _kept_tensors(recipe, network, training), facts, judged)
@@ -211,7 +212,7 @@ def _initialise(training: RetrievalTraining, recipe: Recipe, dataset: TrainingDa
     if wrong:
         raise ModelError(
             f"{weights.path} cannot start recipe '{recipe.name}': {len(wrong)} keys are missing or have another shape "
-            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and views"
+            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and transmitters"
         )
     training.load_state_dict({**own, **{key: given[key] for key in wanted}})
 
@@ -241,8 +242,8 @@ class _Run:
     key: str
     progress: Callable[[Progress], None]
 
-    def all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, float]]:
-        """Run what is left of every stage; returns seconds and last losses by stage. Who stops it is told how to go on."""
+    def all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, list[float]]]:
+        """Run what is left of every stage; returns seconds and epochs' losses by stage. Who stops it is told how to go on."""
         try:
             return self._all_stages(resume=resume)
         except (KeyboardInterrupt, SystemExit) as err:
@@ -250,10 +251,11 @@ class _Run:
                 err.add_note(f"what was trained is kept in {self.path}; the same command goes on from there")
             raise
 
-    def _all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, float]]:
+    def _all_stages(self, *, resume: bool) -> tuple[dict[str, float], dict[str, list[float]]]:
         stages = self.training.stages()
         names = list(stages)
-        seconds, losses = dict.fromkeys(names, 0.0), dict.fromkeys(names, math.nan)
+        seconds = dict.fromkeys(names, 0.0)
+        losses: dict[str, list[float]] = {name: [] for name in names}
         saved = read_checkpoint(self.path, self.key) if resume else None
         if saved is not None:
             self.training.load_state_dict(saved.model)
@@ -274,7 +276,7 @@ class _Run:
                 image_pace = 3 * (time.perf_counter() - start) / cache.shape[0]
             for epoch in range(first, stage.epochs):
                 start = time.perf_counter()
-                losses[name] = self._epoch(name, stage, epoch, optimiser, cache)
+                losses[name] = [*losses[name][:epoch], self._epoch(name, stage, epoch, optimiser, cache)]
                 seconds[name] += time.perf_counter() - start
                 state = Checkpoint(
                     stage=name,
@@ -297,7 +299,7 @@ class _Run:
                         stage=name,
                         epoch=epoch + 1,
                         epochs=stage.epochs,
-                        loss=losses[name],
+                        loss=losses[name][-1],
                         seconds_left=pace * (stage.epochs - epoch - 1) + later,
                     )
                 )
@@ -319,9 +321,10 @@ class _Run:
                 flat = augment_images(self.pixels[batch.flatten()], self.recipe.augment, generator)
                 step = Batch(labels=labels, generator=generator, views=flat.view(*batch.shape, *flat.shape[1:]))
             else:
-                variant = torch.randint(cache.shape[0], batch.shape, generator=generator)
-                view = torch.arange(batch.shape[1]).expand(batch.shape)
-                step = Batch(labels=labels, generator=generator, features=cache[variant, batch, view])
+                branch = torch.arange(cache.shape[2])
+                seen = batch.expand(-1, len(branch))  # several branches may see one view
+                variant = torch.randint(cache.shape[0], seen.shape, generator=generator)
+                step = Batch(labels=labels, generator=generator, features=cache[variant, seen, branch.expand(seen.shape)])
             loss = self.training.loss(name, step)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
@@ -334,12 +337,13 @@ class _Run:
 
     def _tasks(self, generator: torch.Generator) -> Tensor:
         """This epoch's tasks in random order, int64 [task, view], indices of training images."""
-        if self.training.network.plan.transmitters == 1:
+        views = self.training.network.plan.transmitters
+        if views == 1:
             return torch.randperm(len(self.examples.labels), generator=generator)[:, None]
-        return draw_pairs(self.examples.labels, self.examples.cameras, generator, same_camera=self.same_camera)
+        return draw_views(self.examples.labels, self.examples.cameras, generator, views=views, same_camera=self.same_camera)
 
     def _features(self) -> Tensor:
-        """Features of all training images by every branch, float32 [variant, image, view, p]; variants: as is, flipped."""
+        """Features of all training images by every branch, float32 [variant, image, branch, p]; variants: as is, flipped."""
         network: BranchNetwork = self.training.network
         unchanged, unused = Augment(), torch.Generator()
         found = []

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from hil.errors import ModelError
 from hil.models.branches import BranchNetwork
-from hil.models.jscc.schemes import JsccNetwork
+from hil.models.correlation import mean_squared_cosine
+from hil.models.jscc.network import JsccNetwork
 from hil.models.recipe import Recipe, Stage
-from hil.models.training.awgn import receive_awgn
+from hil.models.training.medium import TrainingMedium
 
 __all__ = ["Batch", "RetrievalTraining", "Trainable"]
 
@@ -24,7 +25,7 @@ class Batch:
 
     Attributes:
         views: float32 [task, tx, C, H, W] in 0…1, or None in stages on cached features.
-        features: float32 [task, view, p], or None in stages on images.
+        features: float32 [task, branch, p], or None in stages on images.
         labels: int64 [task].
         generator: CPU generator for SNRs and channel noise.
     """
@@ -62,8 +63,9 @@ class Trainable(Protocol):
 class RetrievalTraining(nn.Module):
     """T1, T2 and T3 for the networks of `hil.models.baseline` and `hil.models.jscc`.
 
-    Classifiers (one linear layer each) exist in training only: one for a single view; for a pair two auxiliary ones and the
-    main one on the concatenated features, whose cross-entropies are averaged (Lo et al., eq. 2).
+    Classifiers (one linear layer each) exist in training only: one for a single branch; for several an auxiliary one each and
+    the main one on the concatenated features, whose cross-entropies are averaged (Lo et al., eq. 2). T3 may weigh in how
+    alike the transmitters' codewords are (Lo et al., Sec. V-A).
 
     Args:
         network: what is trained.
@@ -80,11 +82,16 @@ class RetrievalTraining(nn.Module):
         super().__init__()
         self.network = network
         self.recipe = recipe
-        views, features = network.plan.transmitters, network.decoded
-        widths = [features] * views + ([views * features] if views > 1 else [])
+        branches, features = len(network.backbones), self.seen(network)
+        widths = [features] * branches + ([branches * features] if branches > 1 else [])
         self.classifiers = nn.ModuleList(nn.Linear(width, classes, bias=False) for width in widths)
         if recipe.t2 is not None and not self.coders():
             raise ModelError(f"recipe '{recipe.name}': scheme '{recipe.scheme}' has no autoencoder, so leave t2 out.")
+        self.medium = TrainingMedium(recipe, network.plan) if isinstance(network, JsccNetwork) else None
+
+    def seen(self, network: BranchNetwork) -> int:
+        """Length of the feature that a branch's classifier sees."""
+        return network.recipe.features
 
     def stages(self) -> dict[str, Stage]:
         """Stages in order, by name."""
@@ -100,7 +107,8 @@ class RetrievalTraining(nn.Module):
         if stage == "t1":
             return [(1.0, trunk)]
         factor, coders = self.stages()[stage].autoencoder_lr, self.coders()
-        return [(factor, coders)] if stage == "t2" else [(1.0, trunk), (factor, coders)]
+        groups = [(factor, coders)] if stage == "t2" else [(1.0, trunk), (factor, coders)]
+        return [group for group in groups if group[1]]
 
     def coders(self) -> list[nn.Parameter]:
         """Parameters of what lies between features and channel, which T2 trains alone; a baseline has none."""
@@ -123,26 +131,35 @@ class RetrievalTraining(nn.Module):
         settings, features = self.stages()[stage], self.features(stage, batch)
         if stage == "t1" or not isinstance(self.network, JsccNetwork):
             return self._identity_loss(features, batch, settings)
-        decoded = self.transmit(self.network, features, batch.generator)
+        symbols, decoded = self.transmit(self.network, features, batch.generator)
         if settings.loss == "l1":
             return F.l1_loss(decoded, features)
         if settings.loss == "mse":
             return F.mse_loss(decoded, features)
-        return self._identity_loss(decoded, batch, settings)
+        loss = self._identity_loss(decoded, batch, settings)
+        if self.recipe.correlation_weight:
+            loss = loss + self.recipe.correlation_weight * mean_squared_cosine(symbols, self.network.plan.occupied)
+        return loss
 
     def features(self, stage: str, batch: Batch) -> Tensor:
-        """The backbones' features of a batch, float32 [task, view, p]: the cached ones, or of its views."""
+        """The backbones' features of a batch, float32 [task, branch, p]: the cached ones, or of its views."""
         if batch.features is not None:
             return batch.features
         if batch.views is None:
             raise ModelError(f"stage {stage}: a batch needs views or features.")
         return self.network.extract(batch.views)
 
-    def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> Tensor:
-        """Features through autoencoder and AWGN at the training SNR, float32 [task, view, p]."""
-        snr = self.recipe.snr_range
-        snr_db = snr.low + (snr.high - snr.low) * torch.rand(features.shape[0], generator=generator)
-        return network.demodulate(receive_awgn(network.plan, network.modulate(features), snr_db, generator).symbols)
+    def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Features [task, branch, p] through autoencoder and training channel.
+
+        Returns:
+            symbols sent, complex64 [tx, task, use], and features decoded, float32 [task, branch, p].
+        """
+        medium = self.medium or TrainingMedium(self.recipe, network.plan)
+        snr_db = medium.draw_snr(features.shape[0], generator)
+        known = snr_db.to(features.device)[:, None].expand(-1, network.plan.transmitters)
+        symbols = network.modulate(features, known)
+        return symbols, network.demodulate(medium.send(symbols, snr_db, generator))
 
     def _identity_loss(self, features: Tensor, batch: Batch, stage: Stage) -> Tensor:
         if stage.dropout > 0:  # drawn on the CPU like all else, so that a seed means the same everywhere

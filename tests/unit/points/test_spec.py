@@ -12,6 +12,7 @@ from hil.phy.frame import sounding_cost_db
 from hil.phy.receive import ReceiverConfig
 from hil.points.spec import EMULATED_BACK_OFF_DB, PointSpec, frame_for, receiver_for, transmit_power
 from hil.radios.bench import find_bench
+from tests.unit.models.networks import network, views_of
 from tests.unit.points.synthetic import spec_of, turns
 
 
@@ -29,6 +30,23 @@ def test_transmit_power(energy):
     assert [transmit_power(mask, energy) for mask in (single, oma, noma)] == expected[energy]
     totals = [sum(p * int(n) for p, n in zip(transmit_power(m, energy), m.sum(1), strict=True)) for m in (single, oma, noma)]
     assert totals == {"per_use": [64, 64, 128], "per_device": [64, 128, 128], "per_task": [64, 64, 64]}[energy]
+
+
+@pytest.mark.parametrize("energy", ["per_use", "per_device", "per_task"])
+@pytest.mark.parametrize("name", ["jscc-single", "jscc-single-twin", "jscc-oma", "jscc-noma", "jscc-noma-aware"])
+def test_every_task_meets_the_power_constraint(name, energy):
+    """‖x_i‖² = n_i; = q; Σ ‖x_i‖² = q: of each task by itself, before any noise."""
+    scheme = network(name)
+    told = torch.full((6, scheme.plan.transmitters), 2.0) if scheme.plan.tx_csi == "snr" else None
+    sent = scheme.encode(views_of(scheme, 6), told).symbols
+    power = torch.tensor(transmit_power(scheme.plan.occupied, energy))
+    spent = power[:, None] * sent.abs().square().sum(2)
+    uses, own = scheme.plan.uses, scheme.plan.occupied.sum(1)
+    if energy == "per_task":
+        torch.testing.assert_close(spent.sum(0), torch.full((6,), float(uses)), rtol=1e-5, atol=0)
+    else:
+        wanted = own if energy == "per_use" else torch.full_like(own, uses)
+        torch.testing.assert_close(spent, wanted[:, None].expand(-1, 6).float(), rtol=1e-5, atol=0)
 
 
 def test_power_of_three_transmitters_of_unequal_shares():

@@ -10,7 +10,9 @@ from hil.report.files import write_figures
 from hil.results.document import (
     SCHEMA,
     Agreement,
+    Codewords,
     Comparison,
+    MeanOverSeeds,
     MeanOverSnrs,
     MetricValue,
     Noise,
@@ -36,7 +38,7 @@ def test_the_file_is_what_the_models_say():
 def test_every_key_is_described():
     text = DOCS.read_text(encoding="utf-8")
     listed = set(re.findall(r"`([a-z0-9_]+)`", text))
-    for model in (ResultsDocument, Row, MetricValue, Agreement, Comparison, MeanOverSnrs, Noise):
+    for model in (ResultsDocument, Row, MetricValue, Agreement, Comparison, MeanOverSnrs, MeanOverSeeds, Codewords, Noise):
         keys = {field.alias or name for name, field in model.model_fields.items()}
         assert keys <= listed, (model.__name__, keys - listed)
 

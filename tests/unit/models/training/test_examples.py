@@ -6,7 +6,7 @@ import torch
 from hil.errors import DatasetError
 from hil.models.recipe import Augment
 from hil.models.training.augment import augment_images
-from hil.models.training.examples import draw_pairs, split_identities
+from hil.models.training.examples import draw_views, split_identities
 from tests.unit.models.training.tiny import tiny
 
 
@@ -14,16 +14,27 @@ def test_pairs_are_of_one_identity_and_two_cameras_and_redrawn():
     labels = torch.tensor([0, 0, 0, 1, 1, 2, 2, 3])
     cameras = torch.tensor([1, 2, 3, 1, 2, 5, 5, 1])
     generator = torch.Generator().manual_seed(0)
-    draws = [draw_pairs(labels, cameras, generator) for _ in range(20)]
+    draws = [draw_views(labels, cameras, generator) for _ in range(20)]
     for pairs in draws:
         assert sorted(pairs[:, 0].tolist()) == [0, 1, 2, 3, 4]  # 5, 6 share a camera, 7 is alone
         assert torch.equal(labels[pairs[:, 0]], labels[pairs[:, 1]])
         assert bool((cameras[pairs[:, 0]] != cameras[pairs[:, 1]]).all())
     assert len({tuple(pairs[pairs[:, 0] == 0][0].tolist()) for pairs in draws}) == 2
-    same = draw_pairs(labels, cameras, generator, same_camera=True)
+    same = draw_views(labels, cameras, generator, same_camera=True)
     assert sorted(same.tolist()) == [[5, 6], [6, 5]]
     with pytest.raises(DatasetError, match="partner"):
-        draw_pairs(labels, torch.ones_like(labels), generator)
+        draw_views(labels, torch.ones_like(labels), generator)
+
+
+def test_three_views_are_of_three_cameras():
+    labels = torch.tensor([0, 0, 0, 0, 1, 1, 1])
+    cameras = torch.tensor([1, 2, 3, 3, 1, 2, 2])
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        tasks = draw_views(labels, cameras, generator, views=3)
+        assert sorted(tasks[:, 0].tolist()) == [0, 1, 2, 3]  # identity 1 has two cameras
+        assert all(sorted(cameras[task].tolist()) == [1, 2, 3] for task in tasks)
+    assert draw_views(labels, cameras, generator, views=2, same_camera=True).shape == (4, 2)
 
 
 def test_held_out_identities_are_apart_and_junk_is_left_out():

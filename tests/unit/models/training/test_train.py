@@ -35,17 +35,19 @@ def test_a_pair_recipe_goes_through_all_stages_and_tells_about_it(tmp_path):
     assert metrics["identities"] == {"training": 7, "held_out": 1}
     assert metrics["validation"] == {"identities": 1, "scheme": "jscc-noma"}
     assert metrics["snr_train_db"] == "uniform -6…15 dB"
+    assert {name: len(values) for name, values in metrics["log"].items()} == {"t2": 2, "t3": 2}
+    assert metrics["loss"]["t3"] == pytest.approx(metrics["log"]["t3"][-1], abs=1e-4)
     assert not list(tmp_path.glob("*.checkpoint"))
     assert not list(tmp_path.glob("*.partial"))
     assert load_scheme("jscc-noma", tmp_path).plan.access == "noma"
 
 
-@pytest.mark.parametrize("scheme", ["jscc-single", "jscc-oma"])
+@pytest.mark.parametrize("scheme", ["jscc-single", "jscc-oma", "jscc-single-twin", "jscc-noma-csir"])
 def test_a_recipe_may_do_all_stages_itself_and_repeats_to_the_bit(tmp_path, scheme):
     loss = "l1" if scheme == "jscc-single" else "mse"
-    whole = recipe(
-        "own", scheme, t1=stage("cross_entropy", 1), t2=stage(loss, 1), t3=stage("cross_entropy", 1), snr_db_train=3.0
-    )
+    stages = {"t1": stage("cross_entropy", 1), "t2": stage(loss, 1), "t3": stage("cross_entropy", 1)}
+    fading = {"channel": {"fading": "rayleigh"}} if scheme.endswith("csir") else {}
+    whole = recipe("own", scheme, snr_db_train=3.0, **stages, **fading)
     first = train(whole, tiny(), tmp_path / "a", device="cpu")
     torch.manual_seed(99)  # the global generator has no say, and is left alone
     before = torch.random.get_rng_state()
@@ -56,6 +58,16 @@ def test_a_recipe_may_do_all_stages_itself_and_repeats_to_the_bit(tmp_path, sche
     other = train(whole.model_copy(update={"seed": 2}), tiny(), tmp_path / "c", device="cpu")
     assert other["sha256"] != first["sha256"]
     assert other["snr_train_db"] == "3 dB"
+
+
+def test_three_transmitters_are_trained_by_the_same_code(tmp_path):
+    train(baseline(transmitters=3), tiny(), tmp_path, device="cpu")
+    train(noma(transmitters=3), tiny(), tmp_path, device="cpu")
+    assert load_scheme("jscc-noma", tmp_path).plan.occupied.sum(1).tolist() == [8, 8, 8]
+    with pytest.raises(ModelError, match="same backbone, features and transmitters"):
+        train(noma(), tiny(), tmp_path, device="cpu")
+    with pytest.raises(DatasetError, match="task of 5 views"):
+        train(baseline(transmitters=5), tiny(), tmp_path, device="cpu")
 
 
 KILLED = """
@@ -96,6 +108,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, moment):
     finally:
         torch.set_num_threads(threads)
     assert len(seen) < 9  # it did not start over
+    assert resumed["log"] == whole["log"]
     assert resumed["sha256"] == whole["sha256"]
 
 
@@ -125,7 +138,7 @@ def test_a_checkpoint_of_another_run_or_half_a_checkpoint_is_not_resumed(tmp_pat
         (bytes(flipped), "is damaged"),
         (b"", "is no checkpoint"),
         (b"hello\n", "is no checkpoint"),
-        (whole.replace(b"checkpoint 2", b"checkpoint 9", 1), "is of another version"),
+        (whole.replace(b"checkpoint 3", b"checkpoint 9", 1), "is of another version"),
         (whole[whole.index(b"PK") :], "is of another version"),  # as they were before they had a checksum
     ):
         checkpoint.write_bytes(data)
@@ -148,6 +161,7 @@ def test_what_it_starts_from_must_be_there_and_fit(tmp_path):
         train(noma(features=9), tiny(), tmp_path)
     with pytest.raises(ModelError, match=r"other data.*--fresh"):
         train(noma(), Tiny(train=tiny().train, fingerprint="beef"), tmp_path)
+    train(recipe("fine", "baseline-pair", init="baseline-pair", t3=stage("cross_entropy", 1)), tiny(), tmp_path, device="cpu")
     with pytest.raises(ModelError, match="no autoencoder"):
         train(recipe("x", "baseline-pair", t2=stage("mse")), tiny(), tmp_path)
     with pytest.raises(ConfigError, match="device"):

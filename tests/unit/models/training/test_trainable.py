@@ -51,7 +51,7 @@ def test_training_snr_is_uniform_in_the_range():
     training = RetrievalTraining(build_network(whole).eval(), whole, classes=4)
     seen = []
     network = training.network.eval()
-    network.demodulate = lambda symbols: seen.append(symbols)
+    network.demodulate = lambda received: seen.append(received.symbols)
     features = torch.randn(4000, 2, 8)
     with torch.no_grad():
         training.transmit(network, features, torch.Generator().manual_seed(0))
