@@ -1,8 +1,11 @@
 """Shared by all tests: one thread, a small trained-nothing set of schemes, and the command line in a process."""
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,8 +30,31 @@ def _one_thread():
 
 
 @pytest.fixture(scope="session")
-def untrained(tmp_path_factory) -> Path:
-    """A folder with untrained weights for every shipped scheme: everything but the accuracies is real."""
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Fills a named folder once for all workers: the first that asks for it fills it, and the others wait for that."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        place = root / name
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (root / f"{name}.filled").exists():
+                place.mkdir()
+                fill(place)
+                (root / f"{name}.filled").touch()
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def untrained(once) -> Path:
+    """A folder with untrained weights for every shipped scheme: everything but the accuracies is real. Only to be read."""
+    return once("models", write_untrained)
+
+
+def write_untrained(folder: Path) -> None:
     import torch
 
     from hil.models.load import build_network
@@ -36,15 +62,11 @@ def untrained(tmp_path_factory) -> Path:
     from hil.models.weights import write_weights
     from hil.registry import SCHEMES
 
-    folder = tmp_path_factory.mktemp("models")
     recipes = [ROOT / "models" / f"{name}.toml" for name in SCHEMES.builtin]
     for recipe in [load_recipe(path) for path in recipes if path.is_file()]:  # one without a recipe has nothing to train
-        name = recipe.name
         torch.manual_seed(7)
         network = build_network(recipe).eval()
-        path = folder / f"{name}.safetensors"
-        write_weights(path, network.state_dict(), recipe, dataset="none", fingerprint="none")
-    return folder
+        write_weights(folder / f"{recipe.name}.safetensors", network.state_dict(), recipe, dataset="none", fingerprint="none")
 
 
 def environment(site: Path | None = None) -> dict[str, str]:
@@ -103,12 +125,14 @@ def hil(warm) -> Hil:
 
 
 @pytest.fixture(scope="session")
-def small_run(hil, untrained, tmp_path_factory) -> Path:
-    """A finished small run over the built-in bench: three schemes, two SNRs, one capture."""
-    out = tmp_path_factory.mktemp("runs")
-    finished = hil(
-        "run", "--models", untrained, "--dataset", DATASET, "--snr", "0,12", "--tasks", 36, "--distinct-tasks", 18,
-        "--tasks-per-frame", 12, "--draws", 3, "--out", out, "--name", "small",
-    )  # fmt: skip
-    assert finished.returncode == 0, finished.stderr
-    return out / "small"
+def small_run(hil, once, untrained, tmp_path_factory) -> Path:
+    """A finished small run over the built-in bench: three schemes, two SNRs, one capture. Each worker has its copy."""
+
+    def fill(out: Path) -> None:
+        finished = hil(
+            "run", "--models", untrained, "--dataset", DATASET, "--snr", "0,12", "--tasks", 36, "--distinct-tasks", 18,
+            "--tasks-per-frame", 12, "--draws", 3, "--out", out, "--name", "small",
+        )  # fmt: skip
+        assert finished.returncode == 0, finished.stderr
+
+    return Path(shutil.copytree(once("small", fill) / "small", tmp_path_factory.mktemp("runs") / "small"))
