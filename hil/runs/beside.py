@@ -58,6 +58,7 @@ def simulated_rows(
     power: Sequence[float] = (),
     index: Tensor | None = None,
     fade: Tensor | None = None,
+    compared: bool = True,
 ) -> tuple[dict[Key, Row], Simulated]:
     """Tasks through AWGN, at each receiver at an SNR of its own, and through the same fades if any.
 
@@ -73,6 +74,7 @@ def simulated_rows(
         power: of each transmitter relative to 1.
         index: distinct task of each, where not 0, 1, 2, ….
         fade: complex64 [tx, task], known to schemes that ask for the channel.
+        compared: as `simulate`.
     """
     channel = None if fade is None else fade[..., None].expand_as(sent.symbols)
     own = dict(zip(contender.plan.receivers, snr_db, strict=True))
@@ -86,6 +88,7 @@ def simulated_rows(
         seed=seed_of(config.seed, contender.name, target, basis + energy),
         index=index,
         power=power,
+        compared=compared,
         progress=progress,
     )
     rows = {
@@ -133,7 +136,7 @@ def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: P
         "power": spec.power,
     }  # fmt: skip
     at_link, at_effective = [one.snr_db for one in found], [[one.snr_eff_db] for one in found]
-    link, _ = simulated_rows(contender, sent, snr_db=at_link, basis="link", energy=spec.energy, **common)
+    link, _ = simulated_rows(contender, sent, snr_db=at_link, basis="link", energy=spec.energy, compared=False, **common)
     effective, samples = simulated_rows(contender, sent, snr_db=at_effective, basis="effective", energy=spec.energy, **common)
     beside.rows += [*link.values(), *effective.values()]
     for key, sample in samples.items():
