@@ -73,6 +73,7 @@ def simulate(
     index: Tensor | None = None,
     power: Sequence[float] = (),
     compared: bool = True,
+    workers: int = WORKERS,
     progress: Callable[[int], None] | None = None,
 ) -> Samples:
     """Tasks through y = Σ h_k x_k + n, with `draws` independent noise draws, or with fewer where these are enough.
@@ -86,11 +87,14 @@ def simulate(
         index: distinct task of each task sent, int64 [task]; None for 0, 1, 2, ….
         power: of each transmitter relative to 1, which the decoder is told as `Received.scale`.
         compared: with other answers to the same tasks; else no more draws than the headline's own interval needs.
+        workers: threads that draw; 1: only the caller's. They change no bit.
         progress: told how many draws are done.
     """
     count = sent.symbols.shape[1]
     index = torch.arange(count) if index is None else index
-    work = _Simulation(contender=contender, sent=sent, media=media, seed=seed, index=index, power=power, progress=progress)
+    work = _Simulation(
+        contender=contender, sent=sent, media=media, seed=seed, index=index, power=power, workers=workers, progress=progress
+    )
     if compared or draws <= FIRST_DRAWS:
         return work.drawn(range(draws))
     first = work.drawn(range(FIRST_DRAWS))
@@ -126,6 +130,7 @@ class _Simulation:
     seed: int
     index: Tensor
     power: Sequence[float]
+    workers: int
     progress: Callable[[int], None] | None
 
     def drawn(self, draws: range) -> Samples:
@@ -134,11 +139,16 @@ class _Simulation:
         at_once = SIMULATED_AT_ONCE if self.contender.scheme.card.outputs == "features" else count
         parts = min(len(draws), max(WORKERS, math.ceil(len(draws) * count / at_once)))
         shares = [draws[first::parts] for first in range(parts)]
-        with ThreadPoolExecutor(WORKERS) as pool:
-            found = list(pool.map(self._some, shares))
+        found = self._shared(shares)
         draw = torch.cat([torch.tensor(share) for share in shares]).repeat_interleave(count)
         everyone = self.index.repeat(len(draws))
         return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
+
+    def _shared(self, shares: Sequence[range]) -> list[dict[tuple[str, str | None], PerTask]]:
+        if self.workers == 1:
+            return [self._some(share) for share in shares]
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(self._some, shares))
 
     def _some(self, draws: range) -> dict[tuple[str, str | None], PerTask]:
         """The headline of every task in some draws, one after the other."""

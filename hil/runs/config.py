@@ -113,7 +113,7 @@ class RunConfig(_OnBench):
         fading: ``emulated``: each task is multiplied by a drawn CN(0, 1) at its transmitter. Links of the bench that fade need
             nothing here.
         seed: of task choice, fades, frames, simulation and, without `air_seed`, the air.
-        draws: noise draws of a simulation; at the link's SNR, which is compared with nothing, no more than its interval needs.
+        draws: noise draws of a simulation; at the link's SNR, where no difference is stated, no more than an interval needs.
     """
 
     dataset: str = Field(default_factory=lambda: DATASETS.defaults()[0])
