@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from hil.channel.awgn import superpose
-from hil.goals.contract import Judge, PerTask
+from hil.goals.contract import Judge, PerTask, headline
 from hil.models.contract import Output, Plan, Received, Sent, stacked
 from hil.points.contender import Contender
+from hil.results.draws import draws_wanted
 from hil.results.sample import Sample
 from hil.units import db_to_power
 
@@ -23,6 +24,8 @@ __all__ = ["Medium", "Samples", "awgn_noise", "seed_of", "simulate"]
 SIMULATED_AT_ONCE = 12_000
 """Noisy answers judged in one call: bounds memory."""
 WORKERS = 2
+FIRST_DRAWS = 4
+"""Drawn before it is asked how many are needed."""
 
 Samples = dict[tuple[str, str | None], Sample]
 """(goal, receiver or None) -> what the headline is made of, of every task in every draw."""
@@ -69,9 +72,11 @@ def simulate(
     seed: int,
     index: Tensor | None = None,
     power: Sequence[float] = (),
+    compared: bool = True,
+    workers: int = WORKERS,
     progress: Callable[[int], None] | None = None,
 ) -> Samples:
-    """Tasks through y = Σ h_k x_k + n, with `draws` independent noise draws.
+    """Tasks through y = Σ h_k x_k + n, with `draws` independent noise draws, or with fewer where these are enough.
 
     Args:
         contender: decodes and judges.
@@ -81,33 +86,85 @@ def simulate(
         seed: of the noise; draw d is a function of (seed, d) alone.
         index: distinct task of each task sent, int64 [task]; None for 0, 1, 2, ….
         power: of each transmitter relative to 1, which the decoder is told as `Received.scale`.
+        compared: with other answers to the same tasks; else no more draws than the headline's own interval needs.
+        workers: threads that draw; 1: only the caller's. They change no bit.
         progress: told how many draws are done.
     """
     count = sent.symbols.shape[1]
     index = torch.arange(count) if index is None else index
+    work = _Simulation(
+        contender=contender, sent=sent, media=media, seed=seed, index=index, power=power, workers=workers, progress=progress
+    )
+    if compared or draws <= FIRST_DRAWS:
+        return work.drawn(range(draws))
+    first = work.drawn(range(FIRST_DRAWS))
+    wanted = max(
+        draws_wanted(headline(contender.goals[key[0]]), sample, contender.tasks.clusters, most=draws)
+        for key, sample in first.items()
+    )
+    if progress:
+        progress(draws - wanted)
+    if wanted == FIRST_DRAWS:
+        return first
+    return {key: _joined(first[key], sample) for key, sample in work.drawn(range(FIRST_DRAWS, wanted)).items()}
 
-    def some(first: int) -> dict[tuple[str, str | None], PerTask]:
-        share = range(first, draws, parts)
+
+def _joined(first: Sample, second: Sample) -> Sample:
+    """Draws and further draws."""
+    assert first.draw is not None
+    assert second.draw is not None
+    return Sample(
+        tasks=PerTask.cat([first.tasks, second.tasks]),
+        index=torch.cat([first.index, second.index]),
+        draw=torch.cat([first.draw, second.draw]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Simulation:
+    """What is drawn; see `simulate`."""
+
+    contender: Contender
+    sent: Sent
+    media: Mapping[str, Medium]
+    seed: int
+    index: Tensor
+    power: Sequence[float]
+    workers: int
+    progress: Callable[[int], None] | None
+
+    def drawn(self, draws: range) -> Samples:
+        """Some draws, shared among workers."""
+        count = self.sent.symbols.shape[1]
+        at_once = SIMULATED_AT_ONCE if self.contender.scheme.card.outputs == "features" else count
+        parts = min(len(draws), max(WORKERS, math.ceil(len(draws) * count / at_once)))
+        shares = [draws[first::parts] for first in range(parts)]
+        found = self._shared(shares)
+        draw = torch.cat([torch.tensor(share) for share in shares]).repeat_interleave(count)
+        everyone = self.index.repeat(len(draws))
+        return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
+
+    def _shared(self, shares: Sequence[range]) -> list[dict[tuple[str, str | None], PerTask]]:
+        if self.workers == 1:
+            return [self._some(share) for share in shares]
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(self._some, shares))
+
+    def _some(self, draws: range) -> dict[tuple[str, str | None], PerTask]:
+        """The headline of every task in some draws, one after the other."""
+        one = self.contender
         with torch.inference_mode():
-            made = [_one_draw(contender, sent, media, f"{seed}/{draw}", power) for draw in share]
+            made = [_one_draw(one, self.sent, self.media, f"{self.seed}/{draw}", self.power) for draw in draws]
             found = {
-                (goal, contender.label(name)): _judged(
-                    judge, stacked([outputs[name] for outputs in made]), index.repeat(len(share))
+                (goal, one.label(name)): _judged(
+                    judge, stacked([outputs[name] for outputs in made]), self.index.repeat(len(draws))
                 )
-                for goal, judge in contender.judges.items()
+                for goal, judge in one.judges.items()
                 for name in made[0]
             }
-        if progress:
-            progress(len(share))
+        if self.progress:
+            self.progress(len(draws))
         return found
-
-    at_once = SIMULATED_AT_ONCE if contender.scheme.card.outputs == "features" else count
-    parts = min(draws, max(WORKERS, math.ceil(draws * count / at_once)))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = list(pool.map(some, range(parts)))
-    draw = torch.cat([torch.arange(first, draws, parts) for first in range(parts)]).repeat_interleave(count)
-    everyone = index.repeat(draws)
-    return {key: Sample(tasks=PerTask.cat([part[key] for part in found]), index=everyone, draw=draw) for key in found[0]}
 
 
 def _judged(judge: Judge, output: Output, index: Tensor) -> PerTask:

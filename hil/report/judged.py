@@ -179,7 +179,8 @@ def _note(panel: Panel) -> str:
             "whose frame was lost counts as the worst."
         )
     if draws:
-        parts.append(f"Simulations average {' or '.join(map(str, draws))} noise draws of the same tasks.")
+        said = " or ".join(map(str, draws)) if len(draws) < 3 else f"{draws[0]} to {draws[-1]}"
+        parts.append(f"Simulations average {said} noise draws of the same tasks.")
     if panel.agreement:
         bound = panel.metric.within(panel.agreement[0].bound)
         parts.append(

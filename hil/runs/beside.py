@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from hil.models.contract import Sent
 from hil.points.contender import Contender
 from hil.points.kinds import Energy
-from hil.points.simulate import Medium, awgn_noise, seed_of, simulate
+from hil.points.simulate import WORKERS, Medium, awgn_noise, seed_of, simulate
 from hil.points.simulate import Samples as Simulated
 from hil.results.agreement import Pair
 from hil.results.compare import Answer, Condition, Samples
@@ -27,7 +27,7 @@ from hil.runs.steps import Key, Measured, air_sample, csi_of, subject
 from hil.timing import timed
 from hil.units import linear_mean_db, power_to_db
 
-__all__ = ["Beside", "beside_channel", "beside_point", "condition", "simulated_rows"]
+__all__ = ["Beside", "Compared", "beside_channel", "beside_point", "compared_with", "condition", "simulated_rows"]
 
 
 @dataclass(kw_only=True)
@@ -53,6 +53,24 @@ class Beside:
         self.samples.setdefault(under, {}).setdefault(point.spec.scheme, []).append(answer)
 
 
+Drawn = tuple[dict[Key, Row], Simulated]
+"""Rows of a simulation, and what they are made of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What a point over the air is compared with.
+
+    Attributes:
+        snr_eff_db: drawn at, of each receiver (dB).
+        effective: under the point's own rule of energy; per_task: with the energy of a task fixed, None where the point's is.
+    """
+
+    snr_eff_db: tuple[float, ...]
+    effective: Drawn
+    per_task: Drawn | None
+
+
 def simulated_rows(
     contender: Contender,
     sent: Sent,
@@ -66,7 +84,9 @@ def simulated_rows(
     power: Sequence[float] = (),
     index: Tensor | None = None,
     fade: Tensor | None = None,
-) -> tuple[dict[Key, Row], Simulated]:
+    compared: bool = True,
+    workers: int = WORKERS,
+) -> Drawn:
     """Tasks through AWGN, at each receiver at an SNR of its own, and through the same fades if any.
 
     Args:
@@ -81,6 +101,7 @@ def simulated_rows(
         power: of each transmitter relative to 1.
         index: distinct task of each, where not 0, 1, 2, ….
         fade: complex64 [tx, task], known to schemes that ask for the channel.
+        compared, workers: as `simulate`.
     """
     channel = None if fade is None else fade[..., None].expand_as(sent.symbols)
     own = dict(zip(contender.plan.receivers, snr_db, strict=True))
@@ -94,6 +115,8 @@ def simulated_rows(
         seed=seed_of(config.seed, contender.name, target, basis + energy),
         index=index,
         power=power,
+        compared=compared,
+        workers=workers,
         progress=progress,
     )
     rows = {
@@ -115,39 +138,93 @@ def simulated_rows(
 
 
 @timed("simulation")
-def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: Progress) -> None:
+def beside_point(
+    point: Measured, config: RunConfig, beside: Beside, progress: Progress, *, ahead: Compared | None = None
+) -> None:
     """Simulate one point beside the air, at the link's and at the effective SNR, and note what is compared.
 
     Where a point fades in the air, the captured channel is drawn through instead.
+
+    Args:
+        point: whose SNRs are against the noise of the run.
+        config: draws and seed.
+        beside: what is noted in.
+        progress: told the draws done, which `steps_of` the point are.
+        ahead: what was drawn ahead of time.
     """
-    steps = 2 * config.draws
     found = list(point.collections.values())
-    if any(math.isnan(one.snr_eff_db) for one in found):  # a receiver got nothing
-        progress(steps)
+    if not heard(point):
+        progress(steps_of(point, config))
         return
     for key in point.scored:
         _note_air(point, key, beside)
     if point.spec.fading == "air":
         beside_channel(point, config, beside)
-        progress(steps)
+        progress(steps_of(point, config))
         return
-    spec, contender = point.spec, point.contender
-    index = None
-    sent, fade = repeat_free(point)
-    if fade is not None:
-        index = spec.task_index()
-    common: dict[str, Any] = {
-        "target": spec.snr_db_target, "config": config, "progress": progress, "index": index, "fade": fade,
-        "power": spec.power,
-    }  # fmt: skip
-    at_link, at_effective = [one.snr_db for one in found], [[one.snr_eff_db] for one in found]
-    link, _ = simulated_rows(contender, sent, snr_db=at_link, basis="link", energy=spec.energy, **common)
-    effective, samples = simulated_rows(contender, sent, snr_db=at_effective, basis="effective", energy=spec.energy, **common)
-    beside.rows += [*link.values(), *effective.values()]
+    common = _common(point, config, progress) | {"basis": "link", "compared": False}
+    link, _ = simulated_rows(point.contender, snr_db=[one.snr_db for one in found], energy=point.spec.energy, **common)
+    if ahead is not None and ahead.snr_eff_db == tuple(one.snr_eff_db for one in found):
+        progress(steps_of(point, config) - config.draws)
+    else:
+        ahead = compared_with(point, config, progress)
+    rows, samples = ahead.effective
+    beside.rows += [*link.values(), *rows.values()]
     for key, sample in samples.items():
-        beside.hold_against(contender, point.rows[key], air_sample(point, key), sample)
-    if spec.energy == "per_use":
-        _per_task(point, sent, effective, samples, beside, common)
+        beside.hold_against(point.contender, point.rows[key], air_sample(point, key), sample)
+    if ahead.per_task is not None:
+        _note_per_task(point, ahead.per_task, beside)
+
+
+def steps_of(point: Measured, config: RunConfig) -> int:
+    """Draws of a point, at most."""
+    return config.draws * (2 + (_budget(point) != 1))
+
+
+def heard(point: Measured) -> bool:
+    """Whether every receiver got something of a point."""
+    return not any(math.isnan(one.snr_eff_db) for one in point.collections.values())
+
+
+def _common(point: Measured, config: RunConfig, progress: Progress | None) -> dict[str, Any]:
+    """What all simulations of a point share."""
+    spec = point.spec
+    sent, fade = repeat_free(point)
+    return {
+        "sent": sent, "target": spec.snr_db_target, "config": config, "progress": progress, "fade": fade, "power": spec.power,
+        "index": None if fade is None else spec.task_index(),
+    }  # fmt: skip
+
+
+@timed("simulation")
+def compared_with(point: Measured, config: RunConfig, progress: Progress | None, *, workers: int = WORKERS) -> Compared:
+    """Simulate a point at its effective SNR, which hangs on its own frames alone.
+
+    Args:
+        point: heard by every receiver.
+        config: draws and seed.
+        progress: told the draws done.
+        workers: as `simulate`.
+    """
+    common = _common(point, config, progress) | {"basis": "effective", "workers": workers}
+    snr_eff_db = tuple(one.snr_eff_db for one in point.collections.values())
+    effective = simulated_rows(point.contender, snr_db=[[one] for one in snr_eff_db], energy=point.spec.energy, **common)
+    per_task = None
+    if point.spec.energy == "per_use":
+        rows = {key: row.model_copy(update={"energy": "per_task"}) for key, row in effective[0].items()}
+        per_task = rows, effective[1]
+        if (factor := _budget(point)) != 1:  # else q is spent in either case
+            inversion = getattr(next(iter(point.rows.values())), "precoder_energy_db", None) or [0.0]
+            taken = linear_mean_db(inversion)  # paid from the same energy
+            snr_db = [[one + power_to_db(factor) - taken] for one in snr_eff_db]
+            per_task = simulated_rows(point.contender, snr_db=snr_db, energy="per_task", **common)
+    return Compared(snr_eff_db=snr_eff_db, effective=effective, per_task=per_task)
+
+
+def _budget(point: Measured) -> float:
+    """Share of its energy that a task would have if Σ‖x_i‖² = q: superposed transmitters have a share of the power each."""
+    plan = point.contender.plan
+    return plan.uses / int(plan.occupied.sum()) if point.spec.energy == "per_use" else 1.0
 
 
 def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:
@@ -185,25 +262,11 @@ def condition(key: Key, *, source: str, basis: str, energy: str) -> Condition:
     return Condition(goal=key[0], receiver=key[1], source=source, snr_basis=basis, energy=energy)
 
 
-def _per_task(
-    point: Measured,
-    sent: Sent,
-    effective: Mapping[Key, Row],
-    samples: Simulated,
-    beside: Beside,
-    common: Mapping[str, Any],
-) -> None:
-    """The same point with the energy of a task fixed, Σ‖x_i‖² = q: superposed transmitters have a share of the power each."""
-    plan = point.contender.plan
-    factor = plan.uses / int(plan.occupied.sum())
-    rows, found = {key: row.model_copy(update={"energy": "per_task"}) for key, row in effective.items()}, samples
-    if factor != 1:  # else q is spent in either case
-        inversion = getattr(next(iter(point.rows.values())), "precoder_energy_db", None) or [0.0]
-        taken = linear_mean_db(inversion)  # paid from the same energy
-        snr_db = [[one.snr_eff_db + power_to_db(factor) - taken] for one in point.collections.values()]
-        rows, found = simulated_rows(point.contender, sent, snr_db=snr_db, basis="effective", energy="per_task", **common)
+def _note_per_task(point: Measured, drawn: Drawn, beside: Beside) -> None:
+    """Note the same point with the energy of a task fixed."""
+    rows, samples = drawn
     beside.rows += rows.values()
-    for key, sample in found.items():
+    for key, sample in samples.items():
         under = condition(key, source="simulation", basis="effective", energy="per_task")
         beside.note(under, point, sample, Reading(snr_db=point.of(key[1]).snr_eff_db))  # drawn there: no error
 

@@ -113,7 +113,7 @@ class RunConfig(_OnBench):
         fading: ``emulated``: each task is multiplied by a drawn CN(0, 1) at its transmitter. Links of the bench that fade need
             nothing here.
         seed: of task choice, fades, frames, simulation and, without `air_seed`, the air.
-        draws: noise draws of a simulation.
+        draws: noise draws of a simulation; at the link's SNR, where no difference is stated, no more than an interval needs.
     """
 
     dataset: str = Field(default_factory=lambda: DATASETS.defaults()[0])
@@ -209,7 +209,7 @@ class ReplayConfig(_Receiving):
         schemes: only these; snr_db: only these targets. Empty: all.
         dataset: where the data set lies now; models: the folder of the weights that were on the air. None: as in the run.
         other_weights: score with other weights than those on the air.
-        draws: noise draws of each distinct task in a simulation.
+        draws: noise draws of each distinct task in a simulation; see `RunConfig`.
     """
 
     simulate: Simulate = "none"

@@ -24,7 +24,8 @@ from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.results.document import Noise, ResultsDocument, Row
-from hil.runs.beside import Beside, beside_point
+from hil.runs.ahead import Ahead
+from hil.runs.beside import Beside, beside_point, steps_of
 from hil.runs.config import RunConfig
 from hil.runs.document import document
 from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated, sounding_cost
@@ -75,13 +76,13 @@ def run_on_air(
         "started": _now(), "bench": bench_config.name, "capture": capture.name, "given": dict(given or {}),
         "provenance": provenance(),
     }  # fmt: skip
-    with Bench(bench_config, transmit=transmit) as bench:
+    with Ahead(config) as ahead, Bench(bench_config, transmit=transmit) as bench:
         asked, bench_config = bench_config, bench.true_config
         points = plan_points(config, work.contenders, bench_config, bench.full_scales)
         about["sounding_cost_db"] = _tell_plan(points, bench_config, capture, report)
         with _writer(capture, config, bench_config, work, about["provenance"], len(points)) as writer:
             air = AirRun(bench, writer, receivers_of(bench_config, config))
-            run = _Run(config, work, air, report)
+            run = _Run(config, work, air, report, None if bench.paced else ahead)
             try:
                 about["provenance"] |= _calibrate(run, points, fading == "air", report, record, asked)
                 about["links"] = [asdict(link) for link in air.links]
@@ -161,8 +162,8 @@ def _calibrate(
 class _Run:
     """The points of one run, one after the other."""
 
-    def __init__(self, config: RunConfig, work: Work, air: AirRun, report: Report) -> None:
-        self.config, self.work, self.air, self.report = config, work, air, report
+    def __init__(self, config: RunConfig, work: Work, air: AirRun, report: Report, ahead: Ahead | None) -> None:
+        self.config, self.work, self.air, self.report, self._ahead = config, work, air, report, ahead
         self.points: list[Measured] = []
         self.whole: list[bool] = []
         self.ended: list[dict[str, Any]] = []
@@ -223,6 +224,8 @@ class _Run:
         )
         self.points.append(point)
         self.whole.append(made.ended is None)
+        if self._ahead is not None and made.ended is None:
+            self._ahead.begin(point)
         for row in rows:
             self.report.point(row)
         if made.ended is not None:
@@ -253,10 +256,11 @@ class _Run:
         noise = self._pool()
         beside = Beside()
         measured = [point for point, whole in zip(self.points, self.whole, strict=True) if whole]
-        half = [point for point in measured if point.contender.plan.superposed and point.spec.energy == "per_use"]
-        with self.report.stage("simulating beside the air", self.config.draws * (2 * len(measured) + len(half))) as progress:
+        steps = sum(steps_of(point, self.config) for point in measured)
+        with self.report.stage("simulating beside the air", steps) as progress:
             for point in measured:
-                beside_point(point, self.config, beside, progress)
+                ahead = None if self._ahead is None else self._ahead.of(point)
+                beside_point(point, self.config, beside, progress, ahead=ahead)
         return document(self.config, self.work, self.rows, beside, self._sent, self.report, noise=noise, **self._last(about))
 
     def partial(self, **about: Any) -> ResultsDocument:

@@ -39,21 +39,45 @@ def test_parts_add_up_to_the_whole_after_an_error_too():
     assert stopwatch.spent["start and other"].wall_s >= 0.03
 
 
+def busy(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
 def test_cpu_of_other_threads_counts_with_the_part_that_waits_for_them():
     stopwatch = Stopwatch()
-
-    def work():
-        with stopwatch.part("elsewhere"):
-            until = time.thread_time() + 0.1
-            while time.thread_time() < until:
-                pass
-
     with stopwatch.part("waiting"):
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=busy, args=[0.1])
         thread.start()
         thread.join()
     assert stopwatch.spent["waiting"].cpu_s >= 0.1
-    assert "elsewhere" not in stopwatch.spent
+
+
+def test_parts_of_other_threads_have_their_own_cpu_while_they_run_and_afterwards():
+    stopwatch = Stopwatch()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work():
+        with stopwatch.part("beside"):
+            busy(0.15)
+            with stopwatch.part("inside"):  # counts with the part around it
+                begun.set()
+                go_on.wait()
+                busy(0.05)
+
+    with stopwatch.part("here"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        begun.wait()
+        assert stopwatch.spent["here"].cpu_s < 0.1
+        go_on.set()
+        thread.join()
+    found = stopwatch.spent
+    assert found["beside"].cpu_s == pytest.approx(0.2, abs=0.05)
+    assert found["beside"].wall_s == 0
+    assert found["here"].cpu_s < 0.1
+    assert "inside" not in found
 
 
 def test_decorated_functions_are_parts_once_watched():

@@ -134,3 +134,18 @@ def test_seeds_are_apart_and_always_the_same():
     assert len(seeds) == 12
     assert seed_of(1, "fade", 0) == 103109994324287  # a run is repeated by it, on any machine
     assert all(0 <= seed < 2**48 for seed in seeds)
+
+
+def test_no_more_is_drawn_than_the_headline_needs_where_nothing_is_compared():
+    one, told = contender(Pixels(), tasks=60), []
+    noise_var = torch.tensor([1e-6, 10.0]).repeat(30)[:, None]  # easy and hard tasks: what they differ by is not the draws'
+    media = {"rx": Medium(noise_var=noise_var)}
+    every = simulate(one, one.encode(), media, draws=200, seed=1)["bits", None]
+    few = simulate(one, one.encode(), media, draws=200, seed=1, compared=False, progress=told.append)["bits", None]
+    count = len(few.draw.unique())
+    assert 4 <= count < 200
+    assert sum(told) == 200
+    for draw in range(count):  # the same ones
+        own = [sample.tasks.values["right"][sample.draw == draw] for sample in (few, every)]
+        assert torch.equal(*own)
+    assert len(simulate(one, one.encode(), media, draws=3, seed=1, compared=False)["bits", None].draw.unique()) == 3
