@@ -237,6 +237,7 @@ class ResultsDocument(_Part):
         noise: of each receiver, over all points.
         experiment: the configuration, resolved; given: what was asked for.
         dataset: spec and fingerprint; bench: its name.
+        warnings: what a reader must know of how it was measured, in words.
         provenance: version, commit, packages, machine, command, clock.
     """
 
@@ -260,6 +261,7 @@ class ResultsDocument(_Part):
     sounding_cost_db: float | None = None
     links: list[dict[str, Any]] = []
     ended_points: list[dict[str, Any]] = []
+    warnings: list[str] = []
     verification: dict[str, Any] | None = None
     provenance: dict[str, Any] = {}
 

@@ -154,6 +154,7 @@ def replay(
         bench=capture.config.get("bench", {}).get("name"),
         provenance=capture.provenance,
         ended_points=again.ended,
+        warnings=(capture.results or {}).get("warnings") or [],
         status="complete" if capture.complete else "stopped",
     )
 

@@ -32,6 +32,7 @@ from hil.runs.pooled import NoiseBook
 from hil.runs.progress import Report
 from hil.runs.records import ChosenRecord
 from hil.runs.steps import Measured, point_key, score_point
+from hil.runs.unaligned import carrier_spacing_hz, superposed_on_free_oscillators
 from hil.runs.work import Work, point_labels
 from hil.timing import timed
 
@@ -85,6 +86,7 @@ def run_on_air(
             try:
                 about["provenance"] |= _calibrate(run, points, fading == "air", report, record, asked)
                 about["links"] = [asdict(link) for link in air.links]
+                about["warnings"] = _warn(run, points, bench_config, report)
                 run.measure(points)
                 found = run.finish(**about)
             except BaseException as err:
@@ -156,6 +158,21 @@ def _calibrate(
         where = f"{link.tx}>{link.receiver}" if several else str(link.tx)
         report.say(f"  link {where}: {link.snr_db:.2f} ± {2 * link.snr_db_std:.2f} dB at gain {link.gain_db:g} dB")
     return {}
+
+
+def _warn(run: _Run, points: Sequence[PointSpec], bench: BenchConfig, report: Report) -> list[str]:
+    """Say what a reader must know before any number; the same goes into the document."""
+    first = {spec.scheme: spec for spec in points}
+    said = [
+        superposed_on_free_oscillators(
+            f"the symbols of scheme '{name}' are", spec.occupancy, spec.rx_csi, bench, run.air.links, carrier_spacing_hz(spec)
+        )
+        for name, spec in first.items()
+    ]
+    found = [text for text in said if text is not None]
+    for text in found:
+        report.say(f"warning: {text}")
+    return found
 
 
 class _Run:

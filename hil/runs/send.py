@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hil.calibration.links import LinkCalibration
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
@@ -26,6 +27,7 @@ from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.runs.config import SendConfig
 from hil.runs.progress import Report
+from hil.runs.unaligned import carrier_spacing_hz, superposed_on_free_oscillators
 
 __all__ = ["normalised", "occupied_uses", "send_symbols"]
 
@@ -128,6 +130,7 @@ def send_symbols(
             with report.stage("on the air", spec.frames) as progress:
                 made = air.measure(air.known(spec, gains, tell_snr=False), every, {}, gains, progress)
             about = _about(made, spec, bench_config, tasks, word)
+            about["warnings"] = _warnings(spec, bench_config, links)
             _finish(writer, made, spec, about, config.snr_db)
             writer.finish(about | {"links": [asdict(link) for link in links]})
     return _arrays(made, symbols, scale), about
@@ -204,6 +207,11 @@ def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: s
             for name, one in made.collections.items()
         }
     return about
+
+
+def _warnings(spec: PointSpec, bench: BenchConfig, links: Sequence[LinkCalibration]) -> list[str]:
+    said = superposed_on_free_oscillators("the symbols are", spec.occupancy, "none", bench, links, carrier_spacing_hz(spec))
+    return [] if said is None else [said]
 
 
 def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], snr_db: float) -> None:
