@@ -69,6 +69,8 @@ class Row(_Part):
             error_over_stated: the same of the tasks' symbols, against what was sent.
         impaired: what makes the stated noise doubtful, in words; null: nothing seen. suspect: the same in one word.
         clipped_samples: received, of which I or Q lay at a rail of the converter.
+        alignment: of superposed transmitters: how many, frames refused (`gated`) and kept out of bounds, and what they were off
+            by (rms over the frames, by their own soundings): `phase_deg`, `power_db`, `delay_samples`.
         paper: who measured a row of source ``published``.
     """
 
@@ -113,6 +115,7 @@ class Row(_Part):
     impaired: str | None = None
     suspect: str | None = None
     clipped_samples: int | None = None
+    alignment: dict[str, Any] | None = None
     paper: str | None = None
     options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from hil.calibration.gate import GateConfig
 from hil.config import Config, validate
 from hil.points.kinds import Energy
 from hil.registry import DATASETS, SCHEMES
 
-__all__ = ["MOST_SNRS", "CalibrateConfig", "ReplayConfig", "RunConfig", "SendConfig", "Simulate"]
+__all__ = ["MOST_SNRS", "CalibrateConfig", "ReplayConfig", "RunConfig", "SendConfig", "Simulate", "alignment_settings"]
 
 Simulate = Literal["none", "awgn", "channel"]
 SNRS_DB = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
@@ -96,7 +97,25 @@ class _OnBench(_Receiving):
         return given
 
 
-class RunConfig(_OnBench):
+class _Aligning(_OnBench):
+    """What everything that may superpose transmitters has in common.
+
+    Attributes:
+        alignments: how often superposed transmitters that must be (h = 1) are aligned in a point, each time before an equal
+            part of its frames, so that what alignments differ by is in the interval.
+        gate: when a frame of theirs is refused, and sent again after a new alignment.
+    """
+
+    alignments: int = Field(4, ge=1, le=1000)
+    gate: GateConfig = GateConfig()
+
+
+def alignment_settings(config: _Aligning, *, superposed: bool) -> dict[str, Any]:
+    """What a `PointSpec` has of it."""
+    return {"alignments": config.alignments, "gate": config.gate} if superposed else {}
+
+
+class RunConfig(_Aligning):
     """What is measured.
 
     Attributes:
@@ -175,7 +194,7 @@ class RunConfig(_OnBench):
         )
 
 
-class SendConfig(_OnBench):
+class SendConfig(_Aligning):
     """What `hil send` does with a stranger's symbols.
 
     Attributes:

@@ -15,10 +15,10 @@ from hil.captures import CaptureWriter, check_disk
 from hil.errors import RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.contender import Contender
-from hil.points.impaired import DONE
 from hil.points.needs import capture_needs
 from hil.points.on_air import AirRun, OnAir
 from hil.points.receive import combined_sha256
+from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec
 from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
@@ -118,7 +118,7 @@ def _writer(
         sources=work.sources.read(),
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
-        flags=DONE,
+        flags=FLAGS,
     )
 
 
@@ -236,7 +236,7 @@ class _Run:
             received_sha256=combined_sha256(point.collections),
             received=np.stack(symbols),
             valid=made.ended is None,
-            arrays=arrays,
+            arrays={**arrays, **made.arrays},
         )
         self.points.append(point)
         self.whole.append(made.ended is None)

@@ -16,16 +16,16 @@ from hil.calibration.links import LinkCalibration
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
-from hil.points.impaired import DONE
 from hil.points.kinds import Fading
 from hil.points.needs import capture_needs
 from hil.points.on_air import AirRun, OnAir
 from hil.points.receive import combined_sha256
+from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
-from hil.runs.config import SendConfig
+from hil.runs.config import SendConfig, alignment_settings
 from hil.runs.progress import Report
 from hil.runs.unaligned import carrier_spacing_hz, superposed_on_free_oscillators
 
@@ -148,7 +148,7 @@ def _writer(capture: Path, config: SendConfig, bench: BenchConfig, shape: tuple[
         models={},
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
-        flags=DONE,
+        flags=FLAGS,
     )
 
 
@@ -185,6 +185,7 @@ def _spec(
         frame=frame,
         receptions=receptions,
         rx_csi="channel",
+        **alignment_settings(config, superposed=superposed),
     )
 
 
@@ -222,6 +223,7 @@ def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str
         received_sha256=combined_sha256(made.collections),
         received=np.stack([one.symbols.contiguous().numpy() for one in made.collections.values()]),
         valid=made.ended is None,
+        arrays=made.arrays,
     )
     frames = next(iter(made.collections.values())).frames
     if made.ended is not None:

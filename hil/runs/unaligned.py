@@ -36,9 +36,10 @@ def superposed_on_free_oscillators(
     sending = torch.nonzero(occupied.any(1)).flatten().tolist()
     offsets = [link.cfo_hz for link in links if link.receiver == bench.receivers[0].name and link.tx in sending]
     apart = max(offsets, default=0.0) - min(offsets, default=0.0)
+    apart_words = f"{apart:,.0f} Hz ({apart / carrier_hz:.2f} carriers) apart"
     words = (
-        f"{what} superposed on the free oscillators of bench '{bench.name}', {apart:,.0f} Hz ({apart / carrier_hz:.2f} carriers) "
-        "apart: nothing keeps the transmitters' phases together, so what arrives is Σ h_k x_k and not Σ x_k"
+        f"{what} superposed on the free oscillators of bench '{bench.name}', {apart_words}: "
+        "nothing keeps the transmitters' phases together, so what arrives is Σ h_k x_k and not Σ x_k"
     )
     if rx_csi == "channel":
         return f"{words}; its receiver is told each h_k"
