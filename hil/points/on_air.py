@@ -11,19 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.calibration.alignment import Coherence
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
-from hil.calibration.precode import Precoder, align
+from hil.calibration.precode import Precoder
 from hil.captures import CaptureWriter
 from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
+from hil.points.aligning import ALIGNMENT_TRIES, Aligner
 from hil.points.carried import Carried
 from hil.points.clips import clipped, to_complex
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
 from hil.points.needs import FADING_FRAMES, FADING_LOOKS, LEAD_SAMPLES, TAIL_SAMPLES
-from hil.points.overhead import ALIGNMENT_SOUNDING
 from hil.points.receive import Collection, Collector
 from hil.points.rounds import Rounds
 from hil.points.spec import PointSpec
@@ -37,8 +36,6 @@ __all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "PRECODER_KEYS", "AirRun", "OnAir"]
 
 EXPIRIES = 2
 """Deadlines that may pass in a point; the last of them ends it."""
-ALIGNMENT_TRIES = 3
-"""Sounding frames sent at most before a superposed point; as many frame numbers are kept free ahead of each point."""
 PRECODER_KEYS = ("precoder_power_db", "precoder_energy_db", "precoder_limited", "alignment_samples")
 """What a row says of pre-equalisation; null where there is none."""
 
@@ -74,7 +71,7 @@ class AirRun:
     def __init__(self, bench: Bench, writer: CaptureWriter, receivers: Mapping[str, ReceiverConfig]) -> None:
         self.bench, self.writer, self.receivers = bench, writer, dict(receivers)
         self.links: list[LinkCalibration] = []
-        self.coherence = Coherence()
+        self.aligner = Aligner()
         self._calibration = -1
         self._heard_at = 0
 
@@ -234,16 +231,7 @@ class AirRun:
         Returns:
             the weights, and how many samples were sent for them.
         """
-        sounder = self.sounder(spec.frame, ALIGNMENT_SOUNDING)
-        first = sounder.receivers[0]
-        noise = db_to_power(self.first_links()[0].noise_dbfs)
-        for attempt in range(1, ALIGNMENT_TRIES + 1):
-            heard = sounder.sound(spec.first_frame - attempt)[first]
-            if heard is not None:
-                return align(heard.response, noise, db_to_power(spec.snr_db_target)), attempt * sounder.form.samples
-        raise CalibrationError(
-            f"{ALIGNMENT_TRIES} sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger"
-        )
+        return self.aligner.align(spec, self.sounder, db_to_power(self.first_links()[0].noise_dbfs))
 
     def measure(
         self,
@@ -297,7 +285,7 @@ class AirRun:
             precoder, samples = self.precoder(spec)
             return precoder, samples, self._heard_at / self.bench.sample_rate_hz
 
-        rounds = Rounds(spec=spec, symbols=symbols, fade=fade, align=make, coherence=self.coherence)
+        rounds = Rounds(spec=spec, symbols=symbols, fade=fade, make=make, aligner=self.aligner)
         rounds.renew()
         return rounds
 
@@ -395,5 +383,5 @@ class AirRun:
             for row in rows.values():
                 row["flags"] = [*row.get("flags", ()), *rounds.flags]
             at_s = got.heard[first].start / self.bench.sample_rate_hz if got.whole else None
-            rounds.sent(at_s, collector.misalignment if got.whole else None, refused=refused)
+            rounds.sent(at_s, collector.looked if got.whole else None, refused=refused)
         return rows

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.calibration.alignment import Misalignment
 from hil.errors import ShapeError
 from hil.phy.receive import FrameReception, Receiver
 from hil.points.clips import clipped, to_complex
@@ -21,7 +20,7 @@ from hil.points.fragments import assemble, cut
 from hil.points.impaired import Verdict, noise_factors, verdict_of
 from hil.points.link import LinkRecord
 from hil.points.noise import Silence, level_of, measure_silence
-from hil.points.rounds import UNALIGNED, RoundsHeard
+from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
 from hil.points.spec import PointSpec
 from hil.points.truth import FrameTruth, FrameWitness
 from hil.units import decibels
@@ -175,8 +174,8 @@ class Collector:
         return {"status": "gated"}
 
     @property
-    def misalignment(self) -> Misalignment | None:
-        """Of the frame that was added last; None where it was not received, or nothing is aligned."""
+    def looked(self) -> Looked | None:
+        """At the alignment of the frame that was added last; None where it was not received, or nothing is aligned."""
         return self._rounds.latest
 
     def _parts_of(self, number: int) -> tuple[int, int]:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.calibration.alignment import Coherence, Misalignment, misalignment
+from hil.calibration.alignment import Misalignment, misalignment
 from hil.calibration.gate import GateConfig
 from hil.calibration.precode import Precoder
 from hil.phy.numerology import Numerology
 from hil.phy.reception import FrameReception
+from hil.points.aligning import Aligner
 from hil.points.carried import Carried
 from hil.points.impaired import DONE
 from hil.points.spec import PointSpec
 from hil.units import power_to_db
 
-__all__ = ["ALIGNED", "FLAGS", "UNALIGNED", "Rounds", "RoundsHeard"]
+__all__ = ["ALIGNED", "FLAGS", "UNALIGNED", "Looked", "Rounds", "RoundsHeard"]
 
 ALIGNED, UNALIGNED = "aligned", "unaligned"
 """Bits of the ledger's flags: a frame before which transmitters were aligned anew; one that was kept though out of bounds."""
 FLAGS = (*DONE, ALIGNED, UNALIGNED)
 """All bits of the ledger's flags."""
-Align = Callable[[], tuple[Precoder, int, float]]
+Make = Callable[[], tuple[Precoder, int, float]]
 """Sounds and aligns: the weights, samples sent for them, and when (s, receiver's clock)."""
 
 
@@ -37,16 +38,16 @@ class Rounds:
 
     Attributes:
         spec: the point; symbols: complex64 [tx, task, use]; fade: complex64 [tx, task] or None.
-        align: makes one.
-        coherence: of the bench, measured so far.
+        make: makes one.
+        aligner: learns from every frame.
         made: precoders, one an alignment; samples: sent for them.
     """
 
     spec: PointSpec
     symbols: Tensor
     fade: Tensor | None
-    align: Align
-    coherence: Coherence
+    make: Make
+    aligner: Aligner
     made: list[Precoder] = field(default_factory=list)
     samples: int = 0
     _carried: Carried | None = None
@@ -68,7 +69,7 @@ class Rounds:
             CalibrationError, RadioError: it could not be made.
         """
         part = part_of(self.spec, index)
-        stale = self._latest - self._at > self.coherence.holds_s(self.gate)
+        stale = self._latest - self._at > self.aligner.coherence.holds_s(self.gate)
         if self._carried is None or part != self._part or stale:
             self.renew()
         self._part = part
@@ -77,12 +78,12 @@ class Rounds:
 
     def renew(self) -> None:
         """Align now."""
-        precoder, samples, self._at = self.align()
+        precoder, samples, self._at = self.make()
         self._latest = self._at
         self.made.append(precoder)
         self.samples += samples
         self._carried = Carried.of(self.spec, self.symbols, precoder, self.fade)
-        self.coherence.aligned()
+        self.aligner.coherence.aligned()
         self._fresh = True
 
     @property
@@ -100,19 +101,20 @@ class Rounds:
         """Whether a frame that is out of bounds is sent again."""
         return self._refusals < self.gate.repeats
 
-    def sent(self, time_s: float | None, found: Misalignment | None, *, refused: bool) -> None:
+    def sent(self, time_s: float | None, looked: Looked | None, *, refused: bool) -> None:
         """A frame is over.
 
         Args:
             time_s: when (s, receiver's clock); None: nobody heard.
-            found: how its transmitters were aligned; None: it was not received.
+            looked: at how its transmitters were aligned; None: it was not received.
             refused: it is out of bounds and to be sent again.
         """
         self._fresh = False
         if time_s is not None:
             self._latest = time_s
-        if found is not None and time_s is not None and not refused:  # a jump is refused, and says nothing of drift
-            self.coherence.observe(time_s, found)
+        if looked is not None and time_s is not None and not refused:  # a jump is refused, and says nothing of drift
+            self.aligner.coherence.observe(time_s, looked.found)
+            self.aligner.learn(looked.response, self.made[-1].weights, looked.snr, self.spec.frame.sounding_symbols)
         self._refusals = self._refusals + 1 if refused else 0
         if refused:
             self._carried = None
@@ -138,6 +140,18 @@ def part_of(spec: PointSpec, index: int) -> int:
     return index * rounds // spec.frames
 
 
+class Looked(NamedTuple):
+    """What a frame says of its transmitters' alignment.
+
+    Attributes:
+        found: by how much they are off; response: complex64 [tx, active carrier], through the weights; snr: float32 [tx].
+    """
+
+    found: Misalignment
+    response: Tensor
+    snr: Tensor
+
+
 class RoundsHeard:
     """What a receiver makes of a point's alignments; the same live and in replay.
 
@@ -157,7 +171,7 @@ class RoundsHeard:
         self._found: dict[int, Misalignment] = {}
         self._unaligned: set[int] = set()
         self.gated = 0
-        self.latest: Misalignment | None = None
+        self.latest: Looked | None = None
 
     def sent_with(self, number: int, alignment: int | None) -> None:
         """Frame `number` was sent with an alignment."""
@@ -169,9 +183,9 @@ class RoundsHeard:
         self.latest = None
         if self._gate is None or not self._judges or alignment is None or frame is None:
             return False
-        self.latest = found = misalignment(
-            frame.response / self._amplitude, self._numerology, snr=frame.snr, symbols=self._symbols
-        )
+        response = frame.response / self._amplitude
+        found = misalignment(response, self._numerology, snr=frame.snr, symbols=self._symbols)
+        self.latest = Looked(found, response, frame.snr)
         self._found[number] = found
         self._unaligned.discard(number)
         if found.beyond(self._gate) is None:

@@ -258,7 +258,9 @@ def _said(capture: Capture, record: PointRecord, spec: PointSpec) -> dict[str, A
     attrs = record.attrs
     said = {key: attrs.get(key) for key in ("tx_gain_db", *PRECODER_KEYS)}
     if spec.aligned and spec.alignments is not None:  # one after the other: the first was noted ahead of the frames
-        said["alignment_samples"] = soundings_of(capture, spec) * alignment_samples(spec, capture.transmitters)
+        rows = (record.results or {}).get("rows") or [{}]  # of a point that was cut short: at most so many
+        most = soundings_of(capture, spec) * alignment_samples(spec, capture.transmitters)
+        said["alignment_samples"] = rows[0].get("alignment_samples", most)
     weights = record.extra.get("precoder")
     if weights is not None and said["precoder_energy_db"] is None:
         said["precoder_energy_db"] = [power_to_db(float(one)) for one in inversion_energy(torch.from_numpy(weights))]
