@@ -12,7 +12,7 @@ from hil.units import db_to_power
 
 __all__ = ["ALIGNMENT_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "sounding_for", "uses_with_overhead"]
 
-ALIGNMENT_SOUNDING = 64
+ALIGNMENT_SOUNDING = 96
 """Sounding symbols a transmitter, at most, with which superposed transmitters are aligned."""
 LEAST_SOUNDING = 8
 LEVEL_ERROR = 1200.0
