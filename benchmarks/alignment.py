@@ -15,6 +15,7 @@ from hil.calibration.alignment import relative_to_first
 from hil.calibration.gate import GateConfig
 from hil.captures import CaptureWriter
 from hil.models.contract import Sent
+from hil.phy.receive import FrameReception, Receiver
 from hil.points.aligning import Aligner
 from hil.points.on_air import AirRun, OnAir
 from hil.points.rounds import FLAGS
@@ -22,11 +23,16 @@ from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import BenchConfig, find_bench
 from hil.radios.session import Bench
 
-__all__ = ["pair_rows", "superposed_point"]
+__all__ = ["pair_rows", "superposed_point", "trio_rows"]
 
 PAIR_DB = (-6.0, 0.0, 6.0, 15.0)
-ROUNDS = 8
-FRAMES = 16
+ROUNDS = 24
+FRAMES = 24
+TRIO_DB = 15.0
+TRIO_FRAMES = 40
+TRIO_SOUNDING = 4
+PREFIX = 10.0
+"""Samples that transmitters may be apart: the prefix of 16 less the receiver's advance of 4 and the echoes."""
 
 
 def superposed_point(bench: Bench, snr_db: float, *, frames: int, rounds: int, **frame: Any) -> PointSpec:
@@ -96,8 +102,60 @@ def pair_rows(twin: BenchConfig) -> list[dict[str, Any]]:
     return rows
 
 
+def trio_rows(bench_config: BenchConfig, name: str) -> list[dict[str, Any]]:
+    """The Must-hold lines about the Pluto trio, by what is heard.
+
+    Delays are by each frame's own sounding; channel errors by what received symbols are off Σ h x beyond the noise in silence.
+    """
+    with Bench(bench_config) as bench, tempfile.TemporaryDirectory() as folder, opened(bench, folder) as writer:
+        receiver = receiver_for(bench.true_config)
+        air = AirRun(bench, writer, dict.fromkeys(bench.receivers, receiver))
+        spec = superposed_point(bench, TRIO_DB, frames=TRIO_FRAMES, rounds=1, sounding_symbols=TRIO_SOUNDING)
+        spec = spec.model_copy(update={"match_clocks": True, "alignments": None, "gate": None})
+        air.calibrate(spec.frame)
+        apart: list[tuple[float, float]] = []
+        heard = Receiver.receive
+
+        def noting(self: Receiver, *given: Any, **more: Any) -> list[FrameReception]:
+            found = heard(self, *given, **more)
+            for frame in found:
+                if frame.number is not None and frame.number >= spec.first_frame:
+                    (one,) = relative_to_first(frame.response, spec.frame.numerology)
+                    apart.append((one.delay_samples, float(frame.cfo_hz[1] - frame.cfo_hz[0])))
+            return found
+
+        Receiver.receive = noting  # type: ignore[method-assign]
+        try:
+            made = measured(air, spec)
+        finally:
+            Receiver.receive = heard  # type: ignore[method-assign]
+    found = next(iter(made.collections.values()))
+    delays = np.array([one[0] for one in apart])
+    offsets = np.array([one[1] for one in apart]) / (bench_config.sample_rate_hz / spec.frame.numerology.fft_size)
+    inside = float((np.abs(delays) <= PREFIX).sum()) / spec.frames
+    excess = 10 ** (-found.snr_eff_db / 10) - 10 ** (-found.snr.mean_db / 10)
+    error_db = 10 * math.log10(max(excess / 2, 1e-6))
+    note = f"SNRs {', '.join(f'{value:.1f}' for value in found.snr_db)} dB, effective {found.snr_eff_db:.2f} dB, {found.frames}"
+    return [
+        row(f"{name}: both transmitters inside the prefix", inside, "share", target=0.95,
+            note=f"{len(delays)} of {spec.frames} frames heard, farthest apart {np.abs(delays).max():.2f} samples"),
+        row(f"{name}: carriers apart, rms", float(np.sqrt(np.mean(offsets**2))), "carriers", better="lower", target=0.05),
+        row(f"{name}: channel error a use", error_db, "dB", better="lower", target=-20.0, note=note),
+    ]  # fmt: skip
+
+
 if __name__ == "__main__":
+    import sys
+
     from benchmarks.calibration import twin_of
     from benchmarks.rows import show
 
-    show(pair_rows(twin_of(find_bench("virtual-n210-pair"))), as_json=False)
+    for word in sys.argv[1:]:
+        if word == "pair":
+            show(pair_rows(twin_of(find_bench("virtual-n210-pair"))), as_json=False)
+        elif word == "twin":
+            show(trio_rows(twin_of(find_bench("virtual-pluto-trio")), "twin"), as_json=False)
+        else:
+            made = trio_rows(find_bench("virtual-pluto-trio"), "Pluto trio")
+            show(made, as_json=False)
+            print(*[one.get("note") for one in made], sep="\n")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from hil.calibration.align_clocks import ClockMatch
 from hil.calibration.align_shape import ResponseShape
 from hil.calibration.alignment import Coherence
-from hil.calibration.links import Sounder
+from hil.calibration.links import LinkCalibration, Sounder
 from hil.calibration.precode import Precoder, align
 from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig
 from hil.phy.reception import FrameReception
 from hil.points.overhead import LEVEL_ERROR, PHASE_ERROR, sounding_for
 from hil.points.spec import PointSpec
+from hil.radios.bench import BenchConfig
 from hil.units import db_to_power
 
-__all__ = ["ALIGNMENT_TRIES", "Aligner"]
+__all__ = ["ALIGNMENT_TRIES", "Aligner", "clock_match"]
 
 ALIGNMENT_TRIES = 3
 """Sounding frames sent at most for an alignment; as many frame numbers are kept free ahead of each point."""
@@ -80,4 +82,21 @@ def _sounded(spec: PointSpec, sounder: Sounder) -> tuple[FrameReception, int]:
             return heard, attempt * sounder.form.samples
     raise CalibrationError(
         f"{ALIGNMENT_TRIES} sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger"
+    )
+
+
+def clock_match(spec: PointSpec, bench: BenchConfig, links: Sequence[LinkCalibration]) -> ClockMatch | None:
+    """What makes superposed transmitters on free oscillators sound as if on one; None where nothing is to be done.
+
+    Args:
+        spec: the point.
+        bench: as it truly is.
+        links: to the first receiver, by transmitter.
+    """
+    if not (spec.match_clocks and spec.superposed) or bench.clock == "shared":
+        return None
+    return ClockMatch(
+        offsets_hz=tuple(link.cfo_hz for link in links[: len(spec.occupied)]),
+        sample_rate_hz=bench.sample_rate_hz,
+        center_freq_hz=bench.center_freq_hz,
     )

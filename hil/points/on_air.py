@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hil.calibration.align_clocks import ClockMatch
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
 from hil.calibration.precode import Precoder
 from hil.captures import CaptureWriter
@@ -18,7 +19,7 @@ from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
-from hil.points.aligning import ALIGNMENT_TRIES, Aligner
+from hil.points.aligning import ALIGNMENT_TRIES, Aligner, clock_match
 from hil.points.carried import Carried
 from hil.points.clips import clipped, to_complex
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
@@ -72,6 +73,7 @@ class AirRun:
         self.bench, self.writer, self.receivers = bench, writer, dict(receivers)
         self.links: list[LinkCalibration] = []
         self.aligner = Aligner()
+        self._match: ClockMatch | None = None
         self._calibration = -1
         self._heard_at = 0
 
@@ -271,6 +273,7 @@ class AirRun:
             one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
         }
         carried = rounds or Carried.of(spec, sent.symbols, None, fade)
+        self._match = clock_match(spec, self.bench.true_config, self.first_links())
         ended = self._send(spec, point, carried, collectors, progress)
         arrays = {} if rounds is None else {"precoders": rounds.precoders()}
         more |= {} if rounds is None else rounds.said()
@@ -339,7 +342,7 @@ class AirRun:
                 progress(spec.frames - index)
                 return str(err)
             try:
-                got = self.burst(waveforms)
+                got = self.burst(waveforms if self._match is None else self._match(waveforms))
             except RadioError as err:
                 lost = {name: collector.miss(number, alignment=carried.alignment) for name, collector in collectors.items()}
                 keep_failure(self.writer, err, point, "frame", number, lost)
@@ -355,6 +358,8 @@ class AirRun:
             rounds = carried if isinstance(carried, Rounds) else None
             rows = self._receive(got, number, collectors, rounds)
             keep_burst(self.writer, got, point, "frame", number, rows)
+            if self._match is not None:
+                self._match = self._match.follow(next(iter(rows.values())).get("cfo_hz", ()))
             if next(iter(rows.values()))["status"] != "gated":
                 index += 1
                 progress(1)

@@ -62,6 +62,7 @@ class PointSpec(Config):
         tx_snr_db: SNR of each link that the encoder was told (dB); None if its plan does not ask.
         alignments: how often superposed transmitters are aligned; None: once, and nothing of a round is in intervals.
         gate: bounds of an alignment; None: none.
+        match_clocks: superposed transmitters on free oscillators are sent as one oscillator would.
         fade_samples: how long a fade of the links lasts, device samples, so that frames may share one; None: not known.
     """
 
@@ -81,6 +82,7 @@ class PointSpec(Config):
     tx_snr_db: tuple[float, ...] | None = None
     alignments: int | None = Field(None, ge=1)
     gate: GateConfig | None = None
+    match_clocks: bool = False
     fade_samples: int | None = Field(None, ge=1)
 
     @property

@@ -113,15 +113,17 @@ class _Aligning(_OnBench):
         alignments: how often superposed transmitters that must be (h = 1) are aligned in a point, each time before an equal
             part of its frames, so that what alignments differ by is in the interval.
         gate: when a frame of theirs is refused, and sent again after a new alignment.
+        match_clocks: on free oscillators, take what carriers and sample clocks are off out of what is sent superposed.
     """
 
     alignments: int = Field(4, ge=1, le=1000)
     gate: GateConfig = GateConfig()
+    match_clocks: bool = True
 
 
 def alignment_settings(config: _Aligning, *, superposed: bool) -> dict[str, Any]:
     """What a `PointSpec` has of it."""
-    return {"alignments": config.alignments, "gate": config.gate} if superposed else {}
+    return {"alignments": config.alignments, "gate": config.gate, "match_clocks": config.match_clocks} if superposed else {}
 
 
 class RunConfig(_Aligning):

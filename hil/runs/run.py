@@ -32,7 +32,7 @@ from hil.runs.pooled import NoiseBook
 from hil.runs.progress import Report
 from hil.runs.records import ChosenRecord
 from hil.runs.steps import Measured, point_key, score_point
-from hil.runs.unaligned import carrier_spacing_hz, superposed_on_free_oscillators
+from hil.runs.unaligned import superposed_on_free_oscillators
 from hil.runs.work import Work, point_labels
 from hil.timing import timed
 
@@ -165,7 +165,7 @@ def _warn(run: _Run, points: Sequence[PointSpec], bench: BenchConfig, report: Re
     first = {spec.scheme: spec for spec in points}
     said = [
         superposed_on_free_oscillators(
-            f"the symbols of scheme '{name}' are", spec.occupancy, spec.rx_csi, bench, run.air.links, carrier_spacing_hz(spec)
+            f"the symbols of scheme '{name}' are", spec, bench, run.air.links, told=spec.rx_csi == "channel"
         )
         for name, spec in first.items()
     ]

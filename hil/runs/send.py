@@ -27,7 +27,7 @@ from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.runs.config import SendConfig, alignment_settings
 from hil.runs.progress import Report
-from hil.runs.unaligned import carrier_spacing_hz, superposed_on_free_oscillators
+from hil.runs.unaligned import superposed_on_free_oscillators
 
 __all__ = ["normalised", "occupied_uses", "send_symbols"]
 
@@ -211,7 +211,7 @@ def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: s
 
 
 def _warnings(spec: PointSpec, bench: BenchConfig, links: Sequence[LinkCalibration]) -> list[str]:
-    said = superposed_on_free_oscillators("the symbols are", spec.occupancy, "none", bench, links, carrier_spacing_hz(spec))
+    said = superposed_on_free_oscillators("the symbols are", spec, bench, links, told=False)
     return [] if said is None else [said]
 
 

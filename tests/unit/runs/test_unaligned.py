@@ -1,10 +1,12 @@
 """Superposed symbols on free oscillators: said, in one line, and only there."""
 
+import pytest
 import torch
 
 from hil.calibration.links import LinkCalibration
 from hil.radios.bench import find_bench
 from hil.runs.unaligned import superposed_on_free_oscillators
+from tests.unit.points.synthetic import spec_of
 
 SHARED = torch.ones(2, 4, dtype=torch.bool)
 TURNS = torch.tensor([[True, True, False, False], [False, False, True, True]])
@@ -14,19 +16,23 @@ LINKS = [
 ]
 
 
-def said(occupied, bench, rx_csi="none"):
-    return superposed_on_free_oscillators("symbols are", occupied, rx_csi, find_bench(bench), LINKS, 15625.0)
+def said(occupied, bench, *, told=False, match=False):
+    spec = spec_of(occupied, tasks=96, aligned=False).model_copy(update={"match_clocks": match})
+    return superposed_on_free_oscillators("symbols are", spec, find_bench(bench), LINKS, told=told)
 
 
 def test_only_superposed_symbols_on_free_oscillators_are_warned_of():
     warned = said(SHARED, "independent")
-    assert "56,350 Hz (3.61 carriers) apart" in warned
+    assert "56,350 Hz (3.61 carriers) apart, and nothing keeps" in warned
     assert "a decoder must know h" in warned
     assert "\n" not in warned
-    assert said(TURNS, "independent") is None
-    assert said(SHARED, "builtin") is None
-    assert said(TURNS, "builtin") is None
+    assert "taken out before sending" in said(SHARED, "independent", match=True)
+
+
+@pytest.mark.parametrize(("occupied", "bench"), [(TURNS, "independent"), (SHARED, "builtin"), (TURNS, "builtin")])
+def test_nothing_is_said_of_anything_else(occupied, bench):
+    assert said(occupied, bench) is None
 
 
 def test_a_receiver_that_is_told_the_channel_is_in_no_danger():
-    assert said(SHARED, "independent", "channel").endswith("its receiver is told each h_k")
+    assert said(SHARED, "independent", told=True).endswith("the receiver is told each h_k")
