@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hil.radios.airconfig import SimRadioConfig
 from hil.radios.bench import BenchConfig
 
-__all__ = ["PROTOCOLS", "make_bench"]
+__all__ = ["PROTOCOLS", "make_bench", "twin_of"]
 
 PROTOCOLS = ("pluto", "uhd", "soapy")
 _ADDRESS: dict[str, dict[str, Any]] = {
@@ -51,3 +52,16 @@ def make_bench(protocol: str, *, rate: float, source: str = "air", transmitters:
             "air": {"control_port": 0},
         }
     )
+
+
+def twin_of(bench: BenchConfig) -> BenchConfig:
+    """The same bench with every radio simulated in this process: what knows the truth."""
+    table = bench.model_dump(mode="json")
+    for name, radio in bench.radios.items():
+        if radio.virtual is not None:
+            own = radio.virtual.model_dump(mode="json")
+            table["radios"][name] = {"driver": "sim", **{key: own[key] for key in SimRadioConfig.model_fields}}
+        table["radios"][name]["gain_step_db"] = (
+            0.0  # it takes whatever the radio read back: a Pluto steps by 0.25 dB in any case
+        )
+    return BenchConfig.model_validate(table | {"clock_source": None, "time_source": None})

@@ -5,7 +5,8 @@ noise figure, echoes, pipeline delay (0 … 2,000 samples), oscillators (±20 pp
 I/Q imbalance on both sides, and gain steps. After `hil calibrate --snr T` the true SNR at the gain and back-off of the record
 (the air's own link gain × payload power / in-band noise, by the bench's simulated twin) must be T; or the command refuses, and
 the twin says that it had to. Rows are appended to benchmarks/results/calibration.jsonl, so that a broken campaign goes on where
-it was. HIL_CALIBRATION_BENCHES (sim:26,pluto:8,uhd:8,soapy:8) is how many of each.
+it was. HIL_CALIBRATION_BENCHES (sim:26,pluto:8,uhd:8,soapy:8) is how many of each. Alignment of superposed transmitters
+(benchmarks/alignment.py) is measured anew each time.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.benches import make_bench
+from benchmarks import alignment
+from benchmarks.benches import make_bench, twin_of
 from benchmarks.record import RESULTS
 from benchmarks.rows import quiet_stdout, row, show
 from hil.calibration.levels import MOST_BACK_OFF_DB
 from hil.errors import CalibrationError, DriverMissingError, TooStrongError
 from hil.phy.frame import FrameConfig, FrameFormat
-from hil.radios.airconfig import SimRadioConfig
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.radios.virtual.process import serve
@@ -98,19 +99,6 @@ def _faults(draw: np.random.Generator, *, shared: bool) -> dict[str, Any]:
     }
 
 
-def twin_of(bench: BenchConfig) -> BenchConfig:
-    """The same bench with every radio simulated in this process: what knows the truth."""
-    table = bench.model_dump(mode="json")
-    for name, radio in bench.radios.items():
-        if radio.virtual is not None:
-            own = radio.virtual.model_dump(mode="json")
-            table["radios"][name] = {"driver": "sim", **{key: own[key] for key in SimRadioConfig.model_fields}}
-        table["radios"][name]["gain_step_db"] = (
-            0.0  # it takes whatever the radio read back: a Pluto steps by 0.25 dB in any case
-        )
-    return BenchConfig.model_validate(table | {"clock_source": None, "time_source": None})
-
-
 def main(json: bool) -> None:
     """Do what is missing of the campaign, and print it all."""
     wanted = dict(part.split(":") for part in os.environ.get("HIL_CALIBRATION_BENCHES", KINDS).split(","))
@@ -124,6 +112,7 @@ def main(json: bool) -> None:
             except DriverMissingError as err:
                 rows.append(row(f"{kind}: cases", None, "cases", note=str(err)))
         rows += _summary(done)
+        rows += alignment.rows()
     show(rows, as_json=json)
 
 

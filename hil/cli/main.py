@@ -25,6 +25,7 @@ COMMANDS = {
     "replay": ("hil.cli.replay:replay", "Score a capture again, to the last bit, or ask it new questions."),
     "score": ("hil.cli.score:score", "Judge a capture by other goals, without the air."),
     "send": ("hil.cli.send:send", "Put your own symbols on the air and get what was received."),
+    "sensitivity": ("hil.cli.sensitivity:sensitivity", "What errors of alignment cost a superposed scheme (NOMA)."),
     "train": ("hil.cli.train:train", "Train a recipe's networks."),
     "compare": ("hil.cli.compare:compare", "Runs, or a run's schemes, against each other: at equal SNR, and in dB."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),

@@ -71,6 +71,8 @@ def send(
     if as_json:
         click.echo(json.dumps(rounded({**about, "received": str(target)}), allow_nan=False))
         return
+    for warning in about["warnings"]:
+        click.echo(f"warning: {warning}")
     measured = ", ".join(f"{value:.2f}" for value in about["snr_db"])
     frames = about["frames"]
     click.echo(f"SNR {measured} dB, effective {about['snr_eff_db']:.2f} dB, {frames['scored']} of {frames['sent']} frames")

@@ -40,7 +40,7 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
         window = LEAD_SAMPLES + TAIL_SAMPLES
         samples += point.frames * (form.samples + window)
         if point.superposed:
-            samples += alignment_samples(point, form.transmitters) + window
+            samples += (point.alignments or 1) * (alignment_samples(point, form.transmitters) + window)
         frames += point.frames + 1
         uses = len(point.occupied[0])
         symbols += form.transmitters * point.tasks * uses

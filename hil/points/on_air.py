@@ -11,32 +11,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hil.calibration.align_clocks import ClockMatch
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
-from hil.calibration.precode import Precoder, align
+from hil.calibration.precode import Precoder
 from hil.captures import CaptureWriter
 from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
+from hil.points.aligning import ALIGNMENT_TRIES, Aligner, clock_match
 from hil.points.carried import Carried
 from hil.points.clips import clipped, to_complex
 from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
 from hil.points.needs import FADING_FRAMES, FADING_LOOKS, LEAD_SAMPLES, TAIL_SAMPLES
-from hil.points.overhead import ALIGNMENT_SOUNDING
 from hil.points.receive import Collection, Collector
+from hil.points.rounds import Rounds
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.delays import measure_delay
 from hil.radios.session import Bench
 from hil.timing import timed
-from hil.units import db_to_power, power_to_db
+from hil.units import db_to_power
 
 __all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "PRECODER_KEYS", "AirRun", "OnAir"]
 
 EXPIRIES = 2
 """Deadlines that may pass in a point; the last of them ends it."""
-ALIGNMENT_TRIES = 3
-"""Sounding frames sent at most before a superposed point; as many frame numbers are kept free ahead of each point."""
 PRECODER_KEYS = ("precoder_power_db", "precoder_energy_db", "precoder_limited", "alignment_samples")
 """What a row says of pre-equalisation; null where there is none."""
 
@@ -50,12 +50,14 @@ class OnAir:
         index: of the point in the capture.
         ended: why it was given up before its last frame; None: it was not.
         more: what the air says of it: transmit gains, power and limits of pre-equalisation.
+        arrays: to be kept with it.
     """
 
     collections: Mapping[str, Collection]
     index: int
     ended: str | None
     more: dict[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class AirRun:
@@ -70,7 +72,10 @@ class AirRun:
     def __init__(self, bench: Bench, writer: CaptureWriter, receivers: Mapping[str, ReceiverConfig]) -> None:
         self.bench, self.writer, self.receivers = bench, writer, dict(receivers)
         self.links: list[LinkCalibration] = []
+        self.aligner = Aligner()
+        self._match: ClockMatch | None = None
         self._calibration = -1
+        self._heard_at = 0
 
     @timed("radio")
     def burst(self, waveforms: Tensor) -> BurstReception:
@@ -99,6 +104,8 @@ class AirRun:
         rows = {}
         for name in self.receivers:
             part = got.heard[name]
+            if name == next(iter(self.receivers)):
+                self._heard_at = part.start
             useful = got.whole and len(part.samples)
             full_scale = self.bench.full_scales[name]
             found = receive(name, to_complex(part.samples, full_scale)) if useful else None
@@ -226,16 +233,7 @@ class AirRun:
         Returns:
             the weights, and how many samples were sent for them.
         """
-        sounder = self.sounder(spec.frame, ALIGNMENT_SOUNDING)
-        first = sounder.receivers[0]
-        noise = db_to_power(self.first_links()[0].noise_dbfs)
-        for attempt in range(1, ALIGNMENT_TRIES + 1):
-            heard = sounder.sound(spec.first_frame - attempt)[first]
-            if heard is not None:
-                return align(heard.response, noise, db_to_power(spec.snr_db_target)), attempt * sounder.form.samples
-        raise CalibrationError(
-            f"{ALIGNMENT_TRIES} sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger"
-        )
+        return self.aligner.align(spec, self.sounder, db_to_power(self.first_links()[0].noise_dbfs))
 
     def measure(
         self,
@@ -265,22 +263,34 @@ class AirRun:
             CalibrationError: the sounding was lost.
         """
         applied = self.set_gains(gains)
-        aligned = spec.superposed and spec.receptions[0].receiver.aligned
-        precoder, sounded = self.precoder(spec) if aligned else (None, 0)
+        rounds = self._rounds(spec, sent.symbols, fade) if spec.aligned else None
+        precoder = rounds.made[0] if rounds is not None else None
         more: dict[str, Any] = {"tx_gain_db": applied, **dict.fromkeys(PRECODER_KEYS)}
-        if precoder is not None:
-            more["precoder_power_db"] = [power_to_db(float(value)) for value in precoder.power]
-            more["precoder_energy_db"] = [power_to_db(float(value)) for value in precoder.energy]
-            more["precoder_limited"] = precoder.limited
-            more["alignment_samples"] = sounded
+        if rounds is not None:
+            more |= rounds.said()
         point = self._add_point(spec, sent, labels, precoder, fade, more)
         collectors = {
             one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
         }
-        ended = self._send(spec, point, Carried.of(spec, sent.symbols, precoder, fade), collectors, progress)
+        carried = rounds or Carried.of(spec, sent.symbols, None, fade)
+        self._match = clock_match(spec, self.bench.true_config, self.first_links())
+        ended = self._send(spec, point, carried, collectors, progress)
+        arrays = {} if rounds is None else {"precoders": rounds.precoders()}
+        more |= {} if rounds is None else rounds.said()
         with timed("receiver"):
             found = {name: collector.finish() for name, collector in collectors.items()}
-        return OnAir(collections=found, index=point, ended=ended, more=more | {"point": point, "ended": ended})
+        return OnAir(collections=found, index=point, ended=ended, more=more | {"point": point, "ended": ended}, arrays=arrays)
+
+    def _rounds(self, spec: PointSpec, symbols: Tensor, fade: Tensor | None) -> Rounds:
+        """The point's alignments, the first one made."""
+
+        def make() -> tuple[Precoder, int, float]:
+            precoder, samples = self.precoder(spec)
+            return precoder, samples, self._heard_at / self.bench.sample_rate_hz
+
+        rounds = Rounds(spec=spec, symbols=symbols, fade=fade, make=make, aligner=self.aligner)
+        rounds.renew()
+        return rounds
 
     def _add_point(
         self,
@@ -318,18 +328,23 @@ class AirRun:
         self,
         spec: PointSpec,
         point: int,
-        carried: Carried,
+        carried: Carried | Rounds,
         collectors: Mapping[str, Collector],
         progress: Callable[[int], None],
     ) -> str | None:
         """All frames of a point, burst by burst; why it was given up, or None."""
-        expired = 0
-        for index in range(spec.frames):
+        expired = index = 0
+        while index < spec.frames:
             number = spec.first_frame + index
             try:
-                got = self.burst(carried.frame(index, number))
+                waveforms = carried.carried(index).frame(index, number)
+            except (CalibrationError, RadioTimeoutError) as err:  # its transmitters could not be aligned anew
+                progress(spec.frames - index)
+                return str(err)
+            try:
+                got = self.burst(waveforms if self._match is None else self._match(waveforms))
             except RadioError as err:
-                lost = {name: collector.miss(number) for name, collector in collectors.items()}
+                lost = {name: collector.miss(number, alignment=carried.alignment) for name, collector in collectors.items()}
                 keep_failure(self.writer, err, point, "frame", number, lost)
                 if not isinstance(err, RadioTimeoutError):
                     raise
@@ -337,16 +352,41 @@ class AirRun:
                 if expired == EXPIRIES:
                     progress(spec.frames - index)
                     return str(err)
-            else:
-                rows = {}
-                for name, collector in collectors.items():
-                    part = got.heard[name]
-                    if got.whole:
-                        known = begins(got, name)
-                        with timed("receiver"):
-                            rows[name] = collector.add(part.samples, number, part.start, sent_at=known)
-                    else:
-                        rows[name] = collector.miss(number, "late")
-                keep_burst(self.writer, got, point, "frame", number, rows)
-            progress(1)
+                index += 1
+                progress(1)
+                continue
+            rounds = carried if isinstance(carried, Rounds) else None
+            rows = self._receive(got, number, collectors, rounds)
+            keep_burst(self.writer, got, point, "frame", number, rows)
+            if self._match is not None:
+                self._match = self._match.follow(next(iter(rows.values())).get("cfo_hz", ()))
+            if next(iter(rows.values()))["status"] != "gated":
+                index += 1
+                progress(1)
         return None
+
+    def _receive(
+        self, got: BurstReception, number: int, collectors: Mapping[str, Collector], rounds: Rounds | None
+    ) -> dict[str, dict[str, Any]]:
+        """The ledger's rows of a frame's burst, by receiver; the first one says whether an aligned frame is refused."""
+        rows: dict[str, dict[str, Any]] = {}
+        refused, alignment = False, None if rounds is None else rounds.alignment
+        for index, (name, collector) in enumerate(collectors.items()):
+            part = got.heard[name]
+            if refused:
+                rows[name] = {"frame": number, "detected": False} | collector.refuse()
+            elif got.whole:
+                known = begins(got, name)
+                may = rounds is not None and index == 0 and rounds.may_refuse
+                with timed("receiver"):
+                    rows[name] = collector.add(part.samples, number, part.start, sent_at=known, alignment=alignment, refuse=may)
+            else:
+                rows[name] = collector.miss(number, "late", alignment)
+            refused = refused or rows[name]["status"] == "gated"
+        if rounds is not None:
+            first, collector = next(iter(collectors.items()))
+            for row in rows.values():
+                row["flags"] = [*row.get("flags", ()), *rounds.flags]
+            at_s = got.heard[first].start / self.bench.sample_rate_hz if got.whole else None
+            rounds.sent(at_s, collector.looked if got.whole else None, refused=refused)
+        return rows

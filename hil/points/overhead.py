@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from hil.phy.frame import FrameFormat
 from hil.points.spec import PointSpec
+from hil.units import db_to_power
 
-__all__ = ["ALIGNMENT_SOUNDING", "alignment_samples", "uses_with_overhead"]
+__all__ = ["ALIGNMENT_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "sounding_for", "uses_with_overhead"]
 
-ALIGNMENT_SOUNDING = 64
-"""Sounding symbols a transmitter with which superposed transmitters are aligned."""
+ALIGNMENT_SOUNDING = 96
+"""Sounding symbols a transmitter, at most, with which superposed transmitters are aligned."""
+LEAST_SOUNDING = 8
+LEVEL_ERROR = 1200.0
+"""Symbols × carriers × SNR from which levels of two transmitters are known to 0.25 dB: a point's first alignment."""
+PHASE_ERROR = 300.0
+"""The same of their phases, to 3.3°, where all else is known: its later ones (`hil.calibration.align_shape`)."""
 
 
 def alignment_samples(spec: PointSpec, transmitters: int) -> int:
     """Samples of one frame with which so many transmitters are aligned."""
     frame = spec.frame.model_copy(update={"tasks_per_frame": 0, "sounding_symbols": ALIGNMENT_SOUNDING})
     return FrameFormat(frame, torch.ones((transmitters, 1), dtype=torch.bool)).samples
+
+
+def sounding_for(spec: PointSpec, cells: float) -> int:
+    """Sounding symbols a transmitter with which so many cells × SNR are heard, at the point's SNR."""
+    needed = math.ceil(cells / spec.frame.numerology.active / db_to_power(spec.snr_db_target))
+    return min(max(needed, LEAST_SOUNDING), ALIGNMENT_SOUNDING)
 
 
 def uses_with_overhead(spec: PointSpec, alignment: int = 0) -> float:

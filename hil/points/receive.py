@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.errors import ShapeError
-from hil.models.contract import Plan, Received
 from hil.phy.receive import FrameReception, Receiver
 from hil.points.clips import clipped, to_complex
+from hil.points.collection import Burst, Collection, combined_sha256
 from hil.points.fragments import assemble, cut
 from hil.points.impaired import Verdict, noise_factors, verdict_of
-from hil.points.link import LinkRecord, LinkSnr
-from hil.points.noise import NoiseLevel, Silence, level_of, measure_silence
+from hil.points.link import LinkRecord
+from hil.points.noise import Silence, level_of, measure_silence
+from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
 from hil.points.spec import PointSpec
 from hil.points.truth import FrameTruth, FrameWitness
 from hil.units import decibels
@@ -29,90 +29,6 @@ TOGETHER = 16
 """Bursts that are received together where they are all at hand."""
 
 __all__ = ["Burst", "Collection", "Collector", "combined_sha256"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Collection:
-    """A point, received by one receiver. All that is known, whether or not the scheme asks for it.
-
-    Attributes:
-        symbols: complex64 [task, use] = y/Ḡ; valid: bool [task, use].
-        noise_var: float32 [task, use].
-        channel: complex64 [tx, task, use], estimated h/Ḡ: the front end's, times the fade that was drawn.
-        record: what the frames said of the links; snr: what it comes to against the point's own noise, or the run's.
-        frames: counts by fate: sent, scored, lost.
-        verdict: whether the stated noise is the error that is there; clipped: samples at the converter's rails.
-        cfo_hz: mean CFO of each link, Hz; null_noise_db: noise on null carriers over noise in the silent symbol, dB.
-        sha256: of the received symbols (complex64, little-endian, in order of task and use).
-        sent: bool [task], tasks that were sent; all of them unless the run was cut short.
-        block: int64 [task], what its error may share with others': the number of its (first) frame, or of the fade that held
-            several frames.
-    """
-
-    symbols: Tensor
-    valid: Tensor
-    noise_var: Tensor
-    channel: Tensor
-    record: LinkRecord
-    snr: LinkSnr
-    verdict: Verdict
-    clipped: int
-    frames: dict[str, int]
-    cfo_hz: list[float]
-    null_noise_db: float
-    sha256: str
-    sent: Tensor
-    block: Tensor
-
-    @property
-    def snr_db(self) -> list[float]:
-        """Measured SNR of each link, dB: mean signal power over mean noise power."""
-        return self.snr.snr_db
-
-    @property
-    def snr_db_error(self) -> list[float]:
-        """Their standard errors, dB."""
-        return self.snr.snr_db_error
-
-    @property
-    def snr_eff_db(self) -> float:
-        """−EVM of the received symbols, dB; NaN if nothing was received."""
-        return self.snr.eff_db
-
-    def against(self, noise: NoiseLevel | None) -> Collection:
-        """The same with SNRs against another noise. What a scheme is told stays as it is."""
-        return replace(self, snr=self.record.snr(noise))
-
-    def received(self, plan: Plan, power: Sequence[float]) -> Received:
-        """What a scheme of this plan gets of it."""
-        return Received.for_plan(
-            plan, symbols=self.symbols, noise_var=self.noise_var, channel=self.channel, valid=self.valid, power=power
-        )
-
-
-def combined_sha256(collections: Mapping[str, Collection]) -> str:
-    """SHA-256 over the received symbols of all receivers, one after the other."""
-    digest = hashlib.sha256()
-    for one in collections.values():
-        digest.update(one.symbols.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-class Burst(NamedTuple):
-    """A burst that should hold one frame.
-
-    Attributes:
-        samples: int16 [n, 2]; none where none came.
-        number: frame number that was sent in it (absolute, not modulo 65536).
-        start: device sample index of its first sample.
-        sent_at: device sample at which it was sent, where the radios know; not used to find it, but for the power of a frame
-            that was lost in a fade.
-    """
-
-    samples: NDArray[np.int16]
-    number: int
-    start: int = 0
-    sent_at: int | None = None
 
 
 class _Heard(NamedTuple):
@@ -173,11 +89,26 @@ class Collector:
         self._begins: dict[int, int] = {}
         self._unheard: list[tuple[int, NDArray[np.int16], int]] = []
         self._sent = np.zeros(parts, bool)
+        self._rounds = RoundsHeard(spec, self.form.numerology, judges=reception == 0)
 
-    def add(self, samples: NDArray[np.int16], number: int, start: int = 0, *, sent_at: int | None = None) -> dict[str, Any]:
-        """Receive one burst that should hold frame `number`, as in `Burst`; returns its ledger row."""
+    def add(
+        self,
+        samples: NDArray[np.int16],
+        number: int,
+        start: int = 0,
+        *,
+        sent_at: int | None = None,
+        alignment: int | None = None,
+        refuse: bool = False,
+    ) -> dict[str, Any]:
+        """Receive one burst that should hold frame `number`, as in `Burst`; returns its ledger row.
+
+        Args:
+            samples, number, start, sent_at, alignment: as in `Burst`.
+            refuse: where its transmitters are out of the point's bounds, nothing is kept of it, and its row says "gated".
+        """
         frames = self._receiver.receive(samples, full_scale=self.reception.full_scale)
-        return self._take(Burst(samples, number, start, sent_at), frames)
+        return self._take(Burst(samples, number, start, sent_at, alignment), frames, refuse=refuse)
 
     def add_all(self, bursts: Iterable[Burst]) -> list[dict[str, Any]]:
         """What `add` does with each, to the bit, at a lower cost; returns their ledger rows."""
@@ -187,9 +118,13 @@ class Collector:
             rows += [self._take(burst, frames) for burst, frames in zip(some, found, strict=True)]
         return rows
 
-    def _take(self, burst: Burst, frames: Sequence[FrameReception]) -> dict[str, Any]:
-        samples, number, start, sent_at = burst
-        row = self.miss(number) | clipped(samples, self.reception.full_scale)
+    def _take(self, burst: Burst, frames: Sequence[FrameReception], *, refuse: bool = False) -> dict[str, Any]:
+        samples, number, start, sent_at, alignment = burst
+        own = next((frame for frame in frames if frame.number == number % 65536), None)
+        out_of_bounds = self._rounds.hear(number, own, alignment)
+        if out_of_bounds and refuse:
+            return self.refuse() | {"frame": number, "detected": True} | clipped(samples, self.reception.full_scale)
+        row = self.miss(number, alignment=alignment) | clipped(samples, self.reception.full_scale)
         self._clipped += row["clipped"]
         if len(samples):
             self._begins[number] = start if sent_at is None else sent_at
@@ -204,7 +139,7 @@ class Collector:
                 row |= {
                     "status": "scored",
                     "observed_over_stated": truth.observed,
-                    "flags": sorted(truth.front),
+                    "flags": [*sorted(truth.front), *([UNALIGNED] if out_of_bounds else [])],
                     "noise": heard.noise,
                     "snr_db": [decibels(value) for value in frame.snr.tolist()],
                     "cfo_hz": heard.cfo_hz.tolist(),
@@ -218,18 +153,30 @@ class Collector:
             self._unheard.append((number, samples, sent_at - start))
         return row
 
-    def miss(self, number: int, status: str = "lost") -> dict[str, Any]:
+    def miss(self, number: int, status: str = "lost", alignment: int | None = None) -> dict[str, Any]:
         """Count frame `number` as sent and not received; returns its ledger row.
 
         Args:
             number: as for `add`.
             status: why; "late" where its transmitter said that it did not go out whole: such a burst is not looked at, live
                 or in replay.
+            alignment: as in `Burst`.
         """
+        self._rounds.sent_with(number, alignment)
         self._expected += 1
         first, count = self._parts_of(number)
         self._sent[first : first + count] = True
         return {"frame": number, "status": status, "detected": False}
+
+    def refuse(self) -> dict[str, Any]:
+        """Count a frame as out of bounds, to be sent again; returns what its ledger row says."""
+        self._rounds.gated += 1
+        return {"status": "gated"}
+
+    @property
+    def looked(self) -> Looked | None:
+        """At the alignment of the frame that was added last; None where it was not received, or nothing is aligned."""
+        return self._rounds.latest
 
     def _parts_of(self, number: int) -> tuple[int, int]:
         first = (number - self.spec.first_frame) * self.spec.frame.tasks_per_frame
@@ -355,6 +302,7 @@ class Collector:
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         record = self._record(frames)
         symbols = self._whole(self._symbols)
+        counts = {"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames)}
         return Collection(
             symbols=symbols,
             valid=self._whole(self._received[:, None] & self.form.occupied.any(0).numpy()),
@@ -364,19 +312,21 @@ class Collector:
             snr=record.snr(),
             verdict=self._verdict(cfo or [0.0]),
             clipped=self._clipped,
-            frames={"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames), "gated": 0},
+            frames=counts | {"gated": self._rounds.gated},
             cfo_hz=cfo or [math.nan] * self.form.transmitters,
             null_noise_db=decibels(null) if frames else math.nan,
             sha256=hashlib.sha256(symbols.contiguous().numpy().tobytes()).hexdigest(),
             sent=torch.from_numpy(self._sent.reshape(-1, self.spec.fragments).all(1)),
             block=self._blocks(),
+            alignment=self._rounds.summary(),
         )
 
     def _blocks(self) -> Tensor:
         """Of each task, what its first frame shares its fade with, int64 [task]."""
         first, per_frame = self.spec.first_frame, self.spec.frame.tasks_per_frame
         numbers = [first + part // per_frame for part in range(0, len(self._sent), self.spec.fragments)]
-        return torch.tensor([self._block(number) for number in numbers])
+        found = [self._rounds.block(number) for number in numbers]
+        return torch.tensor([self._block(number) if own is None else own for number, own in zip(numbers, found, strict=True)])
 
     def _whole(self, values: NDArray[Any]) -> Tensor:
         return assemble(torch.from_numpy(values), self._places, self._uses)

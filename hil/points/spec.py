@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from hil.calibration.gate import GateConfig
 from hil.config import Config, merged, validate
 from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
 from hil.phy.header import repetitions_for
@@ -59,6 +60,9 @@ class PointSpec(Config):
         receptions: who receives.
         rx_csi: what the scheme's plan asks the receiver for.
         tx_snr_db: SNR of each link that the encoder was told (dB); None if its plan does not ask.
+        alignments: how often superposed transmitters are aligned; None: once, and nothing of a round is in intervals.
+        gate: bounds of an alignment; None: none.
+        match_clocks: superposed transmitters on free oscillators are sent as one oscillator would.
         fade_samples: how long a fade of the links lasts, device samples, so that frames may share one; None: not known.
     """
 
@@ -76,6 +80,9 @@ class PointSpec(Config):
     receptions: tuple[Reception, ...] = Field(min_length=1)
     rx_csi: Literal["none", "snr", "channel"] = "none"
     tx_snr_db: tuple[float, ...] | None = None
+    alignments: int | None = Field(None, ge=1)
+    gate: GateConfig | None = None
+    match_clocks: bool = False
     fade_samples: int | None = Field(None, ge=1)
 
     @property
@@ -92,6 +99,11 @@ class PointSpec(Config):
     def superposed(self) -> bool:
         """Whether some use is shared by transmitters."""
         return bool((self.occupancy.sum(0) > 1).any())
+
+    @property
+    def aligned(self) -> bool:
+        """Whether its transmitters are superposed and pre-equalised."""
+        return self.superposed and self.receptions[0].receiver.aligned
 
     @property
     def occupancy(self) -> Tensor:

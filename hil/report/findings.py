@@ -58,6 +58,7 @@ def notices(view: View) -> list[str]:
     if document.ended_points:
         ended = "; ".join(_ended(view, item) for item in document.ended_points)
         lines.append(f"Points given up before their last frame: {ended}.")
+    lines += [f"Warning: {text}." for text in document.warnings]
     seen = dict.fromkeys(f"{_where(view, row)} ({row.impaired})" for row in document.points if row.impaired)
     if seen:
         lines.append(f"Impaired points, whose stated noise may be wrong: {'; '.join(seen)}.")

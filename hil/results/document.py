@@ -70,6 +70,8 @@ class Row(_Part):
             error_over_stated: the same of the tasks' symbols, against what was sent.
         impaired: what makes the stated noise doubtful, in words; null: nothing seen. suspect: the same in one word.
         clipped_samples: received, of which I or Q lay at a rail of the converter.
+        alignment: of superposed transmitters: how many, frames refused (`gated`) and kept out of bounds, and what they were off
+            by (rms over the frames, by their own soundings): `phase_deg`, `power_db`, `delay_samples`.
         paper: who measured a row of source ``published``.
     """
 
@@ -114,6 +116,7 @@ class Row(_Part):
     impaired: str | None = None
     suspect: str | None = None
     clipped_samples: int | None = None
+    alignment: dict[str, Any] | None = None
     paper: str | None = None
     options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]
@@ -291,6 +294,7 @@ class ResultsDocument(_Part):
         noise: of each receiver, over all points.
         experiment: the configuration, resolved; given: what was asked for.
         dataset: spec and fingerprint; bench: its name.
+        warnings: what a reader must know of how it was measured, in words.
         provenance: version, commit, packages, machine, command, clock.
     """
 
@@ -316,6 +320,7 @@ class ResultsDocument(_Part):
     sounding_cost_db: float | None = None
     links: list[dict[str, Any]] = []
     ended_points: list[dict[str, Any]] = []
+    warnings: list[str] = []
     verification: dict[str, Any] | None = None
     provenance: dict[str, Any] = {}
 

@@ -79,7 +79,8 @@ def scored_row(
         "distinct_tasks": len(index.unique()),
         "identities": len(subject.clusters[index].unique()),
     }
-    metrics = _metric_values(subject.metrics, sample, subject.clusters)
+    alignments = (more.get("alignment") or {}).get("alignments")
+    metrics = _metric_values(subject.metrics, sample, subject.clusters, alignments)
     return _row(subject, metrics, {"source": source, **counts, **more})
 
 
@@ -140,7 +141,9 @@ def reference_row(goal: Goal, metrics: tuple[Metric, ...], name: str, found: flo
     return Row.model_validate(rounded(own))
 
 
-def _metric_values(metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor) -> dict[str, MetricValue]:
+def _metric_values(
+    metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor, alignments: int | None = None
+) -> dict[str, MetricValue]:
     """Each metric with its interval; the headline also without the tasks that were lost."""
     kept = sample.tasks.rows(sample.tasks.scored)
     found = {}
@@ -149,7 +152,7 @@ def _metric_values(metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor
         found[metric.name] = MetricValue(
             value=sample.value(metric) if known is None else known.value,
             ci=None if known is None else interval(known),
-            ci_note=None if known is None else _note(known),
+            ci_note=None if known is None else _note(known, alignments),
             n=len(sample),
             unit=metric.unit,
             better=metric.better,
@@ -160,8 +163,8 @@ def _metric_values(metrics: tuple[Metric, ...], sample: Sample, clusters: Tensor
     return found
 
 
-def _note(known: Estimate) -> str | None:
-    """What the interval does not hold, in words."""
+def _note(known: Estimate, alignments: int | None = None) -> str | None:
+    """What the interval does not hold, in words; of superposed transmitters that were aligned so often."""
     if not math.isfinite(known.value):
         return None
     if known.effective <= 1 + 1e-6:
@@ -173,10 +176,13 @@ def _note(known: Estimate) -> str | None:
         said.append(f"about {known.effective:.1f} clusters of tasks: coverage is not known below {VERIFIED_FROM}")
     elif known.effective < WIDE_BELOW:
         said.append(f"about {known.effective:.0f} clusters of tasks: the interval is wide, 96…99 % rather than 95")
+    article, what = ("a", "frame") if alignments is None or alignments == 1 else ("an", "alignment")
+    if alignments == 1:
+        said.append("one alignment: what it is off by is not in the interval")
     if known.frames == 1:
-        said.append("one frame: an error that its tasks share is not in the interval")
+        said.append(f"one {what}: an error that its tasks share is not in the interval")
     elif known.frames is not None and known.frames < KNOWN_FROM:
-        said.append(f"{known.frames:.0f} frames: an error that tasks of a frame share is hardly known")
+        said.append(f"{known.frames:.0f} {what}s: an error that tasks of {article} {what} share is hardly known")
     return "; ".join(said) or None
 
 

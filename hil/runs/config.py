@@ -7,15 +7,25 @@ import json
 import math
 from collections.abc import Mapping, Sequence, Sized
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from hil.calibration.gate import GateConfig
 from hil.config import Config, validate
 from hil.points.kinds import Energy
 from hil.registry import DATASETS, SCHEMES
 
-__all__ = ["MOST_SNRS", "CalibrateConfig", "ReplayConfig", "RunConfig", "SendConfig", "Simulate"]
+__all__ = [
+    "MOST_SNRS",
+    "CalibrateConfig",
+    "ReplayConfig",
+    "RunConfig",
+    "SendConfig",
+    "SensitivityConfig",
+    "Simulate",
+    "alignment_settings",
+]
 
 Simulate = Literal["none", "awgn", "channel"]
 SNRS_DB = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
@@ -96,7 +106,27 @@ class _OnBench(_Receiving):
         return given
 
 
-class RunConfig(_OnBench):
+class _Aligning(_OnBench):
+    """What everything that may superpose transmitters has in common.
+
+    Attributes:
+        alignments: how often superposed transmitters that must be (h = 1) are aligned in a point, each time before an equal
+            part of its frames, so that what alignments differ by is in the interval.
+        gate: when a frame of theirs is refused, and sent again after a new alignment.
+        match_clocks: on free oscillators, take what carriers and sample clocks are off out of what is sent superposed.
+    """
+
+    alignments: int = Field(4, ge=1, le=1000)
+    gate: GateConfig = GateConfig()
+    match_clocks: bool = True
+
+
+def alignment_settings(config: _Aligning, *, superposed: bool) -> dict[str, Any]:
+    """What a `PointSpec` has of it."""
+    return {"alignments": config.alignments, "gate": config.gate, "match_clocks": config.match_clocks} if superposed else {}
+
+
+class RunConfig(_Aligning):
     """What is measured.
 
     Attributes:
@@ -175,7 +205,7 @@ class RunConfig(_OnBench):
         )
 
 
-class SendConfig(_OnBench):
+class SendConfig(_Aligning):
     """What `hil send` does with a stranger's symbols.
 
     Attributes:
@@ -199,6 +229,43 @@ class CalibrateConfig(_OnBench):
     snr_db: float = Field(ge=-10, le=60)
     links: tuple[str, ...] = ()
     frames: int = Field(24, ge=6, le=2000)
+
+
+class SensitivityConfig(Config):
+    """What `hil sensitivity` tries on a superposed scheme.
+
+    Attributes:
+        scheme: its name, weights file or ``path.py:Class``.
+        dataset: spec of the data set; None: the default one, or a capture's own.
+        goals: the first one that fits judges it.
+        models: folder of trained weights; None: the usual places.
+        snr_db: of a unit-power transmitter (dB).
+        phase_deg: standard deviations of transmitters' phases against the first one's; 180: uniform, nothing aligned.
+        power_db: of the first transmitter over the last one.
+        delay_samples: by which the others come later than the first.
+        tasks: distinct tasks; draws: of noise and phases each.
+        seed: of all that is drawn.
+    """
+
+    scheme: str
+    dataset: str | None = None
+    goals: tuple[str, ...] = ()
+    models: str | None = None
+    snr_db: tuple[Annotated[float, Field(ge=-20, le=60)], ...] = Field((-6.0, 0.0, 6.0), min_length=1)
+    phase_deg: tuple[Annotated[float, Field(ge=0, le=180)], ...] = (5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0)
+    power_db: tuple[Annotated[float, Field(ge=-60, le=60)], ...] = (-6.0, -3.0, -1.0, 1.0, 3.0, 6.0)
+    delay_samples: tuple[Annotated[float, Field(ge=-32, le=32)], ...] = (0.03, 0.1, 0.25, 0.5, 1.0, 2.0)
+    tasks: int = Field(1008, ge=1)
+    draws: int = Field(4, ge=1)
+    seed: int = Field(1, ge=0, le=MOST_SEED)
+
+    @property
+    def errors(self) -> list[tuple[Literal["phase", "power", "delay"], float]]:
+        """All of them, none the first."""
+        found: list[tuple[Literal["phase", "power", "delay"], float]] = [("phase", 0.0)]
+        found += [("phase", size) for size in self.phase_deg if size]
+        found += [("power", size) for size in self.power_db if size]
+        return found + [("delay", size) for size in self.delay_samples if size]
 
 
 class ReplayConfig(_Receiving):

@@ -26,7 +26,7 @@ from hil.radios.bench import BenchConfig
 from hil.radios.check import Check
 from hil.radios.limits import check_burst
 from hil.radios.preflight import inspect, preflight
-from hil.runs.config import RunConfig, SendConfig
+from hil.runs.config import RunConfig, SendConfig, alignment_settings
 from hil.units import power_to_db
 
 __all__ = [
@@ -162,6 +162,7 @@ def plan_points(
                 frame=frame.model_copy(update={"tasks_per_frame": per_frame}),
                 receptions=_receptions(plan, receivers, full_scales),
                 rx_csi=plan.rx_csi,
+                **alignment_settings(config, superposed=plan.superposed),
                 fade_samples=_fade_samples(bench) if fading == "air" else None,
             )
             points.append(spec)

@@ -28,6 +28,7 @@ from hil.runs.config import ReplayConfig, RunConfig, Simulate
 from hil.runs.document import document
 from hil.runs.pooled import NoiseBook, row_against, stored_silences
 from hil.runs.progress import Report
+from hil.runs.realigned import alignments_of, soundings_of
 from hil.runs.sources import Sources, check_sources
 from hil.runs.steps import Key, Measured, point_key, score_point
 from hil.runs.work import Work, load_work, point_labels
@@ -154,6 +155,7 @@ def replay(
         bench=capture.config.get("bench", {}).get("name"),
         provenance=capture.provenance,
         ended_points=again.ended,
+        warnings=(capture.results or {}).get("warnings") or [],
         status="complete" if capture.complete else "stopped",
     )
 
@@ -211,14 +213,21 @@ def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tup
     for index, reception in enumerate(spec.receptions):
         collector = Collector(spec, sent.symbols, reception=index, fade=fade)
         ledger = capture.ledger(record.index, reception.name)
-        damaged = set(ledger["burst"][ledger["status"] == FrameStatus.LATE].tolist())
+        status = dict(zip(ledger["burst"].tolist(), ledger["status"].tolist(), strict=True))
+        aligned = alignments_of(capture, ledger)
         whole = []
         for burst in capture.bursts(record.index, reception.name):
-            if burst.kind == FrameKind.FRAME and burst.index in damaged:
-                collector.miss(int(burst.frame_numbers[0]), "late")
-            elif burst.kind == FrameKind.FRAME:
+            if burst.kind != FrameKind.FRAME:
+                continue
+            if status.get(burst.index) == FrameStatus.LATE:
+                collector.miss(int(burst.frame_numbers[0]), "late", aligned.get(burst.index))
+            elif status.get(burst.index) == FrameStatus.GATED:
+                collector.refuse()
+            else:
                 whole.append(burst)
-        collector.add_all(Burst(one.samples, int(one.frame_numbers[0]), one.start, one.sent_at) for one in whole)
+        collector.add_all(
+            Burst(one.samples, int(one.frame_numbers[0]), one.start, one.sent_at, aligned.get(one.index)) for one in whole
+        )
         found[reception.name] = collector.finish()
     return found, sent, fade
 
@@ -228,7 +237,7 @@ def _again_point(capture: Capture, record: PointRecord, spec: PointSpec, work: W
     collections, sent, fade = collect_point(capture, record, spec)
     if not any(bool(one.sent.any()) for one in collections.values()):
         return None
-    more = _said(record, spec, capture.transmitters)
+    more = _said(capture, record, spec)
     more |= {"point": record.index, "ended": (record.results or {}).get("ended") or _cut_short(spec, collections)}
     return score_point(work.contenders[spec.scheme], spec, sent, collections, more, fade=fade)
 
@@ -244,14 +253,18 @@ def _cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | 
     )
 
 
-def _said(record: PointRecord, spec: PointSpec, transmitters: int) -> dict[str, Any]:
+def _said(capture: Capture, record: PointRecord, spec: PointSpec) -> dict[str, Any]:
     """What the live run noted of a point's gains and alignment; what older ones did not note is made up for."""
     attrs = record.attrs
     said = {key: attrs.get(key) for key in ("tx_gain_db", *PRECODER_KEYS)}
+    if spec.aligned and spec.alignments is not None:  # one after the other: the first was noted ahead of the frames
+        rows = (record.results or {}).get("rows") or [{}]  # of a point that was cut short: at most so many
+        most = soundings_of(capture, spec) * alignment_samples(spec, capture.transmitters)
+        said["alignment_samples"] = rows[0].get("alignment_samples", most)
     weights = record.extra.get("precoder")
     if weights is not None and said["precoder_energy_db"] is None:
         said["precoder_energy_db"] = [power_to_db(float(one)) for one in inversion_energy(torch.from_numpy(weights))]
-        said["alignment_samples"] = alignment_samples(spec, transmitters)
+        said["alignment_samples"] = alignment_samples(spec, capture.transmitters)
     return said
 
 

@@ -15,10 +15,10 @@ from hil.captures import CaptureWriter, check_disk
 from hil.errors import RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.contender import Contender
-from hil.points.impaired import DONE
 from hil.points.needs import capture_needs
 from hil.points.on_air import AirRun, OnAir
 from hil.points.receive import combined_sha256
+from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec
 from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
@@ -33,6 +33,7 @@ from hil.runs.pooled import NoiseBook
 from hil.runs.progress import Report
 from hil.runs.records import ChosenRecord
 from hil.runs.steps import Measured, point_key, score_point
+from hil.runs.unaligned import superposed_on_free_oscillators
 from hil.runs.work import Work, point_labels
 from hil.timing import timed
 
@@ -86,6 +87,7 @@ def run_on_air(
             try:
                 about["provenance"] |= _calibrate(run, points, fading == "air", report, record, asked)
                 about["links"] = [asdict(link) for link in air.links]
+                about["warnings"] = _warn(run, points, bench_config, report)
                 run.measure(points)
                 found = run.finish(**about)
             except BaseException as err:
@@ -117,7 +119,7 @@ def _writer(
         sources=work.sources.read(),
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
-        flags=DONE,
+        flags=FLAGS,
     )
 
 
@@ -157,6 +159,21 @@ def _calibrate(
         where = f"{link.tx}>{link.receiver}" if several else str(link.tx)
         report.say(f"  link {where}: {link.snr_db:.2f} ± {2 * link.snr_db_std:.2f} dB at gain {link.gain_db:g} dB")
     return {}
+
+
+def _warn(run: _Run, points: Sequence[PointSpec], bench: BenchConfig, report: Report) -> list[str]:
+    """Say what a reader must know before any number; the same goes into the document."""
+    first = {spec.scheme: spec for spec in points}
+    said = [
+        superposed_on_free_oscillators(
+            f"the symbols of scheme '{name}' are", spec, bench, run.air.links, told=spec.rx_csi == "channel"
+        )
+        for name, spec in first.items()
+    ]
+    found = [text for text in said if text is not None]
+    for text in found:
+        report.say(f"warning: {text}")
+    return found
 
 
 class _Run:
@@ -220,7 +237,7 @@ class _Run:
             received_sha256=combined_sha256(point.collections),
             received=np.stack(symbols),
             valid=made.ended is None,
-            arrays=arrays,
+            arrays={**arrays, **made.arrays},
         )
         self.points.append(point)
         self.whole.append(made.ended is None)

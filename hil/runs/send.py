@@ -12,20 +12,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hil.calibration.links import LinkCalibration
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
-from hil.points.impaired import DONE
 from hil.points.kinds import Fading
 from hil.points.needs import capture_needs
 from hil.points.on_air import AirRun, OnAir
 from hil.points.receive import combined_sha256
+from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
-from hil.runs.config import SendConfig
+from hil.runs.config import SendConfig, alignment_settings
 from hil.runs.progress import Report
+from hil.runs.unaligned import superposed_on_free_oscillators
 
 __all__ = ["normalised", "occupied_uses", "send_symbols"]
 
@@ -128,6 +130,7 @@ def send_symbols(
             with report.stage("on the air", spec.frames) as progress:
                 made = air.measure(air.known(spec, gains, tell_snr=False), every, {}, gains, progress)
             about = _about(made, spec, bench_config, tasks, word)
+            about["warnings"] = _warnings(spec, bench_config, links)
             _finish(writer, made, spec, about, config.snr_db)
             writer.finish(about | {"links": [asdict(link) for link in links]})
     return _arrays(made, symbols, scale), about
@@ -145,7 +148,7 @@ def _writer(capture: Path, config: SendConfig, bench: BenchConfig, shape: tuple[
         models={},
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
-        flags=DONE,
+        flags=FLAGS,
     )
 
 
@@ -182,6 +185,7 @@ def _spec(
         frame=frame,
         receptions=receptions,
         rx_csi="channel",
+        **alignment_settings(config, superposed=superposed),
     )
 
 
@@ -206,6 +210,11 @@ def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: s
     return about
 
 
+def _warnings(spec: PointSpec, bench: BenchConfig, links: Sequence[LinkCalibration]) -> list[str]:
+    said = superposed_on_free_oscillators("the symbols are", spec, bench, links, told=False)
+    return [] if said is None else [said]
+
+
 def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], snr_db: float) -> None:
     """Store what came; refuse to go on with a point that was cut short, or of which nothing was received."""
     writer.finish_point(
@@ -214,6 +223,7 @@ def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str
         received_sha256=combined_sha256(made.collections),
         received=np.stack([one.symbols.contiguous().numpy() for one in made.collections.values()]),
         valid=made.ended is None,
+        arrays=made.arrays,
     )
     frames = next(iter(made.collections.values())).frames
     if made.ended is not None:

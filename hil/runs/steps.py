@@ -146,6 +146,7 @@ def _air_row(
         csi=csi_of(contender.plan, aligned="channel" if more.get("precoder_power_db") else None),
         fading=spec.fading,
         frames=found.frames,
+        alignment=found.alignment,
         cfo_hz=found.cfo_hz,
         null_noise_db=found.null_noise_db,
         **truth_keys(found.verdict),

@@ -121,6 +121,8 @@ def test_a_run_that_did_not_end_says_so_first():
     assert lines[1] == "Points given up before their last frame: NOMA at 15 dB after 2 of 4 frames (rx0: no answer)."
     assert lines[2] == "Impaired points, whose stated noise may be wrong: OMA at −6 dB (a tone in the band)."
     assert notices(View(three())) == []
+    warned = three().with_(warnings=["symbols ride on free oscillators"])
+    assert notices(View(warned)) == ["Warning: symbols ride on free oscillators."]
     assert summary_lines(nothing()) == ["The run was stopped: Ctrl-C. What was measured until then is shown."]
     failed = ResultsDocument(status="failed", points=[])
     assert summary_lines(failed) == ["The run failed. What was measured until then is shown."]

@@ -1,0 +1,123 @@
+"""What of transmitters' responses stays from one alignment to the next: their shape over the band, learned from all of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.calibration.alignment import relative_to_first
+from hil.phy.numerology import Numerology
+
+__all__ = ["ResponseShape"]
+
+Complexes = NDArray[np.complex128]
+Floats = NDArray[np.float64]
+
+FLOOR = 10**-3.0
+"""Relative error power of any estimate, by what the receiver's model of channels leaves out (SIGNALS.md, "Bounds")."""
+BEYOND = 6.0
+"""Standard deviations of a residual's power that leave no doubt that the shape is another one."""
+MOST = 1e7
+"""Weight (symbols × linear SNR) beyond which older responses are forgotten."""
+
+
+class ResponseShape:
+    """Transmitters' responses up to what changes from one alignment to the next: their phases, and time and level of all.
+
+    On a shared clock a transmitter's response over the band, its delay and its level against the first one's stay as they
+    are; levels until gains are set anew. A common phase is told by hundreds of cells, so few sounding symbols renew an
+    alignment whose shape is known. A response that disagrees beyond chance begins anew.
+
+    Args:
+        numerology: of the frames.
+        taps: of the receiver's channel model, which smooths responses.
+    """
+
+    def __init__(self, numerology: Numerology, taps: int) -> None:
+        self._numerology, self._taps = numerology, taps
+        self._shape: Complexes | None = None
+        self._weight: Floats = np.zeros(0)
+        self._level: Floats = np.zeros(0)
+        self._level_weight: Floats = np.zeros(0)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is one, levels included."""
+        return self._shape is not None and bool(self._level_weight.all())
+
+    def forget(self) -> None:
+        """The next response begins anew."""
+        self._shape = None
+
+    def forget_levels(self) -> None:
+        """Gains were set anew."""
+        self._level_weight = np.zeros_like(self._level_weight)
+
+    def learn(self, response: Tensor, snr: Tensor, symbols: int, *, anew: bool = True) -> bool:
+        """Take a response in; whether it agrees with those before.
+
+        Args:
+            response: complex64 [tx, active carrier].
+            snr: float32 [tx], linear SNR of one sounding symbol's carrier.
+            symbols: sounding symbols that it was estimated from.
+            anew: one that disagrees takes the place of those before; else it is left out.
+        """
+        values = response.to(torch.complex128).numpy()
+        weight = np.clip(snr.double().numpy(), 1e-6, None) * float(symbols)
+        if self._shape is None or len(self._shape) != len(values):
+            self._shape, self._weight = _unit(values), weight
+            self._level, self._level_weight = _amplitude(values) / _amplitude(values[:1]), weight
+            return True
+        turn, level = self._turns(values), _amplitude(values)
+        own = values / turn / level[:, None]
+        if not self._agrees(own, level / level[0], weight):
+            if anew:
+                self.forget()
+                self.learn(response, snr, symbols)
+            return False
+        self._shape = _unit(self._weight[:, None] * self._shape + weight[:, None] * own)
+        self._weight = np.clip(self._weight + weight, None, MOST)
+        total = self._level_weight + weight
+        self._level = (self._level_weight * self._level + weight * level / level[0]) / total
+        self._level_weight = np.clip(total, None, MOST)
+        return True
+
+    def of(self, response: Tensor) -> Tensor:
+        """A response with its own phases, time and level, and the rest as all of them say: complex64 [tx, active carrier]."""
+        if self._shape is None:
+            return response
+        values = response.to(torch.complex128).numpy()
+        level = self._level * _amplitude(values[:1])
+        return torch.from_numpy((self._shape * self._turns(values) * level[:, None]).astype(np.complex64))
+
+    def _agrees(self, own: Complexes, level: Floats, weight: Floats) -> bool:
+        assert self._shape is not None
+        left = np.mean(np.abs(own - self._shape) ** 2, axis=1)  # in units of the shape, whose mean power is 1
+        share, active = self._taps / self._numerology.active, self._numerology.active
+        noise = share * (1 / weight + 1 / self._weight) + FLOOR
+        known = self._level_weight > 0
+        doubt = np.sqrt((1 / weight + 1 / weight[0]) * (1 / 2 / active) * 2 + FLOOR)
+        off = np.abs(level / np.where(known, self._level, level) - 1)
+        return bool((left < noise * (1 + BEYOND / math.sqrt(self._taps))).all() and (off < BEYOND * doubt).all())
+
+    def _turns(self, values: Complexes) -> Complexes:
+        """What turns the shape into responses: a phase each, and the first one's time; complex128 [tx, active carrier]."""
+        assert self._shape is not None
+        carriers = np.array(self._numerology.carriers)
+        (first,) = relative_to_first(torch.from_numpy(np.stack([self._shape[0], values[0]])), self._numerology)
+        late = np.exp(-2j * np.pi * carriers * first.delay_samples / self._numerology.fft_size)
+        phases = np.angle(np.sum((self._shape * late).conj() * values, axis=1))
+        return np.asarray(late * np.exp(1j * phases)[:, None])
+
+
+def _amplitude(values: Complexes) -> Floats:
+    """Root mean square of each transmitter's response."""
+    return np.asarray(np.sqrt(np.mean(np.abs(values) ** 2, axis=1)))
+
+
+def _unit(values: Complexes) -> Complexes:
+    return np.asarray(values / _amplitude(values)[:, None])

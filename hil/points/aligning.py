@@ -1,0 +1,102 @@
+"""Align superposed transmitters by sounding them, and learn from every sounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from hil.calibration.align_clocks import ClockMatch
+from hil.calibration.align_shape import ResponseShape
+from hil.calibration.alignment import Coherence
+from hil.calibration.links import LinkCalibration, Sounder
+from hil.calibration.precode import Precoder, align
+from hil.errors import CalibrationError
+from hil.phy.frame import FrameConfig
+from hil.phy.reception import FrameReception
+from hil.points.overhead import LEVEL_ERROR, PHASE_ERROR, sounding_for
+from hil.points.spec import PointSpec
+from hil.radios.bench import BenchConfig
+from hil.units import db_to_power
+
+__all__ = ["ALIGNMENT_TRIES", "Aligner", "clock_match"]
+
+ALIGNMENT_TRIES = 3
+"""Sounding frames sent at most for an alignment; as many frame numbers are kept free ahead of each point."""
+
+
+class Aligner:
+    """What is known of how a bench's transmitters can be aligned.
+
+    Attributes:
+        coherence: for how long an alignment holds.
+    """
+
+    def __init__(self) -> None:
+        self.coherence = Coherence()
+        self._shape: ResponseShape | None = None
+        self._point = -1
+
+    def align(self, spec: PointSpec, sounder: Callable[[FrameConfig, int], Sounder], noise: float) -> tuple[Precoder, int]:
+        """Sound every transmitter alone, and align them.
+
+        The first time at length; where the shape of their responses is known, few symbols tell the rest. Where they say that
+        it is another one, at length again.
+
+        Args:
+            spec: the point.
+            sounder: of frames like this with so many sounding symbols a transmitter.
+            noise: power a carrier.
+
+        Returns:
+            the weights, and how many samples were sent for them.
+
+        Raises:
+            CalibrationError: the soundings were lost.
+        """
+        shape = self._shape = self._shape or ResponseShape(spec.frame.numerology, spec.receptions[0].receiver.taps)
+        if spec.first_frame != self._point:  # at gains of its own
+            self._point = spec.first_frame
+            shape.forget_levels()
+        samples = 0
+        while True:
+            symbols = sounding_for(spec, PHASE_ERROR if shape.known else LEVEL_ERROR)
+            heard, sent = _sounded(spec, sounder(spec.frame, symbols))
+            samples += sent
+            at_length = not shape.known
+            if shape.learn(heard.response, heard.snr, symbols) or at_length:
+                return align(shape.of(heard.response), noise, db_to_power(spec.snr_db_target)), samples
+            shape.forget()
+
+    def learn(self, response: Tensor, weights: Tensor, snr: Tensor, symbols: int) -> None:
+        """Take in what a frame's own sounding says: complex64 [tx, active carrier], through the weights."""
+        if self._shape is not None:
+            self._shape.learn(response / weights, snr, symbols, anew=False)
+
+
+def _sounded(spec: PointSpec, sounder: Sounder) -> tuple[FrameReception, int]:
+    """What the first receiver made of a sounding frame, and how many samples were sent for it."""
+    for attempt in range(1, ALIGNMENT_TRIES + 1):
+        heard = sounder.sound(spec.first_frame - attempt)[sounder.receivers[0]]
+        if heard is not None:
+            return heard, attempt * sounder.form.samples
+    raise CalibrationError(
+        f"{ALIGNMENT_TRIES} sounding frames in a row were lost at {spec.snr_db_target:g} dB; look at the ledger"
+    )
+
+
+def clock_match(spec: PointSpec, bench: BenchConfig, links: Sequence[LinkCalibration]) -> ClockMatch | None:
+    """What makes superposed transmitters on free oscillators sound as if on one; None where nothing is to be done.
+
+    Args:
+        spec: the point.
+        bench: as it truly is.
+        links: to the first receiver, by transmitter.
+    """
+    if not (spec.match_clocks and spec.superposed) or bench.clock == "shared":
+        return None
+    return ClockMatch(
+        offsets_hz=tuple(link.cfo_hz for link in links[: len(spec.occupied)]),
+        sample_rate_hz=bench.sample_rate_hz,
+        center_freq_hz=bench.center_freq_hz,
+    )

@@ -1,0 +1,218 @@
+"""Superposed transmitters in rounds: sound, align, send a part of the point's frames; again where it no longer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.calibration.alignment import Misalignment, misalignment
+from hil.calibration.gate import GateConfig
+from hil.calibration.precode import Precoder
+from hil.phy.numerology import Numerology
+from hil.phy.reception import FrameReception
+from hil.points.aligning import Aligner
+from hil.points.carried import Carried
+from hil.points.impaired import DONE
+from hil.points.spec import PointSpec
+from hil.units import power_to_db
+
+__all__ = ["ALIGNED", "FLAGS", "UNALIGNED", "Looked", "Rounds", "RoundsHeard"]
+
+ALIGNED, UNALIGNED = "aligned", "unaligned"
+"""Bits of the ledger's flags: a frame before which transmitters were aligned anew; one that was kept though out of bounds."""
+FLAGS = (*DONE, ALIGNED, UNALIGNED)
+"""All bits of the ledger's flags."""
+Make = Callable[[], tuple[Precoder, int, float]]
+"""Sounds and aligns: the weights, samples sent for them, and when (s, receiver's clock)."""
+
+
+@dataclass(kw_only=True)
+class Rounds:
+    """The alignments of one point, each made when it is needed.
+
+    Attributes:
+        spec: the point; symbols: complex64 [tx, task, use]; fade: complex64 [tx, task] or None.
+        make: makes one.
+        aligner: learns from every frame.
+        made: precoders, one an alignment; samples: sent for them.
+    """
+
+    spec: PointSpec
+    symbols: Tensor
+    fade: Tensor | None
+    make: Make
+    aligner: Aligner
+    made: list[Precoder] = field(default_factory=list)
+    samples: int = 0
+    _carried: Carried | None = None
+    _part: int = 0
+    _at: float = 0.0
+    _latest: float = 0.0
+    _refusals: int = 0
+    _fresh: bool = False
+
+    @property
+    def gate(self) -> GateConfig:
+        """The point's bounds."""
+        return self.spec.gate or GateConfig()
+
+    def carried(self, index: int) -> Carried:
+        """The point's symbols as frame `index` is to carry them: pre-equalised by the alignment in force, or by a new one.
+
+        Raises:
+            CalibrationError, RadioError: it could not be made.
+        """
+        part = part_of(self.spec, index)
+        stale = self._latest - self._at > self.aligner.coherence.holds_s(self.gate)
+        if self._carried is None or part != self._part or stale:
+            self.renew()
+        self._part = part
+        assert self._carried is not None
+        return self._carried
+
+    def renew(self) -> None:
+        """Align now."""
+        precoder, samples, self._at = self.make()
+        self._latest = self._at
+        self.made.append(precoder)
+        self.samples += samples
+        self._carried = Carried.of(self.spec, self.symbols, precoder, self.fade)
+        self.aligner.coherence.aligned()
+        self._fresh = True
+
+    @property
+    def alignment(self) -> int:
+        """Number of the one in force."""
+        return len(self.made) - 1
+
+    @property
+    def flags(self) -> list[str]:
+        """Of the frame that goes next: whether it is the first one of its alignment."""
+        return [ALIGNED] if self._fresh else []
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether a frame that is out of bounds is sent again."""
+        return self._refusals < self.gate.repeats
+
+    def sent(self, time_s: float | None, looked: Looked | None, *, refused: bool) -> None:
+        """A frame is over.
+
+        Args:
+            time_s: when (s, receiver's clock); None: nobody heard.
+            looked: at how its transmitters were aligned; None: it was not received.
+            refused: it is out of bounds and to be sent again.
+        """
+        self._fresh = False
+        if time_s is not None:
+            self._latest = time_s
+        if looked is not None and time_s is not None and not refused:  # a jump is refused, and says nothing of drift
+            self.aligner.coherence.observe(time_s, looked.found)
+            self.aligner.learn(looked.response, self.made[-1].weights, looked.snr, self.spec.frame.sounding_symbols)
+        self._refusals = self._refusals + 1 if refused else 0
+        if refused:
+            self._carried = None
+
+    def said(self) -> dict[str, Any]:
+        """What a point says of its first alignment, and of the samples sent for all of them."""
+        first = self.made[0]
+        return {
+            "precoder_power_db": [power_to_db(float(value)) for value in first.power],
+            "precoder_energy_db": [power_to_db(float(value)) for value in first.energy],
+            "precoder_limited": first.limited,
+            "alignment_samples": self.samples,
+        }
+
+    def precoders(self) -> NDArray[np.complex64]:
+        """All of them, complex64 [alignment, tx, carrier]."""
+        return np.stack([one.weights.numpy() for one in self.made])
+
+
+def part_of(spec: PointSpec, index: int) -> int:
+    """Which of a point's rounds its frame `index` belongs to."""
+    rounds = min(spec.alignments or 1, spec.frames)
+    return index * rounds // spec.frames
+
+
+class Looked(NamedTuple):
+    """What a frame says of its transmitters' alignment.
+
+    Attributes:
+        found: by how much they are off; response: complex64 [tx, active carrier], through the weights; snr: float32 [tx].
+    """
+
+    found: Misalignment
+    response: Tensor
+    snr: Tensor
+
+
+class RoundsHeard:
+    """What a receiver makes of a point's alignments; the same live and in replay.
+
+    Args:
+        spec: the point.
+        numerology: of its frames.
+        judges: this is the receiver that transmitters are aligned at.
+    """
+
+    def __init__(self, spec: PointSpec, numerology: Numerology, *, judges: bool) -> None:
+        self._gate = spec.gate if spec.aligned else None
+        self._judges, self._numerology = judges, numerology
+        self._symbols = spec.frame.sounding_symbols
+        self._amplitude = torch.tensor(spec.power).sqrt()[:, None]
+        self._several = (spec.alignments or 1) > 1
+        self._with: dict[int, int] = {}
+        self._found: dict[int, Misalignment] = {}
+        self._unaligned: set[int] = set()
+        self.gated = 0
+        self.latest: Looked | None = None
+
+    def sent_with(self, number: int, alignment: int | None) -> None:
+        """Frame `number` was sent with an alignment."""
+        if alignment is not None:
+            self._with[number] = alignment
+
+    def hear(self, number: int, frame: FrameReception | None, alignment: int | None) -> bool:
+        """Look at frame `number`, or at nothing where it was not received; whether it is out of bounds."""
+        self.latest = None
+        if self._gate is None or not self._judges or alignment is None or frame is None:
+            return False
+        response = frame.response / self._amplitude
+        found = misalignment(response, self._numerology, snr=frame.snr, symbols=self._symbols)
+        self.latest = Looked(found, response, frame.snr)
+        self._found[number] = found
+        self._unaligned.discard(number)
+        if found.beyond(self._gate) is None:
+            return False
+        self._unaligned.add(number)
+        return True
+
+    def block(self, number: int) -> int | None:
+        """The alignment that a frame shares its error with, where there are several."""
+        return self._with.get(number) if self._several else None
+
+    def summary(self) -> dict[str, Any] | None:
+        """For a row: how many alignments, how far off they were (rms over frames, less the estimates' own noise)."""
+        if not self._with:
+            return None
+        found = list(self._found.values())
+
+        def rms(name: str) -> float | None:
+            kind = name.partition("_")[0]
+            squares = [getattr(one, name) ** 2 - getattr(one, f"{kind}_error") ** 2 for one in found]
+            return float(np.sqrt(max(0.0, float(np.mean(squares))))) if squares else None
+
+        return {
+            "alignments": len(set(self._with.values())),
+            "gated": self.gated,
+            "kept_out_of_bounds": len(self._unaligned),
+            "phase_deg": rms("phase_deg"),
+            "power_db": rms("power_db"),
+            "delay_samples": rms("delay_samples"),
+        }
