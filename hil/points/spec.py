@@ -51,9 +51,11 @@ class PointSpec(Config):
         fading: none, or where it happens (SIGNALS.md, "Slow fading over the air").
         snr_db_target: SNR of a unit-power transmitter asked for, at the first receiver (dB).
         occupied: bool [tx][use].
-        tasks: tasks sent; task t of the point is distinct task t modulo `distinct_tasks`.
+        tasks: tasks sent; task t of a visit to the point is distinct task t modulo `distinct_tasks`.
         distinct_tasks: distinct tasks among them.
         fragments: frames that one task is cut into (`hil.points.fragments`); then a frame carries one of them.
+        repeats: visits to the point during a run, each with as many of the tasks and the same distinct ones.
+        alignments: of superposed transmitters in a visit, each followed by its share of the frames.
         first_frame: number of its first frame; frame f carries tasks f · tasks_per_frame and following.
         frame: its configuration.
         receptions: who receives.
@@ -71,6 +73,8 @@ class PointSpec(Config):
     tasks: int = Field(ge=1)
     distinct_tasks: int = Field(ge=1)
     fragments: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1)
+    alignments: int = Field(1, ge=1)
     first_frame: int = Field(ge=0)
     frame: FrameConfig
     receptions: tuple[Reception, ...] = Field(min_length=1)
@@ -92,6 +96,11 @@ class PointSpec(Config):
     def superposed(self) -> bool:
         """Whether some use is shared by transmitters."""
         return bool((self.occupancy.sum(0) > 1).any())
+
+    @property
+    def aligned(self) -> bool:
+        """Whether its transmitters are aligned by pre-equalisation before they send."""
+        return self.superposed and self.receptions[0].receiver.aligned
 
     @property
     def occupancy(self) -> Tensor:
@@ -118,7 +127,11 @@ class PointSpec(Config):
 
     def task_index(self) -> Tensor:
         """Distinct task of each task sent, int64 [task]."""
-        return torch.arange(self.tasks) % self.distinct_tasks
+        return (torch.arange(self.tasks // self.repeats) % self.distinct_tasks).repeat(self.repeats)
+
+    def visits(self) -> Tensor:
+        """Visit to the point that each task was sent in, int64 [task]."""
+        return torch.arange(self.repeats).repeat_interleave(self.tasks // self.repeats)
 
 
 def transmit_power(occupied: Tensor, energy: Energy) -> tuple[float, ...]:

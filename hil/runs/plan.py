@@ -42,6 +42,8 @@ __all__ = [
     "sounding_cost",
 ]
 
+ALIGNMENTS = 4
+"""Of a superposed point: what one of them gets wrong is then seen in its frames' spread."""
 FADES_AT_ONCE = 1024
 
 
@@ -135,7 +137,7 @@ def check_plan(config: RunConfig, contenders: Mapping[str, Contender], bench: Be
 def plan_points(
     config: RunConfig, contenders: Mapping[str, Contender], bench: BenchConfig, full_scales: Mapping[str, float]
 ) -> list[PointSpec]:
-    """All points of a run, in the order in which they are measured: at each SNR the schemes take turns."""
+    """All points of a run, those at one SNR together (`hil.points.order` has the order in which these are sent)."""
     receivers = receivers_of(bench, config)
     fading = fading_of(config, bench)
     powers = {name: transmit_power(one.plan.occupied, config.energy) for name, one in contenders.items()}
@@ -148,6 +150,7 @@ def plan_points(
             plan = contender.plan
             fragments, per_frame = _shape(config, plan, fading, frame.tasks_per_frame)
             tasks = math.ceil(config.tasks / per_frame) * per_frame if fragments == 1 else config.tasks
+            soundings = ALIGNMENT_TRIES * ALIGNMENTS * config.repeat  # frame numbers ahead of each point
             spec = PointSpec(
                 scheme=name,
                 energy=config.energy,
@@ -155,17 +158,19 @@ def plan_points(
                 fading=fading,
                 snr_db_target=target,
                 occupied=tuple(tuple(bool(use) for use in row) for row in plan.occupied),
-                tasks=tasks,
+                tasks=config.repeat * tasks,
                 distinct_tasks=len(contender.tasks),
                 fragments=fragments,
-                first_frame=number + ALIGNMENT_TRIES,
+                repeats=config.repeat,
+                alignments=ALIGNMENTS,
+                first_frame=number + soundings,
                 frame=frame.model_copy(update={"tasks_per_frame": per_frame}),
                 receptions=_receptions(plan, receivers, full_scales),
                 rx_csi=plan.rx_csi,
                 fade_samples=_fade_samples(bench) if fading == "air" else None,
             )
             points.append(spec)
-            number += spec.frames + ALIGNMENT_TRIES  # frames ahead of each point for sounding
+            number += spec.frames + soundings
     return points
 
 

@@ -24,8 +24,8 @@ from hil.runs.work import Work
 from hil.timing import timed
 
 __all__ = [
-    "Key", "Measured", "air_sample", "csi_of", "noiseless_samples", "point_key", "reference_rows", "score_point", "snr_keys",
-    "subject",
+    "Key", "Measured", "air_sample", "csi_of", "cut_short", "noiseless_samples", "point_key", "reference_rows", "score_point",
+    "snr_keys", "subject",
 ]  # fmt: skip
 
 Key = tuple[str, str | None]
@@ -117,6 +117,17 @@ def score_point(
         rows = {key: row.model_copy(update=planned) for key, row in rows.items()}
     return Measured(
         spec=spec, contender=contender, sent=sent, fade=fade, collections=collections, scored=scored, rows=rows, whole=whole
+    )
+
+
+def cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | None:
+    """That the end of the run ended a point, with how much of it was sent; None if all of it was."""
+    first = next(iter(collections.values()))
+    if all(bool(one.sent.all()) for one in collections.values()):
+        return None
+    return (
+        f"cut short after {first.frames['sent']} of {spec.frames} frames ({int(first.sent.sum())} of {spec.tasks} tasks): "
+        "the run was stopped"
     )
 
 

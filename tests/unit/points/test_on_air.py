@@ -49,7 +49,7 @@ def test_superposed_transmitters_arrive_as_one(tmp_path):
         air = AirRun(bench, writer, {"rx": receiver})
         air.calibrate(frame)
         spec = noma(bench, frame)
-        made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.gains_for(10.0), lambda steps: None)
+        made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.levels_for(10.0), lambda steps: None)
         truth = [bench.truth().snr_db(tx, CARRIER_POWER, CARRIERS * 1e6 / 64) for tx in (0, 1)]
         applied = [bench.tx_gain(tx) for tx in (0, 1)]
     collection = made.collections["rx"]
@@ -100,7 +100,7 @@ def measure(tmp_path):
             faulty._errors = {faulty.bursts + number: error for number, error in errors.items()}
             symbols = noise_like(spec)
             try:
-                made = air.measure(spec, Sent(symbols=symbols), {}, air.gains_for(15.0), told.append)
+                made = air.measure(spec, Sent(symbols=symbols), {}, air.levels_for(15.0), told.append)
             except Exception as err:
                 return err, symbols, told, tmp_path / path
         return made, symbols, told, tmp_path / path
@@ -180,7 +180,7 @@ def test_a_sounding_that_is_lost_is_tried_again_and_then_named(tmp_path):
         air = AirRun(bench, writer, {"rx": receiver})
         air.calibrate(frame)
         spec = noma(bench, frame)
-        air.set_gains(air.gains_for(10.0))
+        air.set_levels(air.levels_for(10.0))
         before = soundings(tmp_path / "c.h5")
         exchange, numbers = air.exchange, []
 

@@ -51,7 +51,7 @@ def test_no_frame_number_is_used_twice_and_room_is_left_for_soundings(settings):
     points = planned(both, snr_db=(0.0, 6.0, 12.0), **settings)
     taken = set(range(sounding_frames(fading=False)))
     for point in points:
-        own = range(point.first_frame - ALIGNMENT_TRIES, point.first_frame + point.frames)
+        own = range(point.first_frame - 4 * ALIGNMENT_TRIES, point.first_frame + point.frames)
         assert not taken & set(own)
         taken |= set(own)
 
