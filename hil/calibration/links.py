@@ -13,7 +13,7 @@ from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
-from hil.units import power_to_db
+from hil.units import DB_OF_E, power_to_db
 
 __all__ = ["Heard", "LinkCalibration", "Sounder", "calibrate_links"]
 
@@ -189,15 +189,17 @@ def _links(receiver: str, good: Sequence[FrameReception], gains: Sequence[float]
             )
             for tx, gain in enumerate(gains)
         ]
-    values = torch.stack([look.snr for look in good])
-    noise = sum(look.noise for look in good) / len(good)
+    signal = torch.stack([look.signal for look in good]).double()
+    powers = torch.tensor([look.noise for look in good], dtype=torch.float64)
+    noise = float(powers.mean())  # its mean, as the mean of quotients by a few looks each strays further
+    spread = signal.var(0) / signal.mean(0).square() + powers.var() / noise**2
     return [
         LinkCalibration(
             tx=tx,
             receiver=receiver,
             gain_db=gain,
-            snr_db=_db(float(values[:, tx].mean())),
-            snr_db_std=4.34 * float(values[:, tx].std() / values[:, tx].mean()) / math.sqrt(len(good)),
+            snr_db=_db(float(signal[:, tx].mean()) / noise),
+            snr_db_std=DB_OF_E * math.sqrt(float(spread[tx]) / len(good)),
             cfo_hz=float(torch.stack([look.cfo_hz for look in good])[:, tx].mean()),
             noise_dbfs=_db(noise),
             frames=len(good),
