@@ -156,6 +156,12 @@ class RunConfig(_OnBench):
             )
         return values
 
+    @model_validator(mode="after")
+    def _air_to_repeat(self) -> RunConfig:
+        if self.repeat > 1 and self.simulate != "none":
+            raise ValueError("'repeat' measures points again over the air, and a simulation has none; give it more 'draws'")
+        return self
+
     @property
     def tasks_per_frame(self) -> int:
         """Tasks in one frame, as asked for."""

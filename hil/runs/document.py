@@ -9,6 +9,7 @@ from hil.models.contract import Sent
 from hil.results.agreement import agreement_rows
 from hil.results.compare import comparison_rows
 from hil.results.document import ResultsDocument, Row
+from hil.results.repeats import repeated_points
 from hil.results.summary import summary
 from hil.runs.beside import Beside
 from hil.runs.config import RunConfig
@@ -60,6 +61,7 @@ def document(
             "agreement": agreement,
             "comparisons": comparisons,
             "means": [*means, *gaps],
+            "repeats": repeated_points(points),
             "summary": summary([row for row in points if not _cut_short(row)], agreement, gaps),
             "experiment": config.model_dump(mode="json"),
             "dataset": work.about_data,

@@ -29,6 +29,7 @@ from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.results.document import Noise, ResultsDocument, Row
+from hil.results.repeats import repeated_points
 from hil.runs.beside import Beside, beside_point
 from hil.runs.config import RunConfig
 from hil.runs.document import document
@@ -317,7 +318,8 @@ class _Run:
         noise = self._pool()
         experiment = self.config.model_dump(mode="json")
         data = self.work.about_data
-        return ResultsDocument(points=self.rows, noise=noise, experiment=experiment, dataset=data, **self._last(about))
+        found = {"points": self.rows, "repeats": repeated_points(self.rows), "noise": noise}
+        return ResultsDocument(**found, experiment=experiment, dataset=data, **self._last(about))
 
     @property
     def rows(self) -> list[Row]:
