@@ -90,6 +90,11 @@ class Sounder:
         """Their names, the first one's first."""
         return tuple(self._receivers)
 
+    @property
+    def search_hz(self) -> float:
+        """Largest carrier offset that the first receiver looks for."""
+        return next(iter(self._receivers.values())).config.max_cfo_hz
+
     def sound(self, number: int) -> Heard:
         """Send one frame; what each receiver made of it, None where it was lost."""
 
@@ -168,6 +173,12 @@ def _climb(
         if all(want <= gain or gain >= limit[1] for want, gain, limit in zip(wanted, gains, limits, strict=True)):
             if all(value > WEAKEST_DB for value in snr):
                 break
+            if not seen or all(look is None for look in seen):
+                raise CalibrationError(
+                    f"no sounding frame is heard at any transmit gain up to {_show(gains)} dB, the most the radios give: look "
+                    f"for the antennas, the cables, and carriers more than {sounder.search_hz / 1e3:g} kHz apart "
+                    "(receiver.max_cfo_hz); hil calibrate tells which link, and why"
+                )
             raise CalibrationError(
                 f"a link is too weak: SNR {_show(snr)} dB at transmit gains {_show(gains)} dB, which is the most the radios "
                 "give; shorten the path, raise the receive gain, or check antennas and cables"

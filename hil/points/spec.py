@@ -23,6 +23,8 @@ __all__ = ["PointSpec", "Reception", "frame_for", "receiver_for", "transmit_powe
 
 LOCKED_PHASE_RAD = 0.035
 """Of locked oscillators: 1° rms at either end, seen at two times (SIGNALS.md, "Oscillators, clocks, air time")."""
+SEARCH_PPM = 50.0
+"""Carrier offset that is searched between free oscillators: two of ±20 ppm, as in a Pluto, and what age and heat add."""
 EMULATED_BACK_OFF_DB = 8.0
 """Less digital level where drawn fades multiply the payload: their peaks must not clip (SIGNALS.md, "Slow fading")."""
 
@@ -149,7 +151,7 @@ def transmit_power(occupied: Tensor, energy: Energy) -> tuple[float, ...]:
 
 
 def receiver_for(bench: BenchConfig, given: Mapping[str, Any] | None = None) -> ReceiverConfig:
-    """The receiver that fits a bench: no CFO search on a shared reference, oscillators within ±20 ppm each otherwise.
+    """The receiver that fits a bench: no CFO search on a shared reference, else ±50 ppm (25 at either end).
 
     Args:
         bench: whose rate, carrier and clock it is to fit.
@@ -162,7 +164,7 @@ def receiver_for(bench: BenchConfig, given: Mapping[str, Any] | None = None) -> 
     fitting: dict[str, Any] = {
         "sample_rate_hz": bench.sample_rate_hz,
         "center_freq_hz": bench.center_freq_hz,
-        "max_cfo_hz": 0.0 if shared else 40e-6 * bench.center_freq_hz,
+        "max_cfo_hz": 0.0 if shared else SEARCH_PPM * 1e-6 * bench.center_freq_hz,
         "phase_walk_rad2": 0.0 if shared else 1e-4,
         "phase_noise_rad": LOCKED_PHASE_RAD if shared else None,
         "aligned": shared,
