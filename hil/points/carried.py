@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -25,22 +25,19 @@ class Carried:
     builder: FrameBuilder
 
     @classmethod
-    def of(cls, spec: PointSpec, symbols: Tensor, fade: Tensor | None) -> Carried:
-        """Of symbols complex64 [tx, task, use], drawn fades multiplied in."""
+    def of(cls, spec: PointSpec, symbols: Tensor, precoder: Precoder | None, fade: Tensor | None) -> Carried:
+        """Of symbols complex64 [tx, task, use], drawn fades multiplied in, pre-equalised where the transmitters are aligned."""
         faded = symbols if fade is None else symbols * fade[..., None]
-        return cls(symbols=cut(faded, spec.cut()), tasks=spec.frame.tasks_per_frame, builder=_builder(spec, None))
-
-    def aligned(self, spec: PointSpec, precoder: Precoder) -> Carried:
-        """The same pre-equalised."""
-        return replace(self, builder=_builder(spec, precoder))
+        weights = precoder.weights if precoder is not None else None
+        form = spec.format()
+        return cls(
+            symbols=cut(faded, spec.cut()),
+            tasks=form.tasks,
+            builder=FrameBuilder(form, precoder=weights, scale=torch.tensor(spec.power).sqrt()),
+        )
 
     @timed("transmitter")
     def frame(self, index: int, number: int) -> Tensor:
         """Frame `index` of the point under its number: complex64 [tx, n]."""
         rows = slice(index * self.tasks, (index + 1) * self.tasks)
         return self.builder.build(self.symbols[None, :, rows], [number])[0]
-
-
-def _builder(spec: PointSpec, precoder: Precoder | None) -> FrameBuilder:
-    weights = None if precoder is None else precoder.weights
-    return FrameBuilder(spec.format(), precoder=weights, scale=torch.tensor(spec.power).sqrt())

@@ -92,7 +92,7 @@ class Flight:
         self.frames_sent = 0
         self._air, self._said, self._expired = air, dict(said), 0
         self._alignments: list[dict[str, Any]] = []
-        self._carried = Carried.of(spec, sent.symbols, fade)
+        self._carried: Carried | None = None
         self._collectors = {
             one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
         }
@@ -123,11 +123,12 @@ class Flight:
         """
         left = len(frames)
         try:
-            carried = self._aligned() if self.ended is None else self._carried
+            if self.ended is None:
+                self._make_ready()
             for index in frames:
                 if self.ended is not None:
                     break
-                self._frame(carried, index)
+                self._frame(index)
                 if self.ended is None:
                     progress(1)
                     left -= 1
@@ -139,10 +140,11 @@ class Flight:
             if self.ended is not None:
                 progress(left)
 
-    def _aligned(self) -> Carried:
-        """The point's symbols as they are to be sent now."""
+    def _make_ready(self) -> None:
+        """Bring the point's symbols into the form in which they are to be sent now: aligned anew, where they are aligned."""
         if not self.spec.aligned:
-            return self._carried
+            self._carried = self._carried or Carried.of(self.spec, self.sent.symbols, None, self.fade)
+            return
         number = len(self._alignments)
         precoder, samples = self._air.precoder(self.spec, number)
         counts = np.array([precoder.limited, samples])
@@ -150,15 +152,16 @@ class Flight:
         stored = {"precoder": precoder.weights.numpy(), "powers": powers, "counts": counts}
         self._air.writer.add_extra(self.index, {_STORED.format(number, name): values for name, values in stored.items()})
         self._alignments.append(stored)
-        return self._carried.aligned(self.spec, precoder)
+        self._carried = Carried.of(self.spec, self.sent.symbols, precoder, self.fade)
 
-    def _frame(self, carried: Carried, index: int) -> None:
+    def _frame(self, index: int) -> None:
         """Send, receive and keep one frame."""
+        assert self._carried is not None
         number = self.spec.first_frame + index
         self.frames_sent += 1
         writer = self._air.writer
         try:
-            got = self._air.burst(carried.frame(index, number))
+            got = self._air.burst(self._carried.frame(index, number))
         except RadioError as err:
             lost = {name: collector.miss(number) for name, collector in self._collectors.items()}
             keep_failure(writer, err, self.index, "frame", number, lost)

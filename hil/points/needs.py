@@ -40,7 +40,7 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
         window = LEAD_SAMPLES + TAIL_SAMPLES
         samples += point.frames * (form.samples + window)
         if point.superposed:
-            alignments = point.alignments * point.repeats
+            alignments = (point.alignments or 1) * point.repeats
             samples += alignments * (alignment_samples(point, form.transmitters) + window)
             frames += alignments
         frames += point.frames

@@ -36,7 +36,7 @@ def pieces(spec: PointSpec, visit: int = 0) -> list[range]:
     """
     count = spec.frames // spec.repeats
     first = visit * count
-    cuts = min(spec.alignments, count) if spec.aligned else count
+    cuts = min(spec.alignments or 1, count) if spec.aligned else count
     edges = [first + count * cut // cuts for cut in range(cuts + 1)]
     return [range(begin, end) for begin, end in pairwise(edges)]
 

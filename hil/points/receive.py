@@ -299,7 +299,7 @@ class Collector:
             sounding=self.spec.frame.sounding_symbols,
             uses=int(self._received.sum()) * self._occupied,
             fading=self.spec.fading == "air",
-            visits=(numbers - self.spec.first_frame) // (self.spec.frames // self.spec.repeats) if several else None,
+            visits=self.spec.visit_of(numbers) if several else None,
         )
 
     def _block(self, number: int) -> int:

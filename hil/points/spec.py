@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -57,12 +59,12 @@ class PointSpec(Config):
         distinct_tasks: distinct tasks among them.
         fragments: frames that one task is cut into (`hil.points.fragments`); then a frame carries one of them.
         repeats: visits to the point during a run, each with as many of the tasks and the same distinct ones.
-        alignments: of superposed transmitters in a visit, each followed by its share of the frames.
         first_frame: number of its first frame; frame f carries tasks f · tasks_per_frame and following.
         frame: its configuration.
         receptions: who receives.
         rx_csi: what the scheme's plan asks the receiver for.
         tx_snr_db: SNR of each link that the encoder was told (dB); None if its plan does not ask.
+        alignments: how often superposed transmitters are aligned in a visit, each time for its share of the frames; None: once.
         fade_samples: how long a fade of the links lasts, device samples, so that frames may share one; None: not known.
     """
 
@@ -76,12 +78,12 @@ class PointSpec(Config):
     distinct_tasks: int = Field(ge=1)
     fragments: int = Field(1, ge=1)
     repeats: int = Field(1, ge=1)
-    alignments: int = Field(1, ge=1)
     first_frame: int = Field(ge=0)
     frame: FrameConfig
     receptions: tuple[Reception, ...] = Field(min_length=1)
     rx_csi: Literal["none", "snr", "channel"] = "none"
     tx_snr_db: tuple[float, ...] | None = None
+    alignments: int | None = Field(None, ge=1)
     fade_samples: int | None = Field(None, ge=1)
 
     @property
@@ -101,7 +103,7 @@ class PointSpec(Config):
 
     @property
     def aligned(self) -> bool:
-        """Whether its transmitters are aligned by pre-equalisation before they send."""
+        """Whether its transmitters are superposed and pre-equalised."""
         return self.superposed and self.receptions[0].receiver.aligned
 
     @property
@@ -131,9 +133,17 @@ class PointSpec(Config):
         """Distinct task of each task sent, int64 [task]."""
         return (torch.arange(self.tasks // self.repeats) % self.distinct_tasks).repeat(self.repeats)
 
+    def measured(self, repeats: int) -> PointSpec:
+        """The same point visited so many times, for as many tasks each time as it has."""
+        return self.model_copy(update={"repeats": repeats, "tasks": repeats * self.tasks})
+
     def visits(self) -> Tensor:
         """Visit to the point that each task was sent in, int64 [task]."""
         return torch.arange(self.repeats).repeat_interleave(self.tasks // self.repeats)
+
+    def visit_of(self, number: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Visit that frames were sent in, by their numbers."""
+        return (number - self.first_frame) // (self.frames // self.repeats)
 
 
 def transmit_power(occupied: Tensor, energy: Energy) -> tuple[float, ...]:

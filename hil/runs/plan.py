@@ -158,17 +158,17 @@ def plan_points(
                 fading=fading,
                 snr_db_target=target,
                 occupied=tuple(tuple(bool(use) for use in row) for row in plan.occupied),
-                tasks=config.repeat * tasks,
+                tasks=tasks,
                 distinct_tasks=len(contender.tasks),
                 fragments=fragments,
-                repeats=config.repeat,
-                alignments=ALIGNMENTS,
                 first_frame=number + soundings,
                 frame=frame.model_copy(update={"tasks_per_frame": per_frame}),
                 receptions=_receptions(plan, receivers, full_scales),
                 rx_csi=plan.rx_csi,
+                alignments=ALIGNMENTS if plan.superposed else None,
                 fade_samples=_fade_samples(bench) if fading == "air" else None,
             )
+            spec = spec.measured(config.repeat)
             points.append(spec)
             number += spec.frames + soundings
     return points
