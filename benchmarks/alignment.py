@@ -57,7 +57,7 @@ def measured(air: AirRun, spec: PointSpec) -> OnAir:
     """The point with noise-like symbols on the air."""
     shape = (2, spec.tasks, 64)
     symbols = torch.randn(*shape, dtype=torch.complex64, generator=torch.Generator().manual_seed(4))
-    return air.measure(spec, Sent(symbols=symbols), {}, air.gains_for(spec.snr_db_target), lambda steps: None)
+    return air.measure(spec, Sent(symbols=symbols), {}, air.levels_for(spec.snr_db_target), lambda steps: None)
 
 
 def opened(bench: Bench, folder: str) -> CaptureWriter:
@@ -82,7 +82,8 @@ def pair_truth(bench_config: BenchConfig, snr_db: float) -> dict[str, list[float
         freqs_hz = np.array(numerology.carriers) * bench.sample_rate_hz / numerology.fft_size
         truth = bench.truth()
         responses = np.stack([truth.response(tx, freqs_hz) for tx in range(2)])
-    for weights in made.arrays["precoders"]:
+    assert made.precoders is not None
+    for weights in made.precoders:
         arrived = responses * weights
         (found,) = relative_to_first(torch.from_numpy(arrived), numerology)
         left["phase"].append(math.degrees(float(np.sqrt(np.mean(np.angle(arrived[1] * arrived[0].conj()) ** 2)))))
@@ -98,10 +99,11 @@ def pair_rows(twin: BenchConfig) -> list[dict[str, Any]]:
         left = pair_truth(twin, snr_db)
         for name, unit, target in (("phase", "° rms", 5.0), ("delay", "samples", 0.03), ("power", "dB", 0.25)):
             values = np.array(left[name])
+            note = f"{len(values)} alignments, the first {abs(values[0]):.3g}, worst {np.abs(values).max():.3g}"
             rows.append(
                 row(
                     f"N210 pair: {name} after alignment at {snr_db:g} dB", float(np.sqrt(np.mean(values**2))), unit,
-                    better="lower", target=target, note=f"{len(values)} alignments, the first {abs(values[0]):.3g}, worst {np.abs(values).max():.3g}",
+                    better="lower", target=target, note=note,
                 )
             )  # fmt: skip
     return rows

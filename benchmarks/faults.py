@@ -27,6 +27,7 @@ import torch
 from benchmarks.benches import PROTOCOLS, make_bench
 from benchmarks.record import RESULTS
 from benchmarks.rows import quiet_stdout, row, show
+from hil.calibration.levels import Level
 from hil.captures import Capture, CaptureWriter
 from hil.captures.verify import verify
 from hil.errors import DriverMissingError, HilError
@@ -224,7 +225,7 @@ def _run(bench: Bench, path: Path, number: int, arm: Any) -> None:
         path, config={"trial": number}, provenance=provenance(), models={}, receivers=bench.receivers, transmitters=1
     ) as writer:
         run = AirRun(bench, writer, {bench.receivers[0]: receiver})
-        made = run.measure(spec, Sent(symbols=symbols), {}, [bench.tx_gain(0)], progress)
+        made = run.measure(spec, Sent(symbols=symbols), {}, [Level(gain_db=bench.tx_gain(0))], progress)
         collection = made.collections[bench.receivers[0]]
         writer.finish_point(
             made.index,

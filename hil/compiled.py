@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib.util
 import os
 import stat
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hil.cache import cache_folder
 from hil.files import takes_files
 
-__all__ = ["compiled_code", "keep_compiled_code"]
+__all__ = ["alone", "compiled_code", "keep_compiled_code"]
+
+_FCNTL: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # only Unix has it
+_LOCK = ".hil-lock"
+_LONGEST_S = 10.0
+"""For which a lock is held at most: writing two small files. One that lies there for longer is of a process that was killed."""
 
 
 def compiled_code() -> Path | None:
@@ -51,4 +62,63 @@ def keep_compiled_code(source: str = "") -> None:
         return
     import numba
 
+    _one_at_a_time()
     numba.config.CACHE_DIR = str(place / f"numba-{source[:16]}" if source else place)
+
+
+@functools.cache
+def _one_at_a_time() -> None:
+    """Let one process at a time write compiled code into a folder.
+
+    Numba reads a kernel's index, takes the next free name for the code, and writes both back. Two processes that compile
+    at once may take the same name: one of them is then given the other's code for its own arguments. Code that is there
+    already is only read, which needs no lock.
+    """
+    from numba.core import caching
+
+    kept = getattr(caching, "IndexDataCacheFile", None)
+    if kept is None or not hasattr(kept, "save"):
+        return  # another numba: as it is
+    save = kept.save
+
+    @functools.wraps(save)
+    def save_alone(self: Any, key: Any, data: Any) -> None:
+        with alone(Path(self._cache_path)):
+            save(self, key, data)
+
+    kept.save = save_alone
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """The only process that is in a folder; where that cannot be had, without it: it is worth a wait, and no error."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            held.enter_context(_by_the_system(folder / _LOCK) if _FCNTL is not None else _by_name(folder / _LOCK))
+        yield
+
+
+@contextlib.contextmanager
+def _by_the_system(lock: Path) -> Iterator[None]:
+    """Held until the file is closed, by a killed process too."""
+    with lock.open("w") as file:
+        _FCNTL.flock(file, _FCNTL.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _by_name(lock: Path) -> Iterator[None]:
+    """Held by whoever makes the file; one that lies there too long is taken away."""
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            break
+        except FileExistsError:
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - lock.stat().st_mtime > _LONGEST_S:
+                    lock.unlink(missing_ok=True)
+            time.sleep(0.005)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig, FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
-from hil.units import power_to_db
+from hil.units import DB_OF_E, power_to_db
 
 __all__ = ["Heard", "LinkCalibration", "Sounder", "calibrate_links"]
 
@@ -89,6 +89,11 @@ class Sounder:
     def receivers(self) -> tuple[str, ...]:
         """Their names, the first one's first."""
         return tuple(self._receivers)
+
+    @property
+    def search_hz(self) -> float:
+        """Largest carrier offset that the first receiver looks for."""
+        return next(iter(self._receivers.values())).config.max_cfo_hz
 
     def sound(self, number: int) -> Heard:
         """Send one frame; what each receiver made of it, None where it was lost."""
@@ -168,6 +173,12 @@ def _climb(
         if all(want <= gain or gain >= limit[1] for want, gain, limit in zip(wanted, gains, limits, strict=True)):
             if all(value > WEAKEST_DB for value in snr):
                 break
+            if not seen or all(look is None for look in seen):
+                raise CalibrationError(
+                    f"no sounding frame is heard at any transmit gain up to {_show(gains)} dB, the most the radios give: look "
+                    f"for the antennas, the cables, and carriers more than {sounder.search_hz / 1e3:g} kHz apart "
+                    "(receiver.max_cfo_hz); hil calibrate tells which link, and why"
+                )
             raise CalibrationError(
                 f"a link is too weak: SNR {_show(snr)} dB at transmit gains {_show(gains)} dB, which is the most the radios "
                 "give; shorten the path, raise the receive gain, or check antennas and cables"
@@ -189,15 +200,17 @@ def _links(receiver: str, good: Sequence[FrameReception], gains: Sequence[float]
             )
             for tx, gain in enumerate(gains)
         ]
-    values = torch.stack([look.snr for look in good])
-    noise = sum(look.noise for look in good) / len(good)
+    signal = torch.stack([look.signal for look in good]).double()
+    powers = torch.tensor([look.noise for look in good], dtype=torch.float64)
+    noise = float(powers.mean())  # its mean, as the mean of quotients by a few looks each strays further
+    spread = signal.var(0) / signal.mean(0).square() + powers.var() / noise**2
     return [
         LinkCalibration(
             tx=tx,
             receiver=receiver,
             gain_db=gain,
-            snr_db=_db(float(values[:, tx].mean())),
-            snr_db_std=4.34 * float(values[:, tx].std() / values[:, tx].mean()) / math.sqrt(len(good)),
+            snr_db=_db(float(signal[:, tx].mean()) / noise),
+            snr_db_std=DB_OF_E * math.sqrt(float(spread[tx]) / len(good)),
             cfo_hz=float(torch.stack([look.cfo_hz for look in good])[:, tx].mean()),
             noise_dbfs=_db(noise),
             frames=len(good),

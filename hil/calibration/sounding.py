@@ -28,7 +28,10 @@ from hil.radios.scaling import from_int16
 from hil.radios.session import Bench
 from hil.units import db_to_amplitude
 
-__all__ = ["LEAD_SAMPLES", "LOWEST_DB", "PAYLOAD_TASKS", "PAYLOAD_USES", "Keep", "LinkSounder", "Look", "sounding_format"]
+__all__ = [
+    "LEAD_SAMPLES", "LOWEST_DB", "PAYLOAD_TASKS", "PAYLOAD_USES", "RENEWED_AFTER", "Keep", "LinkSounder", "Look",
+    "sounding_format",
+]  # fmt: skip
 
 LOWEST_DB = -10.0
 """Frames are made for this SNR."""

@@ -50,8 +50,8 @@ def write_array(group: Any, name: str, array: NDArray[Any]) -> None:
 
 
 def write_arrays(group: Any, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """A group of arrays."""
-    folder = group.create_group(name)
+    """A group of arrays, or more in one that is there."""
+    folder = group.require_group(name)
     for key, array in arrays.items():
         write_array(folder, key, array)
 

@@ -224,6 +224,22 @@ class CaptureWriter:
         self._exchanges += 1
         return self._exchanges - 1
 
+    def add_extra(self, point: int, extra: Mapping[str, NDArray[Any]]) -> None:
+        """Store further arrays of a point, of any shape, that are known only after its begin.
+
+        Args:
+            point: index given by `add_point`.
+            extra: by names that it has not yet.
+
+        Raises:
+            CaptureError: no such point.
+            DiskFullError: no room; the capture is as before, and takes no more.
+        """
+        self._point(point)
+        kept = hdf5.check_arrays(extra)
+        with self._file.committing():
+            hdf5.write_arrays(self._file.h5[f"points/{point:04d}"], "extra", kept)
+
     def finish_point(
         self,
         point: int,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-KEYS = {"tasks_per_frame": "frame.tasks_per_frame", "interleave": "frame.interleave"}
+KEYS = {"tasks_per_frame": "frame.tasks_per_frame", "spread": "frame.interleave"}
 """Flags whose setting lies in a table."""
 
 
@@ -41,7 +41,9 @@ def _help(key: str, text: str) -> str:
 @click.option("--energy", type=click.Choice(["per_use", "per_device", "per_task"]), help=_help("energy", "How power counts."))
 @click.option("--fading", type=click.Choice(["none", "emulated"]), help=_help("fading", "Fades drawn at the transmitters."))
 @click.option("--gallery", metavar="MODE", help="Gallery features, for goals that have a gallery: reconstructed or raw.")
-@click.option("--interleave/--no-interleave", default=None, help="Spread tasks over carriers.  [default: interleave]")
+@click.option("--repeat", type=int, metavar="N", help=_help("repeat", "Measure each point N times, all SNRs in turn."))
+@click.option("--interleave/--no-interleave", default=None, help="Schemes share the air frame by frame.  [default: interleave]")
+@click.option("--spread/--no-spread", default=None, help="Spread each task over carriers.  [default: spread]")
 @click.option("--seed", type=int, help=_help("seed", "Of tasks, fades and simulations."))
 @click.option("--air-seed", type=int, help="Of a simulated air.  [default: follows from --seed; the bench file's for seed 1]")
 @click.option("--draws", type=int, help=_help("draws", "Noise draws of the simulations."))

@@ -23,7 +23,7 @@ __all__ = ["send"]
 @click.option("--snr", "snr_db", type=float, help=default_of(SendConfig, "snr_db", "SNR of each link, dB."))
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: SYMBOLS-received.h5]")
 @click.option("--normalize", is_flag=True, default=None, help="Scale each transmitter to mean |x|² = 1 first.")
-@click.option("--interleave/--no-interleave", default=None, help="Spread each task over carriers.  [default: interleave]")
+@click.option("--spread/--no-spread", default=None, help="Spread each task over carriers.  [default: spread]")
 @click.option("--seed", type=int, help=default_of(SendConfig, "seed", "Of a simulated air."))
 @click.option("--air-seed", type=int, help="The same by itself.  [default: follows from --seed; the bench file's for seed 1]")
 @config_options
@@ -57,7 +57,7 @@ def send(
     for path in (target, target.with_name(f"{target.stem}-capture.h5")) if target.name else ():
         if path.exists() and symbols.exists() and path.samefile(symbols):
             raise ConfigError(f"{path} is the file of the symbols, which would be overwritten; choose another --out")
-    changes = {**parse_settings(settings, SendConfig), **flags_of(flags, {"interleave": "frame.interleave"})}
+    changes = {**parse_settings(settings, SendConfig), **flags_of(flags, {"spread": "frame.interleave"})}
     about = face.send(
         read_symbols(symbols),
         config=config,

@@ -35,9 +35,15 @@ class Aligner:
     def __init__(self) -> None:
         self.coherence = Coherence()
         self._shape: ResponseShape | None = None
-        self._point = -1
 
-    def align(self, spec: PointSpec, sounder: Callable[[FrameConfig, int], Sounder], noise: float) -> tuple[Precoder, int]:
+    def forget_levels(self) -> None:
+        """Transmitters are set to other levels."""
+        if self._shape is not None:
+            self._shape.forget_levels()
+
+    def align(
+        self, spec: PointSpec, sounder: Callable[[FrameConfig, int], Sounder], noise: float, listened: Callable[[bool], None]
+    ) -> tuple[Precoder, int]:
         """Sound every transmitter alone, and align them.
 
         The first time at length; where the shape of their responses is known, few symbols tell the rest. Where they say that
@@ -47,6 +53,7 @@ class Aligner:
             spec: the point.
             sounder: of frames like this with so many sounding symbols a transmitter.
             noise: power a carrier.
+            listened: told whether a sounding was heard.
 
         Returns:
             the weights, and how many samples were sent for them.
@@ -55,13 +62,10 @@ class Aligner:
             CalibrationError: the soundings were lost.
         """
         shape = self._shape = self._shape or ResponseShape(spec.frame.numerology, spec.receptions[0].receiver.taps)
-        if spec.first_frame != self._point:  # at gains of its own
-            self._point = spec.first_frame
-            shape.forget_levels()
         samples = 0
         while True:
             symbols = sounding_for(spec, PHASE_ERROR if shape.known else LEVEL_ERROR)
-            heard, sent = _sounded(spec, sounder(spec.frame, symbols))
+            heard, sent = _sounded(spec, sounder(spec.frame, symbols), listened)
             samples += sent
             at_length = not shape.known
             if shape.learn(heard.response, heard.snr, symbols) or at_length:
@@ -74,10 +78,11 @@ class Aligner:
             self._shape.learn(response / weights, snr, symbols, anew=False)
 
 
-def _sounded(spec: PointSpec, sounder: Sounder) -> tuple[FrameReception, int]:
+def _sounded(spec: PointSpec, sounder: Sounder, listened: Callable[[bool], None]) -> tuple[FrameReception, int]:
     """What the first receiver made of a sounding frame, and how many samples were sent for it."""
     for attempt in range(1, ALIGNMENT_TRIES + 1):
         heard = sounder.sound(spec.first_frame - attempt)[sounder.receivers[0]]
+        listened(heard is not None)
         if heard is not None:
             return heard, attempt * sounder.form.samples
     raise CalibrationError(

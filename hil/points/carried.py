@@ -36,15 +36,6 @@ class Carried:
             builder=FrameBuilder(form, precoder=weights, scale=torch.tensor(spec.power).sqrt()),
         )
 
-    @property
-    def alignment(self) -> int | None:
-        """Number of the alignment that it is pre-equalised by: of none that is known."""
-        return None
-
-    def carried(self, index: int) -> Carried:
-        """As frame `index` is to carry it: all are carried alike."""
-        return self
-
     @timed("transmitter")
     def frame(self, index: int, number: int) -> Tensor:
         """Frame `index` of the point under its number: complex64 [tx, n]."""

@@ -63,6 +63,7 @@ class LinkRecord:
         silences: of the heard frames.
         active: carriers; sounding: sounding symbols of each transmitter in a frame; uses: received symbols of all frames.
         fading: whether links fade, so that a single frame says nothing of their mean.
+        visits: int64 [frame], visit to the point that each frame was of; None: there was one.
     """
 
     signal: Floats
@@ -74,6 +75,15 @@ class LinkRecord:
     sounding: int
     uses: int
     fading: bool
+    visits: NDArray[np.int64] | None = None
+
+    def by_visit(self) -> list[float]:
+        """Mean signal power at each visit over that of all, dB; NaN where nothing was heard. None of one visit."""
+        if self.visits is None or not len(self.signal):
+            return []
+        power = self.signal.mean(1)
+        own = [power[self.visits == visit] for visit in range(int(self.visits.max()) + 1)]
+        return [decibels(float(one.mean() / max(power.mean(), 1e-30))) if len(one) else math.nan for one in own]
 
     def snr(self, noise: NoiseLevel | None = None) -> LinkSnr:
         """Against a noise, or the point's own."""

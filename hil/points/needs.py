@@ -40,8 +40,10 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
         window = LEAD_SAMPLES + TAIL_SAMPLES
         samples += point.frames * (form.samples + window)
         if point.superposed:
-            samples += (point.alignments or 1) * (alignment_samples(point, form.transmitters) + window)
-        frames += point.frames + 1
+            alignments = (point.alignments or 1) * point.repeats
+            samples += alignments * (alignment_samples(point, form.transmitters) + window)
+            frames += alignments
+        frames += point.frames
         uses = len(point.occupied[0])
         symbols += form.transmitters * point.tasks * uses
         received += point.tasks * uses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,53 +11,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.calibration.align_clocks import ClockMatch
+from hil.calibration.levels import MOST_BACK_OFF_DB, Level, Levels
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
 from hil.calibration.precode import Precoder
+from hil.calibration.sounding import RENEWED_AFTER
 from hil.captures import CaptureWriter
 from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
-from hil.points.aligning import ALIGNMENT_TRIES, Aligner, clock_match
-from hil.points.carried import Carried
+from hil.points.aligning import Aligner, clock_match
 from hil.points.clips import clipped, to_complex
-from hil.points.keep import begins, keep_burst, keep_failure, sounding_row
+from hil.points.flight import EXPIRIES, Flight, OnAir
+from hil.points.keep import keep_burst, keep_failure, sounding_row
 from hil.points.needs import FADING_FRAMES, FADING_LOOKS, LEAD_SAMPLES, TAIL_SAMPLES
-from hil.points.receive import Collection, Collector
-from hil.points.rounds import Rounds
+from hil.points.order import pieces
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.delays import measure_delay
 from hil.radios.session import Bench
 from hil.timing import timed
-from hil.units import db_to_power
+from hil.units import db_to_amplitude, db_to_power
 
-__all__ = ["ALIGNMENT_TRIES", "EXPIRIES", "PRECODER_KEYS", "AirRun", "OnAir"]
+__all__ = ["AirRun"]
 
-EXPIRIES = 2
-"""Deadlines that may pass in a point; the last of them ends it."""
-PRECODER_KEYS = ("precoder_power_db", "precoder_energy_db", "precoder_limited", "alignment_samples")
-"""What a row says of pre-equalisation; null where there is none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnAir:
-    """What came of one point.
-
-    Attributes:
-        collections: by the point's receivers.
-        index: of the point in the capture.
-        ended: why it was given up before its last frame; None: it was not.
-        more: what the air says of it: transmit gains, power and limits of pre-equalisation.
-        arrays: to be kept with it.
-    """
-
-    collections: Mapping[str, Collection]
-    index: int
-    ended: str | None
-    more: dict[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+_FORGIVEN_DB = 0.5
+"""What a level may be out of range by, to be brought to its end."""
 
 
 class AirRun:
@@ -72,9 +51,10 @@ class AirRun:
     def __init__(self, bench: Bench, writer: CaptureWriter, receivers: Mapping[str, ReceiverConfig]) -> None:
         self.bench, self.writer, self.receivers = bench, writer, dict(receivers)
         self.links: list[LinkCalibration] = []
+        self.levels = [Level(gain_db=bench.tx_gain(tx)) for tx in range(bench.transmitters)]
         self.aligner = Aligner()
-        self._match: ClockMatch | None = None
         self._calibration = -1
+        self._deaf = 0
         self._heard_at = 0
 
     @timed("radio")
@@ -83,7 +63,20 @@ class AirRun:
         if waveforms.shape[0] < self.bench.transmitters:
             rest = self.bench.transmitters - waveforms.shape[0]
             waveforms = torch.cat([waveforms, waveforms.new_zeros(rest, waveforms.shape[1])])
+        if any(level.back_off_db for level in self.levels):
+            waveforms = waveforms * torch.tensor([[db_to_amplitude(-level.back_off_db)] for level in self.levels])
         return self.bench.burst(waveforms.numpy(), lead=LEAD_SAMPLES, tail=TAIL_SAMPLES)
+
+    def clock_s(self, sample: int) -> float:
+        """A receiver's sample in seconds of its clock."""
+        return sample / self.bench.sample_rate_hz
+
+    def listened(self, heard: bool) -> None:
+        """Be told whether any receiver found a frame in a burst: after two without, streams are tied anew."""
+        self._deaf = 0 if heard else self._deaf + 1
+        if self._deaf == RENEWED_AFTER:
+            self.bench.renew_streams()
+            self._deaf = 0
 
     def exchange(self, waveforms: Tensor, number: int, receive: Callable[[str, Tensor], FrameReception | None]) -> Heard:
         """A sounding burst: sent, received, and kept in the capture with what each receiver made of it.
@@ -172,30 +165,35 @@ class AirRun:
         first = next(iter(self.receivers))
         return [link for link in self.links if link.receiver == first]
 
-    def gains_for(self, snr_db: float) -> list[float]:
-        """Transmit gains, as the radios take them, that bring every link of the first receiver to a target SNR.
+    def levels_for(self, snr_db: float) -> list[Level]:
+        """Levels that bring every link of the first receiver to a target SNR: a gain step, and digital back-off inside it.
 
         Raises:
-            CalibrationError: a gain is out of the radio's range.
+            CalibrationError: a level is out of range.
         """
         wanted = []
         for link in self.first_links():
-            gain, (low, high) = link.gain_for(snr_db), self._gain_range(link.tx)
-            if not low - 0.5 <= gain <= high + 0.5:
+            has = self._levels(link.tx)
+            total = link.gain_for(snr_db)
+            if not has.low_db - _FORGIVEN_DB <= total <= has.high_db + _FORGIVEN_DB:
+                low, high = (link.snr_at(one) for one in (has.low_db, has.high_db))
                 raise CalibrationError(
-                    f"{snr_db:g} dB on link {link.tx} needs a transmit gain of {gain:.1f} dB, the radio gives "
-                    f"{low:g}…{high:g} dB; change the receive gain or the attenuation, or ask for SNRs in "
-                    f"{link.snr_db + low - link.gain_db:.0f}…{link.snr_db + high - link.gain_db:.0f} dB"
+                    f"{snr_db:g} dB on link {link.tx} needs a transmit gain of {total:.1f} dB, the radio gives "
+                    f"{has.gains.low:g}…{has.gains.high:g} dB, and digital back-off {MOST_BACK_OFF_DB:g} dB less; change the "
+                    f"receive gain or the attenuation, or ask for SNRs in {low:.0f}…{high:.0f} dB"
                 )
-            wanted.append(self.bench.tx_gain_range(link.tx).nearest(gain))
+            wanted.append(has.at(total))
         return wanted
 
-    def known(self, spec: PointSpec, gains: Sequence[float], *, tell_snr: bool) -> PointSpec:
+    def _levels(self, tx: int) -> Levels:
+        return Levels(gains=self.bench.tx_gain_range(tx), radio_high_db=self.bench.tx_gain_range(tx).high)
+
+    def known(self, spec: PointSpec, levels: Sequence[Level], *, tell_snr: bool) -> PointSpec:
         """The point with what the calibration record says of it (SIGNALS.md, "Received" and "Slow fading").
 
         Args:
             spec: the point.
-            gains: transmit gains (dB).
+            levels: of the transmitters.
             tell_snr: the encoder is told each link's SNR.
 
         Returns:
@@ -206,187 +204,93 @@ class AirRun:
         changes: dict[str, Any] = {}
         if tell_snr:
             changes["tx_snr_db"] = tuple(
-                link.snr_at(gain) for link, gain in zip(self.first_links()[:count], gains, strict=False)
+                link.snr_at(level.total_db) for link, level in zip(self.first_links()[:count], levels, strict=False)
             )
         if spec.fading == "air":
             changes["receptions"] = tuple(
                 one.model_copy(
-                    update={"receiver": one.receiver.model_copy(update={"reference": self._amplitude(one.name, gains, count)})}
+                    update={"receiver": one.receiver.model_copy(update={"reference": self._amplitude(one.name, levels, count)})}
                 )
                 for one in spec.receptions
             )
         return spec.model_copy(update=changes)
 
-    def _amplitude(self, receiver: str, gains: Sequence[float], count: int) -> float:
+    def _amplitude(self, receiver: str, levels: Sequence[Level], count: int) -> float:
         """Root mean square of the amplitudes of a receiver's links, by the calibration record."""
         links = [link for link in self.links if link.receiver == receiver][:count]
-        squares = [link.amplitude_at(gain) ** 2 for link, gain in zip(links, gains, strict=False)]
+        squares = [link.amplitude_at(level.total_db) ** 2 for link, level in zip(links, levels, strict=False)]
         return float((sum(squares) / len(squares)) ** 0.5)
 
-    def set_gains(self, gains: Sequence[float]) -> list[float]:
-        """Set every transmitter's gain; the gains applied."""
-        return [self.bench.set_tx_gain(tx, gain) for tx, gain in enumerate(gains)]
+    def set_levels(self, levels: Sequence[Level]) -> list[Level]:
+        """Set every transmitter's gain, and the back-off of what is sent from now on; with the gains that were applied."""
+        before, self.levels = (
+            self.levels,
+            [
+                Level(gain_db=self.bench.set_tx_gain(tx, level.gain_db), back_off_db=level.back_off_db)
+                for tx, level in enumerate(levels)
+            ],
+        )
+        if before != self.levels:
+            self.aligner.forget_levels()
+        return self.levels
 
-    def precoder(self, spec: PointSpec) -> tuple[Precoder, int]:
+    def precoder(self, spec: PointSpec) -> tuple[Precoder, int, float]:
         """Sound every transmitter alone and align them (SIGNALS.md, "NOMA with h = 1 over the air").
 
         Returns:
-            the weights, and how many samples were sent for them.
+            the weights, how many samples were sent for them, and when (s, the first receiver's clock).
         """
-        return self.aligner.align(spec, self.sounder, db_to_power(self.first_links()[0].noise_dbfs))
+        noise = db_to_power(self.first_links()[0].noise_dbfs)
+        precoder, samples = self.aligner.align(spec, self.sounder, noise, self.listened)
+        return precoder, samples, self.clock_s(self._heard_at)
+
+    def start(
+        self,
+        spec: PointSpec,
+        sent: Sent,
+        labels: Mapping[str, NDArray[Any]],
+        *,
+        fade: Tensor | None = None,
+    ) -> Flight:
+        """A point that is to be sent at the levels in force, stored in the capture.
+
+        Args:
+            spec: the point.
+            sent: symbols of every task sent (not only of the distinct ones), [tx, task, use].
+            labels: name -> integers [task], for the capture.
+            fade: complex64 [tx, task], drawn gains that multiply the payload; None for 1.
+        """
+        said = {
+            "tx_gain_db": [level.gain_db for level in self.levels],
+            "tx_back_off_db": [level.back_off_db for level in self.levels],
+        }
+        attrs = {"calibration": [asdict(link) for link in self.links], "radios": self.bench.describe()}
+        match = clock_match(spec, self.bench.true_config, self.first_links())
+        return Flight(self, spec, sent, labels, said=said, attrs=attrs, fade=fade, match=match)
 
     def measure(
         self,
         spec: PointSpec,
         sent: Sent,
         labels: Mapping[str, NDArray[Any]],
-        gains: Sequence[float],
+        levels: Sequence[Level],
         progress: Callable[[int], None],
         *,
         fade: Tensor | None = None,
     ) -> OnAir:
-        """Measure one point: set gains, align if superposed, store what is sent, send it, receive it.
-
-        A radio that does not answer by its deadline costs a frame; the second time it ends the point.
+        """Measure one point from its first frame to its last one, by itself.
 
         Args:
-            spec: the point.
-            sent: symbols of every task sent (not only of the distinct ones), [tx, task, use].
-            labels: name -> integers [task], for the capture.
-            gains: transmit gains (dB).
+            spec, sent, labels, fade: as `start` takes them.
+            levels: of the transmitters.
             progress: told the frames done.
-            fade: complex64 [tx, task], drawn gains that multiply the payload; None for 1.
 
         Raises:
-            RadioTimeoutError: no answer to the sounding before the first frame, twice.
-            RadioError: a radio is lost; the capture has what was measured before, and says what happened.
-            CalibrationError: the sounding was lost.
+            HilError: as `Flight.send`.
         """
-        applied = self.set_gains(gains)
-        rounds = self._rounds(spec, sent.symbols, fade) if spec.aligned else None
-        precoder = rounds.made[0] if rounds is not None else None
-        more: dict[str, Any] = {"tx_gain_db": applied, **dict.fromkeys(PRECODER_KEYS)}
-        if rounds is not None:
-            more |= rounds.said()
-        point = self._add_point(spec, sent, labels, precoder, fade, more)
-        collectors = {
-            one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
-        }
-        carried = rounds or Carried.of(spec, sent.symbols, None, fade)
-        self._match = clock_match(spec, self.bench.true_config, self.first_links())
-        ended = self._send(spec, point, carried, collectors, progress)
-        arrays = {} if rounds is None else {"precoders": rounds.precoders()}
-        more |= {} if rounds is None else rounds.said()
-        with timed("receiver"):
-            found = {name: collector.finish() for name, collector in collectors.items()}
-        return OnAir(collections=found, index=point, ended=ended, more=more | {"point": point, "ended": ended}, arrays=arrays)
-
-    def _rounds(self, spec: PointSpec, symbols: Tensor, fade: Tensor | None) -> Rounds:
-        """The point's alignments, the first one made."""
-
-        def make() -> tuple[Precoder, int, float]:
-            precoder, samples = self.precoder(spec)
-            return precoder, samples, self._heard_at / self.bench.sample_rate_hz
-
-        rounds = Rounds(spec=spec, symbols=symbols, fade=fade, make=make, aligner=self.aligner)
-        rounds.renew()
-        return rounds
-
-    def _add_point(
-        self,
-        spec: PointSpec,
-        sent: Sent,
-        labels: Mapping[str, NDArray[Any]],
-        precoder: Precoder | None,
-        fade: Tensor | None,
-        more: Mapping[str, Any],
-    ) -> int:
-        extra = {}
-        if precoder is not None:
-            extra["precoder"] = precoder.weights.numpy()
-        if fade is not None:
-            extra["fade"] = fade.numpy()
-        if sent.length is not None:
-            extra["length"] = sent.length.numpy()
-        return self.writer.add_point(
-            spec.name,
-            attrs={
-                "kind": "point",
-                "spec": spec.model_dump(mode="json"),
-                "calibration": [asdict(link) for link in self.links],
-                "radios": self.bench.describe(),
-                **more,
-            },
-            symbols=sent.symbols.contiguous().numpy(),
-            labels=labels,
-            extra=extra,
-            side={name: value.contiguous().numpy() for name, value in (sent.side or {}).items()},
-            receivers=[one.name for one in spec.receptions],
-        )
-
-    def _send(
-        self,
-        spec: PointSpec,
-        point: int,
-        carried: Carried | Rounds,
-        collectors: Mapping[str, Collector],
-        progress: Callable[[int], None],
-    ) -> str | None:
-        """All frames of a point, burst by burst; why it was given up, or None."""
-        expired = index = 0
-        while index < spec.frames:
-            number = spec.first_frame + index
-            try:
-                waveforms = carried.carried(index).frame(index, number)
-            except (CalibrationError, RadioTimeoutError) as err:  # its transmitters could not be aligned anew
-                progress(spec.frames - index)
-                return str(err)
-            try:
-                got = self.burst(waveforms if self._match is None else self._match(waveforms))
-            except RadioError as err:
-                lost = {name: collector.miss(number, alignment=carried.alignment) for name, collector in collectors.items()}
-                keep_failure(self.writer, err, point, "frame", number, lost)
-                if not isinstance(err, RadioTimeoutError):
-                    raise
-                expired += 1
-                if expired == EXPIRIES:
-                    progress(spec.frames - index)
-                    return str(err)
-                index += 1
-                progress(1)
-                continue
-            rounds = carried if isinstance(carried, Rounds) else None
-            rows = self._receive(got, number, collectors, rounds)
-            keep_burst(self.writer, got, point, "frame", number, rows)
-            if self._match is not None:
-                self._match = self._match.follow(next(iter(rows.values())).get("cfo_hz", ()))
-            if next(iter(rows.values()))["status"] != "gated":
-                index += 1
-                progress(1)
-        return None
-
-    def _receive(
-        self, got: BurstReception, number: int, collectors: Mapping[str, Collector], rounds: Rounds | None
-    ) -> dict[str, dict[str, Any]]:
-        """The ledger's rows of a frame's burst, by receiver; the first one says whether an aligned frame is refused."""
-        rows: dict[str, dict[str, Any]] = {}
-        refused, alignment = False, None if rounds is None else rounds.alignment
-        for index, (name, collector) in enumerate(collectors.items()):
-            part = got.heard[name]
-            if refused:
-                rows[name] = {"frame": number, "detected": False} | collector.refuse()
-            elif got.whole:
-                known = begins(got, name)
-                may = rounds is not None and index == 0 and rounds.may_refuse
-                with timed("receiver"):
-                    rows[name] = collector.add(part.samples, number, part.start, sent_at=known, alignment=alignment, refuse=may)
-            else:
-                rows[name] = collector.miss(number, "late", alignment)
-            refused = refused or rows[name]["status"] == "gated"
-        if rounds is not None:
-            first, collector = next(iter(collectors.items()))
-            for row in rows.values():
-                row["flags"] = [*row.get("flags", ()), *rounds.flags]
-            at_s = got.heard[first].start / self.bench.sample_rate_hz if got.whole else None
-            rounds.sent(at_s, collector.looked if got.whole else None, refused=refused)
-        return rows
+        self.set_levels(levels)
+        flight = self.start(spec, sent, labels, fade=fade)
+        for visit in range(spec.repeats):
+            for frames in pieces(spec, visit):
+                flight.send(frames, progress)
+        return flight.finish()

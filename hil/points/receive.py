@@ -234,16 +234,19 @@ class Collector:
         known = [*frames, *lost.values()]
         transmitters = self.form.transmitters
         signal = torch.stack([frame.signal for frame in known]).double().numpy() if known else np.zeros((0, transmitters))
+        numbers = np.array([*self._frames, *lost], np.int64)
+        several = self.spec.repeats > 1
         return LinkRecord(
             signal=signal,
             error=np.array(list(self._errors.values())),
-            blocks=np.array([self._block(number) for number in [*self._frames, *lost]], np.int64),
+            blocks=np.array([self._block(number) for number in numbers.tolist()], np.int64),
             whole_error=self._error(self._received),
             silences=tuple(self._silences.values()),
             active=self.form.numerology.active,
             sounding=self.spec.frame.sounding_symbols,
             uses=int(self._received.sum()) * self._occupied,
             fading=self.spec.fading == "air",
+            visits=self.spec.visit_of(numbers) if several else None,
         )
 
     def _block(self, number: int) -> int:

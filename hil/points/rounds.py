@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.calibration.alignment import Misalignment, misalignment
@@ -20,7 +19,6 @@ from hil.points.aligning import Aligner
 from hil.points.carried import Carried
 from hil.points.impaired import DONE
 from hil.points.spec import PointSpec
-from hil.units import power_to_db
 
 __all__ = ["ALIGNED", "FLAGS", "UNALIGNED", "Looked", "Rounds", "RoundsHeard"]
 
@@ -40,7 +38,7 @@ class Rounds:
         spec: the point; symbols: complex64 [tx, task, use]; fade: complex64 [tx, task] or None.
         make: makes one.
         aligner: learns from every frame.
-        made: precoders, one an alignment; samples: sent for them.
+        made: precoders, one an alignment; samples: sent for each.
     """
 
     spec: PointSpec
@@ -49,9 +47,8 @@ class Rounds:
     make: Make
     aligner: Aligner
     made: list[Precoder] = field(default_factory=list)
-    samples: int = 0
+    samples: list[int] = field(default_factory=list)
     _carried: Carried | None = None
-    _part: int = 0
     _at: float = 0.0
     _latest: float = 0.0
     _refusals: int = 0
@@ -62,17 +59,19 @@ class Rounds:
         """The point's bounds."""
         return self.spec.gate or GateConfig()
 
-    def carried(self, index: int) -> Carried:
-        """The point's symbols as frame `index` is to carry them: pre-equalised by the alignment in force, or by a new one.
+    def part_over(self) -> None:
+        """What is sent next gets an alignment of its own."""
+        self._carried = None
+
+    def carried(self) -> Carried:
+        """The point's symbols as the next frame is to carry them: pre-equalised by the alignment in force, or by a new one.
 
         Raises:
             CalibrationError, RadioError: it could not be made.
         """
-        part = part_of(self.spec, index)
         stale = self._latest - self._at > self.aligner.coherence.holds_s(self.gate)
-        if self._carried is None or part != self._part or stale:
+        if self._carried is None or stale:
             self.renew()
-        self._part = part
         assert self._carried is not None
         return self._carried
 
@@ -81,7 +80,7 @@ class Rounds:
         precoder, samples, self._at = self.make()
         self._latest = self._at
         self.made.append(precoder)
-        self.samples += samples
+        self.samples.append(samples)
         self._carried = Carried.of(self.spec, self.symbols, precoder, self.fade)
         self.aligner.coherence.aligned()
         self._fresh = True
@@ -118,26 +117,6 @@ class Rounds:
         self._refusals = self._refusals + 1 if refused else 0
         if refused:
             self._carried = None
-
-    def said(self) -> dict[str, Any]:
-        """What a point says of its first alignment, and of the samples sent for all of them."""
-        first = self.made[0]
-        return {
-            "precoder_power_db": [power_to_db(float(value)) for value in first.power],
-            "precoder_energy_db": [power_to_db(float(value)) for value in first.energy],
-            "precoder_limited": first.limited,
-            "alignment_samples": self.samples,
-        }
-
-    def precoders(self) -> NDArray[np.complex64]:
-        """All of them, complex64 [alignment, tx, carrier]."""
-        return np.stack([one.weights.numpy() for one in self.made])
-
-
-def part_of(spec: PointSpec, index: int) -> int:
-    """Which of a point's rounds its frame `index` belongs to."""
-    rounds = min(spec.alignments or 1, spec.frames)
-    return index * rounds // spec.frames
 
 
 class Looked(NamedTuple):

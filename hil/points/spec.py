@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -24,6 +26,8 @@ __all__ = ["PointSpec", "Reception", "frame_for", "receiver_for", "transmit_powe
 
 LOCKED_PHASE_RAD = 0.035
 """Of locked oscillators: 1° rms at either end, seen at two times (SIGNALS.md, "Oscillators, clocks, air time")."""
+SEARCH_PPM = 50.0
+"""Carrier offset that is searched between free oscillators: two of ±20 ppm, as in a Pluto, and what age and heat add."""
 EMULATED_BACK_OFF_DB = 8.0
 """Less digital level where drawn fades multiply the payload: their peaks must not clip (SIGNALS.md, "Slow fading")."""
 
@@ -52,15 +56,17 @@ class PointSpec(Config):
         fading: none, or where it happens (SIGNALS.md, "Slow fading over the air").
         snr_db_target: SNR of a unit-power transmitter asked for, at the first receiver (dB).
         occupied: bool [tx][use].
-        tasks: tasks sent; task t of the point is distinct task t modulo `distinct_tasks`.
+        tasks: tasks sent; task t of a visit to the point is distinct task t modulo `distinct_tasks`.
         distinct_tasks: distinct tasks among them.
         fragments: frames that one task is cut into (`hil.points.fragments`); then a frame carries one of them.
+        repeats: visits to the point during a run, each with as many of the tasks and the same distinct ones.
         first_frame: number of its first frame; frame f carries tasks f · tasks_per_frame and following.
         frame: its configuration.
         receptions: who receives.
         rx_csi: what the scheme's plan asks the receiver for.
         tx_snr_db: SNR of each link that the encoder was told (dB); None if its plan does not ask.
-        alignments: how often superposed transmitters are aligned; None: once, and nothing of a round is in intervals.
+        alignments: how often superposed transmitters are aligned in a visit, each time for its share of the frames; None: once,
+            and nothing of a round is in intervals.
         gate: bounds of an alignment; None: none.
         match_clocks: superposed transmitters on free oscillators are sent as one oscillator would.
         fade_samples: how long a fade of the links lasts, device samples, so that frames may share one; None: not known.
@@ -75,6 +81,7 @@ class PointSpec(Config):
     tasks: int = Field(ge=1)
     distinct_tasks: int = Field(ge=1)
     fragments: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1)
     first_frame: int = Field(ge=0)
     frame: FrameConfig
     receptions: tuple[Reception, ...] = Field(min_length=1)
@@ -130,7 +137,19 @@ class PointSpec(Config):
 
     def task_index(self) -> Tensor:
         """Distinct task of each task sent, int64 [task]."""
-        return torch.arange(self.tasks) % self.distinct_tasks
+        return (torch.arange(self.tasks // self.repeats) % self.distinct_tasks).repeat(self.repeats)
+
+    def measured(self, repeats: int) -> PointSpec:
+        """The same point visited so many times, for as many tasks each time as it has."""
+        return self.model_copy(update={"repeats": repeats, "tasks": repeats * self.tasks})
+
+    def visits(self) -> Tensor:
+        """Visit to the point that each task was sent in, int64 [task]."""
+        return torch.arange(self.repeats).repeat_interleave(self.tasks // self.repeats)
+
+    def visit_of(self, number: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Visit that frames were sent in, by their numbers."""
+        return (number - self.first_frame) // (self.frames // self.repeats)
 
 
 def transmit_power(occupied: Tensor, energy: Energy) -> tuple[float, ...]:
@@ -148,7 +167,7 @@ def transmit_power(occupied: Tensor, energy: Energy) -> tuple[float, ...]:
 
 
 def receiver_for(bench: BenchConfig, given: Mapping[str, Any] | None = None) -> ReceiverConfig:
-    """The receiver that fits a bench: no CFO search on a shared reference, oscillators within ±20 ppm each otherwise.
+    """The receiver that fits a bench: no CFO search on a shared reference, else ±50 ppm (25 at either end).
 
     Args:
         bench: whose rate, carrier and clock it is to fit.
@@ -161,7 +180,7 @@ def receiver_for(bench: BenchConfig, given: Mapping[str, Any] | None = None) -> 
     fitting: dict[str, Any] = {
         "sample_rate_hz": bench.sample_rate_hz,
         "center_freq_hz": bench.center_freq_hz,
-        "max_cfo_hz": 0.0 if shared else 40e-6 * bench.center_freq_hz,
+        "max_cfo_hz": 0.0 if shared else SEARCH_PPM * 1e-6 * bench.center_freq_hz,
         "phase_walk_rad2": 0.0 if shared else 1e-4,
         "phase_noise_rad": LOCKED_PHASE_RAD if shared else None,
         "aligned": shared,

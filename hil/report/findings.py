@@ -11,6 +11,7 @@ from hil.report.claims import claims, held_against
 from hil.report.measure import known_ends, number, sentence, snr_list
 from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
+from hil.report.repeats import repeat_lines
 from hil.report.view import View
 from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, Row
 from hil.units import DB_OF_E
@@ -103,7 +104,9 @@ def noise_line(item: Noise) -> str:
 
 def panel_lines(view: View, panel: Panel) -> list[str]:
     """What one goal at one receiver says."""
-    makers: list[Callable[[View, Panel], list[str]]] = [_references, _high_snr, _gaps, _bounds, _loss, _orders, _means]
+    makers: list[Callable[[View, Panel], list[str]]] = [
+        _references, _high_snr, _gaps, _bounds, _loss, repeat_lines, _orders, _means,
+    ]  # fmt: skip
     return [line for make in makers for line in make(view, panel)]
 
 

@@ -17,8 +17,8 @@ from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
     "NOISELESS", "SCHEMA", "SIMULATION", "Agreement", "Codewords", "Comparison", "Interval", "MeanOverSeeds", "MeanOverSnrs",
-    "MetricValue", "Noise", "ResultsDocument", "Row", "json_schema", "parse_results", "read_results", "rounded",
-    "write_results",
+    "MetricValue", "Noise", "Repeat", "RepeatedPoint", "ResultsDocument", "Row", "json_schema", "parse_results", "read_results",
+    "rounded", "write_results",
 ]  # fmt: skip
 
 NOISELESS, SIMULATION = "noiseless", "simulation"
@@ -55,6 +55,36 @@ class MetricValue(_Part):
     scored: float | None = None
 
 
+class Repeat(_Part):
+    """A point's headline as each of several measurements of it gives it.
+
+    Attributes:
+        visits: measurements; those that were cut short are not among them.
+        values: of each; cis: their intervals; snr_offset_db: their mean SNR less the row's.
+        deviation: standard deviation between them; expected: the one that chance gives, as answers to the same tasks differ.
+        p_value: probability of so much, or more, by chance alone.
+    """
+
+    visits: int
+    values: list[float | None]
+    cis: list[Interval | None]
+    snr_offset_db: list[float | None]
+    deviation: float | None
+    expected: float | None
+    p_value: float | None
+
+
+class RepeatedPoint(Repeat):
+    """The same with the point that it is of: ``snr_db`` is the mean SNR of each measurement."""
+
+    scheme: str
+    goal: str
+    metric: str
+    receiver: str | None = None
+    snr_db_target: float | None = None
+    snr_db: list[float | None]
+
+
 class Row(_Part):
     """One scheme at one SNR, judged by one goal, from one source.
 
@@ -72,6 +102,7 @@ class Row(_Part):
         clipped_samples: received, of which I or Q lay at a rail of the converter.
         alignment: of superposed transmitters: how many, frames refused (`gated`) and kept out of bounds, and what they were off
             by (rms over the frames, by their own soundings): `phase_deg`, `power_db`, `delay_samples`.
+        repeat: the headline by measurement, where the point was measured several times; the row is all of them together.
         paper: who measured a row of source ``published``.
     """
 
@@ -117,6 +148,7 @@ class Row(_Part):
     suspect: str | None = None
     clipped_samples: int | None = None
     alignment: dict[str, Any] | None = None
+    repeat: Repeat | None = None
     paper: str | None = None
     options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]
@@ -292,6 +324,7 @@ class ResultsDocument(_Part):
         agreement, comparisons, means, summary: what they say together.
         seeds: means over training seeds; codewords: how alike transmitters' codewords are.
         noise: of each receiver, over all points.
+        repeats: points that were measured several times, measurement by measurement.
         experiment: the configuration, resolved; given: what was asked for.
         dataset: spec and fingerprint; bench: its name.
         warnings: what a reader must know of how it was measured, in words.
@@ -309,6 +342,7 @@ class ResultsDocument(_Part):
     seeds: list[MeanOverSeeds] = []
     codewords: list[Codewords] = []
     noise: list[Noise] = []
+    repeats: list[RepeatedPoint] = []
     summary: dict[str, Any] = {}
     experiment: dict[str, Any] = {}
     given: dict[str, Any] = {}

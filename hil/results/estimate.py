@@ -8,6 +8,7 @@ means over SNRs follow by adding contributions up: the same cluster's contributi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from hil.goals.card import Unit
 from hil.goals.contract import Metric
 from hil.results.sample import Sample, among
 
-__all__ = ["Estimate", "aligned", "blended", "estimate"]
+__all__ = ["Estimate", "Repeats", "aligned", "blended", "estimate", "repeats_of"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -48,6 +49,7 @@ class Estimate:
         excess: variance from what tasks of one frame share, beyond what chance makes of independent ones; doubt: its own
             variance, halved (as a square over degrees of freedom).
         frames: how many frames there are; None where answers share nothing but their identity.
+        repeats: of how many measurements it is pooled; None: of one.
     """
 
     value: float
@@ -59,6 +61,21 @@ class Estimate:
     excess: float = 0.0
     doubt: float = 0.0
     frames: int | None = None
+    repeats: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """A number as several measurements of one point give it.
+
+    Attributes:
+        parts: what each gives.
+        between: variance of their values; expected: the one that chance gives them, as answers to the same tasks differ.
+    """
+
+    parts: tuple[Estimate, ...]
+    between: float
+    expected: float
 
 
 def aligned(samples: Sequence[Sample]) -> list[Sample]:
@@ -120,9 +137,31 @@ def estimate(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool
         weight=weight / weight.sum(),
         frame=None if sample.frame is None else _numbered(sample.frame.numpy()),
     )
-    if metric.aggregate is None:
-        return _of_mean(metric, sample, layout, balanced=balanced)
-    return _of_aggregate(metric, sample, layout, balanced=balanced)
+    of = _of_mean if metric.aggregate is None else _of_aggregate
+    found = of(metric, sample, layout, balanced=balanced)
+    several = repeats_of(metric, sample, clusters, balanced=balanced)
+    return found if several is None else _with_repeats(found, several)
+
+
+def repeats_of(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool = False) -> Repeats | None:
+    """The measurements that a sample is pooled of, each by itself; None where there is only one, as for `estimate`."""
+    own = sample.repeats()
+    if len(own) < 2:
+        return None
+    parts = tuple(estimate(metric, one, clusters, balanced=balanced) for one in own)
+    values = np.array([one.value for one in parts])
+    contributions = np.stack([one.clusters for one in parts])
+    chance = np.square(contributions - contributions.mean(0)).sum() / (len(own) - 1)
+    shared = sum(one.excess for one in parts) / len(own)
+    return Repeats(parts=parts, between=float(values.var(ddof=1)), expected=float(chance + shared))
+
+
+def _with_repeats(found: Estimate, several: Repeats) -> Estimate:
+    """Variance of the measurements' mean beyond what chance makes of them, and its doubt, as for frames."""
+    count = len(several.parts)
+    beyond = max(0.0, several.between - several.expected) if math.isfinite(several.expected) else 0.0
+    doubt = several.between * (several.between + beyond) / 2 / (count - 1)
+    return replace(found, excess=found.excess + beyond / count, doubt=found.doubt + doubt / count**2, repeats=count)
 
 
 @dataclass(frozen=True, kw_only=True)

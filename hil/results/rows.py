@@ -17,6 +17,7 @@ from hil.models.contract import Plan
 from hil.results.document import MetricValue, Row, rounded
 from hil.results.estimate import Estimate, estimate
 from hil.results.intervals import interval
+from hil.results.repeats import repeat_of
 from hil.results.sample import Sample
 
 __all__ = ["Subject", "mean_uses", "reference_row", "scored_row", "simulated_row"]
@@ -61,6 +62,8 @@ def scored_row(
     *,
     source: Literal["air", "noiseless"],
     frame: Tensor | None = None,
+    repeat: Tensor | None = None,
+    snr_offset_db: Sequence[float] = (),
     **more: Any,
 ) -> Row:
     """A row for tasks judged one by one, over the air or without a channel.
@@ -70,10 +73,11 @@ def scored_row(
         tasks: how they were answered.
         index: int64 [task], the distinct task of each.
         source: of the row.
-        frame: as `Sample.frame`.
+        frame, repeat: as `Sample.frame` and `Sample.repeat`.
+        snr_offset_db: of each measurement, as `hil.results.repeats.repeat_of` has it.
         more: further keys.
     """
-    sample = Sample(tasks=tasks, index=index, frame=frame)
+    sample = Sample(tasks=tasks, index=index, frame=frame, repeat=repeat)
     counts = {
         "tasks": len(tasks),
         "distinct_tasks": len(index.unique()),
@@ -81,7 +85,9 @@ def scored_row(
     }
     alignments = (more.get("alignment") or {}).get("alignments")
     metrics = _metric_values(subject.metrics, sample, subject.clusters, alignments)
-    return _row(subject, metrics, {"source": source, **counts, **more})
+    several = None if repeat is None else repeat_of(headline(subject.goal), sample, subject.clusters, snr_offset_db)
+    own = {} if several is None else {"repeat": several.model_dump()}
+    return _row(subject, metrics, {"source": source, **counts, **own, **more})
 
 
 def simulated_row(subject: Subject, sample: Sample, *, basis: str, **more: Any) -> Row:
@@ -179,6 +185,8 @@ def _note(known: Estimate, alignments: int | None = None) -> str | None:
     article, what = ("a", "frame") if alignments is None or alignments == 1 else ("an", "alignment")
     if alignments == 1:
         said.append("one alignment: what it is off by is not in the interval")
+    if known.repeats is not None and known.repeats < KNOWN_FROM:
+        said.append(f"{known.repeats} measurements: what changed from one to the next is hardly known")
     if known.frames == 1:
         said.append(f"one {what}: an error that its tasks share is not in the interval")
     elif known.frames is not None and known.frames < KNOWN_FROM:

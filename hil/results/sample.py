@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ class Sample:
             itself, and then averaged; None: all rows are one experiment.
         frame: int64 [row], what else answers may share: the frame that carried them, or the fade that held several frames;
             None: nothing (a simulation).
+        repeat: int64 [row], which of several measurements of the same point it is of; None: there was one.
 
     Raises:
         ShapeError: the lengths differ.
@@ -34,9 +35,10 @@ class Sample:
     index: Tensor
     draw: Tensor | None = None
     frame: Tensor | None = None
+    repeat: Tensor | None = None
 
     def __post_init__(self) -> None:
-        for name in ("index", "draw", "frame"):
+        for name in ("index", "draw", "frame", "repeat"):
             rows = getattr(self, name)
             if rows is not None and (rows.dtype != torch.int64 or rows.shape != (len(self.tasks),)):
                 raise ShapeError(f"Sample.{name} must be int64 [{len(self.tasks)}], not {rows.dtype} {list(rows.shape)}.")
@@ -47,14 +49,22 @@ class Sample:
     def of_tasks(self, wanted: Tensor) -> Sample:
         """The answers to some distinct tasks, int64 [n]."""
         keep = among(self.index, wanted)
-        if bool(keep.all()):
-            return self
-        return Sample(
-            tasks=self.tasks.rows(keep),
-            index=self.index[keep],
-            draw=None if self.draw is None else self.draw[keep],
-            frame=None if self.frame is None else self.frame[keep],
-        )
+        return self if bool(keep.all()) else self._rows(keep)
+
+    def repeats(self) -> list[Sample]:
+        """Each of the measurements by itself; those that were cut short are left out."""
+        if self.repeat is None or not len(self):
+            return []
+        counts = torch.bincount(self.repeat)
+        whole = (counts == counts.max()).nonzero().flatten().tolist()
+        return [replace(self._rows(self.repeat == number), repeat=None) for number in whole]
+
+    def _rows(self, keep: Tensor) -> Sample:
+        chosen = {name: None if rows is None else rows[keep] for name, rows in self._optional().items()}
+        return Sample(tasks=self.tasks.rows(keep), index=self.index[keep], **chosen)
+
+    def _optional(self) -> dict[str, Tensor | None]:
+        return {"draw": self.draw, "frame": self.frame, "repeat": self.repeat}
 
     def value(self, metric: Metric) -> float:
         """A metric of the answers, of each draw by itself and then averaged; NaN of none."""

@@ -31,6 +31,7 @@ Simulate = Literal["none", "awgn", "channel"]
 SNRS_DB = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
 
 MOST_SNRS = 1000
+MOST_REPEATS = 1000
 MOST_SEED = 2**63 - 1
 
 
@@ -138,6 +139,9 @@ class RunConfig(_Aligning):
         simulate: ``awgn``: no radio at all, the mathematical channel.
         snr_db: targets for a unit-power transmitter (dB).
         tasks: tasks sent per scheme and SNR (rounded up to whole frames); distinct_tasks: distinct ones among them.
+        repeat: times that each point is measured, all SNRs once before the first one again; `tasks` are sent each time.
+        interleave: the frames of schemes at one SNR are sent in random order, so that what drifts favours none of them; False:
+            one scheme after the other.
         max_frame_uses: most payload uses of a frame; fewer tasks ride in one, or a task in several, where it would have more.
         energy: how transmit power is counted.
         fading: ``emulated``: each task is multiplied by a drawn CN(0, 1) at its transmitter. Links of the bench that fade need
@@ -155,6 +159,8 @@ class RunConfig(_Aligning):
     snr_db: tuple[float, ...] = Field(SNRS_DB, min_length=1)
     tasks: int = Field(2016, ge=1)
     distinct_tasks: int = Field(1008, ge=1)
+    repeat: int = Field(1, ge=1, le=MOST_REPEATS)
+    interleave: bool = True
     max_frame_uses: int = Field(8064, ge=48)
     energy: Energy = "per_use"
     fading: Literal["none", "emulated"] = "none"
@@ -179,6 +185,12 @@ class RunConfig(_Aligning):
                 f"each SNR must stand there once, and {twice[0]} dB is repeated; for more tasks at it, raise 'tasks'"
             )
         return values
+
+    @model_validator(mode="after")
+    def _air_to_repeat(self) -> RunConfig:
+        if self.repeat > 1 and self.simulate != "none":
+            raise ValueError("'repeat' measures points again over the air, and a simulation has none; give it more 'draws'")
+        return self
 
     @property
     def tasks_per_frame(self) -> int:

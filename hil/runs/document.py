@@ -10,6 +10,7 @@ from hil.results.agreement import agreement_rows
 from hil.results.codewords import codeword_rows
 from hil.results.compare import comparison_rows
 from hil.results.document import ResultsDocument, Row
+from hil.results.repeats import repeated_points
 from hil.results.seeds import mean_over_seeds
 from hil.results.summary import summary
 from hil.runs.beside import Beside
@@ -69,6 +70,7 @@ def document(
             "means": [*means, *gaps],
             "seeds": mean_over_seeds(points),
             "codewords": codewords,
+            "repeats": repeated_points(points),
             "summary": summary([row for row in points if not _cut_short(row)], agreement, gaps),
             "experiment": config.model_dump(mode="json"),
             "dataset": work.about_data,

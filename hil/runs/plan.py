@@ -15,11 +15,11 @@ from hil.errors import ConfigError
 from hil.models.contract import Plan, Sent
 from hil.phy.frame import FrameConfig, sounding_cost_db
 from hil.phy.receive import ReceiverConfig
+from hil.points.aligning import ALIGNMENT_TRIES
 from hil.points.contender import Contender
 from hil.points.fragments import fragments_needed
 from hil.points.kinds import Fading
 from hil.points.needs import capture_needs, longest_burst, sounding_frames
-from hil.points.on_air import ALIGNMENT_TRIES
 from hil.points.simulate import seed_of
 from hil.points.spec import EMULATED_BACK_OFF_DB, PointSpec, Reception, frame_for, receiver_for, transmit_power
 from hil.radios.bench import BenchConfig
@@ -135,7 +135,7 @@ def check_plan(config: RunConfig, contenders: Mapping[str, Contender], bench: Be
 def plan_points(
     config: RunConfig, contenders: Mapping[str, Contender], bench: BenchConfig, full_scales: Mapping[str, float]
 ) -> list[PointSpec]:
-    """All points of a run, in the order in which they are measured: at each SNR the schemes take turns."""
+    """All points of a run, those at one SNR together (`hil.points.order` has the order in which these are sent)."""
     receivers = receivers_of(bench, config)
     fading = fading_of(config, bench)
     powers = {name: transmit_power(one.plan.occupied, config.energy) for name, one in contenders.items()}
@@ -165,6 +165,7 @@ def plan_points(
                 **alignment_settings(config, superposed=plan.superposed),
                 fade_samples=_fade_samples(bench) if fading == "air" else None,
             )
+            spec = spec.measured(config.repeat)
             points.append(spec)
             number += spec.frames + ALIGNMENT_TRIES  # frames ahead of each point for sounding
     return points

@@ -17,8 +17,8 @@ from hil.config import validate
 from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
 from hil.goals.contract import headline
 from hil.models.contract import Scheme, Sent
+from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments
 from hil.points.link import LinkRecord
-from hil.points.on_air import PRECODER_KEYS
 from hil.points.overhead import alignment_samples
 from hil.points.receive import Burst, Collection, Collector, combined_sha256
 from hil.points.spec import PointSpec
@@ -28,9 +28,9 @@ from hil.runs.config import ReplayConfig, RunConfig, Simulate
 from hil.runs.document import document
 from hil.runs.pooled import NoiseBook, row_against, stored_silences
 from hil.runs.progress import Report
-from hil.runs.realigned import alignments_of, soundings_of
+from hil.runs.realigned import alignments_of
 from hil.runs.sources import Sources, check_sources
-from hil.runs.steps import Key, Measured, point_key, score_point
+from hil.runs.steps import Key, Measured, cut_short, point_key, score_point
 from hil.runs.work import Work, load_work, point_labels
 from hil.units import power_to_db
 
@@ -49,7 +49,7 @@ def config_of(capture: Capture, changes: Mapping[str, Any]) -> RunConfig:
     experiment = capture.config.get("experiment")
     if not isinstance(experiment, dict):
         raise CaptureFormatError(f"{capture.path} holds no experiment, so there is nothing to score; was it made by hil send?")
-    return validate(RunConfig, {**experiment, **changes}, f"{capture.path}, experiment")
+    return validate(RunConfig, {"interleave": False, **experiment, **changes}, f"{capture.path}, experiment")
 
 
 def open_work(
@@ -237,34 +237,21 @@ def _again_point(capture: Capture, record: PointRecord, spec: PointSpec, work: W
     collections, sent, fade = collect_point(capture, record, spec)
     if not any(bool(one.sent.any()) for one in collections.values()):
         return None
-    more = _said(capture, record, spec)
-    more |= {"point": record.index, "ended": (record.results or {}).get("ended") or _cut_short(spec, collections)}
+    more = _said(record, spec, capture.transmitters)
+    more |= {"point": record.index, "ended": (record.results or {}).get("ended") or cut_short(spec, collections)}
     return score_point(work.contenders[spec.scheme], spec, sent, collections, more, fade=fade)
 
 
-def _cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | None:
-    """That a kill ended a point, with how much of it was sent; None if all of it was."""
-    first = next(iter(collections.values()))
-    if all(bool(one.sent.all()) for one in collections.values()):
-        return None
-    return (
-        f"cut short after {first.frames['sent']} of {spec.frames} frames ({int(first.sent.sum())} of {spec.tasks} tasks): "
-        "the run was stopped"
-    )
-
-
-def _said(capture: Capture, record: PointRecord, spec: PointSpec) -> dict[str, Any]:
+def _said(record: PointRecord, spec: PointSpec, transmitters: int) -> dict[str, Any]:
     """What the live run noted of a point's gains and alignment; what older ones did not note is made up for."""
     attrs = record.attrs
-    said = {key: attrs.get(key) for key in ("tx_gain_db", *PRECODER_KEYS)}
-    if spec.aligned and spec.alignments is not None:  # one after the other: the first was noted ahead of the frames
-        rows = (record.results or {}).get("rows") or [{}]  # of a point that was cut short: at most so many
-        most = soundings_of(capture, spec) * alignment_samples(spec, capture.transmitters)
-        said["alignment_samples"] = rows[0].get("alignment_samples", most)
+    said = {key: attrs.get(key) for key in ("tx_gain_db", "tx_back_off_db", *PRECODER_KEYS)}
+    if alignments := stored_alignments(record.extra):
+        return said | alignment_keys(alignments)
     weights = record.extra.get("precoder")
     if weights is not None and said["precoder_energy_db"] is None:
         said["precoder_energy_db"] = [power_to_db(float(one)) for one in inversion_energy(torch.from_numpy(weights))]
-        said["alignment_samples"] = alignment_samples(spec, capture.transmitters)
+        said["alignment_samples"] = alignment_samples(spec, transmitters)
     return said
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hil.calibration.levels import Level
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.contender import Contender
+from hil.points.flight import Flight, OnAir
 from hil.points.needs import capture_needs
-from hil.points.on_air import AirRun, OnAir
+from hil.points.on_air import AirRun
+from hil.points.order import in_order
 from hil.points.receive import combined_sha256
 from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec
@@ -24,15 +29,16 @@ from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.results.document import Noise, ResultsDocument, Row
+from hil.results.repeats import repeated_points
 from hil.runs.ahead import Ahead
 from hil.runs.beside import Beside, beside_point, steps_of
 from hil.runs.config import RunConfig
 from hil.runs.document import document
 from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated, sounding_cost
 from hil.runs.pooled import NoiseBook
-from hil.runs.progress import Report
+from hil.runs.progress import Progress, Report
 from hil.runs.records import ChosenRecord
-from hil.runs.steps import Measured, point_key, score_point
+from hil.runs.steps import Measured, cut_short, point_key, score_point
 from hil.runs.unaligned import superposed_on_free_oscillators
 from hil.runs.work import Work, point_labels
 from hil.timing import timed
@@ -91,6 +97,7 @@ def run_on_air(
                 run.measure(points)
                 found = run.finish(**about)
             except BaseException as err:
+                run.cut_short()
                 if run.points:
                     stopped = isinstance(err, KeyboardInterrupt | SystemExit)
                     state = {"status": "stopped" if stopped else "failed", "why": str(err) or type(err).__name__}
@@ -187,31 +194,70 @@ class _Run:
         self._digest = hashlib.sha256()
         self._sent: dict[str, Sent] = {}
         self._sources = len(work.sources.read())
+        self._flights: dict[str, Flight] = {}
 
     def measure(self, points: Sequence[PointSpec]) -> None:
-        """Send and score every point.
+        """Send and score every point: all SNRs once, those of one SNR together, then as often again as is asked for.
 
         Raises:
             RadioTimeoutError: not one point was measured.
         """
         began = time.monotonic()
         with self.report.stage("on the air", sum(point.frames for point in points)) as progress:
-            for spec in points:
-                contender = self.work.contenders[spec.scheme]
-                gains = self.air.gains_for(spec.snr_db_target)
-                spec = self.air.known(spec, gains, tell_snr=contender.plan.tx_csi == "snr")
-                sent = repeated(self._encode(contender, spec), spec.task_index())
-                fade = drawn_fade(self.config.seed, len(spec.occupied), spec.tasks) if spec.fading == "emulated" else None
-                try:
-                    made = self.air.measure(spec, sent, point_labels(self.work, spec), gains, progress, fade=fade)
-                except RadioTimeoutError as err:  # before its first frame
-                    progress(spec.frames)
-                    self._note_end(spec, 0, str(err))
-                    continue
-                self._score(score_point(contender, spec, sent, made.collections, made.more, fade=fade), made)
+            for visit in range(self.config.repeat):
+                for target, group in groupby(points, lambda point: point.snr_db_target):
+                    self._visit(target, list(group), visit, progress)
         if not self.points:
             raise RadioTimeoutError(f"no point was measured: {self.ended[-1]['why']}")
         self.report.say(f"on the air for {time.monotonic() - began:.1f} s")
+
+    def _visit(self, target: float, group: Sequence[PointSpec], visit: int, progress: Progress) -> None:
+        """Points at one SNR, sent by turns; scored after the last visit."""
+        levels = self.air.levels_for(target)
+        self.air.set_levels(levels)
+        flights = [self._flight(spec, levels) for spec in group]
+        for slot in in_order(group, seed=self.config.seed, visit=visit, interleave=self.config.interleave):
+            try:
+                flights[slot.point].send(slot.frames, progress)
+            except RadioTimeoutError:  # before its first frame
+                continue
+        if visit == self.config.repeat - 1:
+            for flight in flights:
+                self._land(flight)
+
+    def _flight(self, spec: PointSpec, levels: Sequence[Level]) -> Flight:
+        """A point on the air, begun if this is its first visit."""
+        if spec.name not in self._flights:
+            contender = self.work.contenders[spec.scheme]
+            spec = self.air.known(spec, levels, tell_snr=contender.plan.tx_csi == "snr")
+            sent = repeated(self._encode(contender, spec), spec.task_index())
+            fade = drawn_fade(self.config.seed, len(spec.occupied), spec.tasks) if spec.fading == "emulated" else None
+            self._flights[spec.name] = self.air.start(spec, sent, point_labels(self.work, spec), fade=fade)
+        return self._flights[spec.name]
+
+    def _land(self, flight: Flight) -> None:
+        """Score a point that is through."""
+        del self._flights[flight.spec.name]
+        if not flight.frames_sent:
+            self._note_end(flight.spec, 0, str(flight.ended))
+            return
+        made = flight.finish()
+        self._score(self._scored(flight, made), made)
+
+    def _scored(self, flight: Flight, made: OnAir) -> Measured:
+        contender = self.work.contenders[flight.spec.scheme]
+        return score_point(contender, flight.spec, flight.sent, made.collections, made.more, fade=flight.fade)
+
+    def cut_short(self) -> None:
+        """Score what was sent of points that are not through; the capture gets no more."""
+        for flight in [one for one in self._flights.values() if one.frames_sent]:
+            made = flight.finish()
+            ended = made.ended or cut_short(flight.spec, made.collections)
+            point = self._scored(flight, replace(made, more=made.more | {"ended": ended}))
+            self._digest_of(point)
+            self.points.append(point)
+            self.whole.append(False)
+            self._note_ended(flight.spec, flight.frames_sent, str(ended))
 
     @timed("encoding")
     def _encode(self, contender: Contender, spec: PointSpec) -> Sent:
@@ -224,9 +270,7 @@ class _Run:
 
     def _score(self, point: Measured, made: OnAir) -> None:
         rows = list(point.rows.values())
-        symbols = [one.symbols.contiguous().numpy() for one in point.collections.values()]
-        for one in symbols:
-            self._digest.update(one.tobytes())
+        symbols = self._digest_of(point)
         arrays = {
             point_key(key, name): values.numpy() for key, tasks in point.scored.items() for name, values in tasks.values.items()
         }
@@ -237,7 +281,7 @@ class _Run:
             received_sha256=combined_sha256(point.collections),
             received=np.stack(symbols),
             valid=made.ended is None,
-            arrays={**arrays, **made.arrays},
+            arrays=arrays,
         )
         self.points.append(point)
         self.whole.append(made.ended is None)
@@ -247,6 +291,13 @@ class _Run:
             self.report.point(row)
         if made.ended is not None:
             self._note_end(point.spec, point.first.frames["sent"], made.ended)
+
+    def _digest_of(self, point: Measured) -> list[NDArray[np.complex64]]:
+        """What was received of a point, by receiver, taken into the run's checksum."""
+        symbols = [one.symbols.contiguous().numpy() for one in point.collections.values()]
+        for one in symbols:
+            self._digest.update(one.tobytes())
+        return symbols
 
     def _note_sources(self) -> None:
         """Keep what a third party's code has opened since it was loaded."""
@@ -258,6 +309,9 @@ class _Run:
     def _note_end(self, spec: PointSpec, sent: int, why: str) -> None:
         """Tell of a point that was given up."""
         self.report.say(f"  {spec.scheme} {spec.snr_db_target:+g} dB ended after {sent} of {spec.frames} frames: {why}")
+        self._note_ended(spec, sent, why)
+
+    def _note_ended(self, spec: PointSpec, sent: int, why: str) -> None:
         self.ended.append(
             {
                 "scheme": spec.scheme,
@@ -285,7 +339,8 @@ class _Run:
         noise = self._pool()
         experiment = self.config.model_dump(mode="json")
         data = self.work.about_data
-        return ResultsDocument(points=self.rows, noise=noise, experiment=experiment, dataset=data, **self._last(about))
+        found = {"points": self.rows, "repeats": repeated_points(self.rows), "noise": noise}
+        return ResultsDocument(**found, experiment=experiment, dataset=data, **self._last(about))
 
     @property
     def rows(self) -> list[Row]:

@@ -16,9 +16,10 @@ from hil.calibration.links import LinkCalibration
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
+from hil.points.flight import OnAir
 from hil.points.kinds import Fading
 from hil.points.needs import capture_needs
-from hil.points.on_air import AirRun, OnAir
+from hil.points.on_air import AirRun
 from hil.points.receive import combined_sha256
 from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
@@ -126,9 +127,9 @@ def send_symbols(
             air = AirRun(bench, writer, {one.name: one.receiver for one in receivers})
             links = air.calibrate(spec.frame, fading=spec.fading == "air")
             every = Sent(symbols=torch.from_numpy(symbols)[:, spec.task_index()])
-            gains = air.gains_for(config.snr_db)
+            levels = air.levels_for(config.snr_db)
             with report.stage("on the air", spec.frames) as progress:
-                made = air.measure(air.known(spec, gains, tell_snr=False), every, {}, gains, progress)
+                made = air.measure(air.known(spec, levels, tell_snr=False), every, {}, levels, progress)
             about = _about(made, spec, bench_config, tasks, word)
             about["warnings"] = _warnings(spec, bench_config, links)
             _finish(writer, made, spec, about, config.snr_db)
@@ -223,7 +224,6 @@ def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str
         received_sha256=combined_sha256(made.collections),
         received=np.stack([one.symbols.contiguous().numpy() for one in made.collections.values()]),
         valid=made.ended is None,
-        arrays=made.arrays,
     )
     frames = next(iter(made.collections.values())).frames
     if made.ended is not None:

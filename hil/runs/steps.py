@@ -24,8 +24,8 @@ from hil.runs.work import Work
 from hil.timing import timed
 
 __all__ = [
-    "Key", "Measured", "air_sample", "csi_of", "noiseless_samples", "point_key", "reference_rows", "score_point", "snr_keys",
-    "subject",
+    "Key", "Measured", "air_sample", "csi_of", "cut_short", "noiseless_samples", "point_key", "reference_rows", "score_point",
+    "snr_keys", "subject",
 ]  # fmt: skip
 
 Key = tuple[str, str | None]
@@ -120,6 +120,17 @@ def score_point(
     )
 
 
+def cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | None:
+    """That the end of the run ended a point, with how much of it was sent; None if all of it was."""
+    first = next(iter(collections.values()))
+    if all(bool(one.sent.all()) for one in collections.values()):
+        return None
+    return (
+        f"cut short after {first.frames['sent']} of {spec.frames} frames ({int(first.sent.sum())} of {spec.tasks} tasks): "
+        "the run was stopped"
+    )
+
+
 @timed("statistics")
 def _air_row(
     contender: Contender,
@@ -130,12 +141,15 @@ def _air_row(
     tasks: PerTask,
     more: Mapping[str, Any],
 ) -> Row:
+    sample = _sample(spec, tasks, found)
     return scored_row(
         subject(contender, key),
-        tasks.rows(found.sent),
-        spec.task_index()[found.sent],
+        sample.tasks,
+        sample.index,
         source="air",
-        frame=found.block[found.sent],
+        frame=sample.frame,
+        repeat=sample.repeat,
+        snr_offset_db=found.record.by_visit(),
         snr_basis="link",
         snr_db_target=spec.snr_db_target,
         **snr_keys(found.snr),
@@ -198,9 +212,17 @@ def csi_of(plan: Plan, *, aligned: str | None) -> dict[str, str]:
 
 def air_sample(point: Measured, key: Key) -> Sample:
     """How the tasks that were sent of a point were answered, and what their errors share."""
-    found = point.of(key[1])
-    index, kept = point.spec.task_index(), found.sent
-    return Sample(tasks=point.scored[key].rows(kept), index=index[kept], frame=found.block[kept])
+    return _sample(point.spec, point.scored[key], point.of(key[1]))
+
+
+def _sample(spec: PointSpec, tasks: PerTask, found: Collection) -> Sample:
+    kept = found.sent
+    return Sample(
+        tasks=tasks.rows(kept),
+        index=spec.task_index()[kept],
+        frame=found.block[kept],
+        repeat=spec.visits()[kept] if spec.repeats > 1 else None,
+    )
 
 
 def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:

@@ -29,7 +29,7 @@ def test_default_file_setting_flag(tmp_path):
     both = saved(tmp_path, "--config", file, "--set", "seed=3", "--set", "frame.tasks_per_frame=5", "--set", "tasks=21")
     assert (both["seed"], both["tasks"], both["frame"]["tasks_per_frame"]) == (3, 21, 5)
     assert both["frame"]["interleave"] is False
-    every = saved(tmp_path, "--config", file, "--set", "seed=3", "--seed", 4, "--tasks-per-frame", 6, "--interleave", "builtin")
+    every = saved(tmp_path, "--config", file, "--set", "seed=3", "--seed", 4, "--tasks-per-frame", 6, "--spread", "builtin")
     assert (every["seed"], every["tasks"], every["bench"]) == (4, 20, "builtin")
     assert every["frame"] == {"tasks_per_frame": 6, "interleave": True}
 
@@ -39,15 +39,15 @@ def test_every_flag_reaches_its_setting(tmp_path):
         tmp_path, "three", "--schemes", "noma,oma", "--goals", "retrieval", "--snr", "0:6:3",
         "--dataset", "synthetic:identities=5",
         "--models", "/m", "--tasks", 10, "--distinct-tasks", 5, "--tasks-per-frame", 2, "--energy", "per_task",
-        "--fading", "emulated", "--gallery", "raw", "--no-interleave", "--seed", 9, "--air-seed", 0, "--draws", 3,
-        "--simulate", "awgn",
+        "--fading", "emulated", "--gallery", "raw", "--no-spread", "--no-interleave",
+        "--repeat", 1, "--seed", 9, "--air-seed", 0, "--draws", 3, "--simulate", "awgn",
     )  # fmt: skip
     assert found == {
         "bench": "three", "schemes": ["noma", "oma"], "goals": ["retrieval"], "snr_db": [0.0, 3.0, 6.0],
         "dataset": "synthetic:identities=5", "models": "/m", "tasks": 10, "distinct_tasks": 5,
         "frame": {"tasks_per_frame": 2, "interleave": False}, "energy": "per_task", "fading": "emulated",
         "options": {"retrieval": {"gallery": "raw"}}, "seed": 9, "air_seed": 0, "draws": 3, "simulate": "awgn",
-        "receiver": {}, "max_frame_uses": 8064,
+        "receiver": {}, "max_frame_uses": 8064, "repeat": 1, "interleave": False,
     }  # fmt: skip
 
 

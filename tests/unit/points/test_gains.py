@@ -2,6 +2,7 @@
 
 import pytest
 
+from hil.calibration.levels import Level
 from hil.calibration.links import LinkCalibration
 from hil.errors import CalibrationError
 from hil.phy.receive import ReceiverConfig
@@ -21,6 +22,9 @@ class Bench:
 
     def tx_gain_range(self, tx):
         return self.ranges[tx]
+
+    def tx_gain(self, tx):
+        return self.gains.get(tx, 0.0)
 
     def set_tx_gain(self, tx, gain_db):
         assert gain_db in self.ranges[tx]
@@ -48,37 +52,48 @@ def air():
     return made
 
 
+def total(levels):
+    return [level.total_db for level in levels]
+
+
 def test_the_first_receivers_links_are_brought_to_the_target(air):
-    """A dB of gain is a dB of SNR: −20 + 10 − 15.1 = −25.1, to the nearest quarter; −10 + 10 − 14.7 = −14.7, to a whole dB."""
-    assert air.gains_for(10.0) == [-25.0, -15.0]
+    """A dB of gain is a dB of SNR: −20 + 10 − 15.1 = −25.1, −10 + 10 − 14.7 = −14.7: the step above, and back-off inside it."""
+    levels = air.levels_for(10.0)
+    assert [level.gain_db for level in levels] == [-25.0, -14.0]
+    assert [level.back_off_db for level in levels] == pytest.approx([0.1, 0.7])
     assert [link.tx for link in air.first_links()] == [0, 1]
-    assert air.gains_for(15.1) == [-20.0, -10.0]
+    assert total(air.levels_for(15.1)) == pytest.approx([-20.0, -9.6])
 
 
-def test_gains_are_set_as_the_radio_takes_them(air):
-    assert air.set_gains([-25.1, -14.7]) == [-25.0, -15.0]
+def test_levels_are_set_as_the_radio_takes_them(air):
+    assert air.set_levels([Level(gain_db=-25.1, back_off_db=0.2), Level(gain_db=-14.7)]) == [
+        Level(gain_db=-25.0, back_off_db=0.2), Level(gain_db=-15.0),
+    ]  # fmt: skip
     assert air.bench.gains == {0: -25.0, 1: -15.0}
 
 
-def test_the_ends_of_a_range_are_forgiven_half_a_db(air):
-    assert air.gains_for(35.15) == [0.0, 10.0]  # 0.05 and 0.45 dB more than there is
+def test_the_top_of_a_range_is_forgiven_half_a_db_and_30_db_of_back_off_lie_below_it(air):
+    assert total(air.levels_for(35.15)) == [0.0, 10.0]  # 0.05 and 0.45 dB more than there is
     with pytest.raises(CalibrationError) as info:
-        air.gains_for(36.0)
-    # what would go on link 0: 15.1 + (−40 … 0) + 20
-    for words in ("36 dB on link 0 needs a transmit gain of 0.9 dB", "-40…0 dB", "SNRs in -5…35 dB"):
+        air.levels_for(36.0)
+    # what would go on link 0: 15.1 + (−70 … 0) + 20
+    for words in ("36 dB on link 0 needs a transmit gain of 0.9 dB", "-40…0 dB", "30 dB less", "SNRs in -35…35 dB"):
         assert words in str(info.value)
-    with pytest.raises(CalibrationError, match=r"-8 dB on link 0 needs a transmit gain of -43.1 dB"):
-        air.gains_for(-8.0)
+    low = air.levels_for(-20.0)
+    assert [level.gain_db for level in low] == [-40.0, -30.0]
+    assert [level.back_off_db for level in low] == pytest.approx([15.1, 14.7])
+    with pytest.raises(CalibrationError, match=r"-36 dB on link 0 needs a transmit gain of -71.1 dB"):
+        air.levels_for(-36.0)
 
 
-def test_an_encoder_is_told_the_snr_of_the_gain_that_is_set(air):
+def test_an_encoder_is_told_the_snr_of_the_level_that_is_set(air):
     spec = spec_of(turns(8, 2))
-    gains = air.gains_for(10.0)
-    told = air.known(spec, gains, tell_snr=True)
-    assert told.tx_snr_db == pytest.approx((10.1, 9.7))  # 15.1 − 5.0 and 14.7 − 5.0: steps of the gain are in it
-    one = air.known(spec_of(turns(8, 1)), gains, tell_snr=True)
-    assert one.tx_snr_db == pytest.approx((10.1,))
-    assert air.known(spec, gains, tell_snr=False) == spec
+    levels = air.levels_for(10.0)
+    told = air.known(spec, levels, tell_snr=True)
+    assert told.tx_snr_db == pytest.approx((10.0, 10.0))
+    one = air.known(spec_of(turns(8, 1)), [Level(gain_db=-25.0, back_off_db=0.5)], tell_snr=True)
+    assert one.tx_snr_db == pytest.approx((9.6,))  # 15.1 − 5.5
+    assert air.known(spec, levels, tell_snr=False) == spec
 
 
 def test_where_links_fade_each_receiver_is_told_the_amplitude_before_the_fade(air):
@@ -86,14 +101,14 @@ def test_where_links_fade_each_receiver_is_told_the_amplitude_before_the_fade(ai
     spec = spec_of(turns(8, 2), full_scales=(32768.0, 32768.0), fading="air")
     named = [one.model_copy(update={"name": name}) for one, name in zip(spec.receptions, ("near", "far"), strict=True)]
     spec = spec.model_copy(update={"receptions": tuple(named)})
-    gains = [-25.0, -15.0]
-    near, far = (one.receiver.reference for one in air.known(spec, gains, tell_snr=False).receptions)
+    levels = [Level(gain_db=-25.0), Level(gain_db=-14.0, back_off_db=1.0)]
+    near, far = (one.receiver.reference for one in air.known(spec, levels, tell_snr=False).receptions)
     assert near**2 == pytest.approx((10**1.01 + 10**0.97) / 2 * 1e-6)
     assert far**2 == pytest.approx((10**0.0 + 10**0.3) / 2 * 1e-5)
     alone = spec.model_copy(update={"occupied": spec.occupied[:1], "power": (1.0,)})
-    assert air.known(alone, gains, tell_snr=False).receptions[0].receiver.reference ** 2 == pytest.approx(10**1.01 * 1e-6)
+    assert air.known(alone, levels, tell_snr=False).receptions[0].receiver.reference ** 2 == pytest.approx(10**1.01 * 1e-6)
     still = spec.model_copy(update={"fading": "none"})
-    assert air.known(still, gains, tell_snr=False) == still
+    assert air.known(still, levels, tell_snr=False) == still
 
 
 def test_frame_numbers_of_the_calibration_suffice():

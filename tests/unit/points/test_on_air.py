@@ -7,7 +7,9 @@ import torch
 from hil.captures import Capture, CaptureWriter, FrameStatus, verify
 from hil.errors import CalibrationError, ConnectionLostError, RadioTimeoutError, TransmitRefusedError
 from hil.models.contract import Sent
+from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments
 from hil.points.on_air import AirRun
+from hil.points.order import in_order
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
 from hil.radios.session import Bench
@@ -49,18 +51,23 @@ def test_superposed_transmitters_arrive_as_one(tmp_path):
         air = AirRun(bench, writer, {"rx": receiver})
         air.calibrate(frame)
         spec = noma(bench, frame)
-        made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.gains_for(10.0), lambda steps: None)
+        made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.levels_for(10.0), lambda steps: None)
         truth = [bench.truth().snr_db(tx, CARRIER_POWER, CARRIERS * 1e6 / 64) for tx in (0, 1)]
         applied = [bench.tx_gain(tx) for tx in (0, 1)]
+        levels = air.levels
     collection = made.collections["rx"]
     assert made.ended is None
     assert made.more["tx_gain_db"] == applied
+    assert made.more["tx_back_off_db"] == [level.back_off_db for level in levels]
+    assert all(0 < level.back_off_db < 0.25 for level in levels)  # inside a gain step
+    for tx in (0, 1):  # the target by the link's truth, whatever the steps of the gain
+        assert truth[tx] - levels[tx].back_off_db == pytest.approx(10.0, abs=0.4)
     assert collection.frames["lost"] == 0
     loss = np.mean(collection.snr_db) - collection.snr_eff_db
     assert -0.5 < loss < 0.7 + 3 * collection.snr_db_error[0]
     assert collection.snr_db == pytest.approx([10.0, 10.0], abs=1.0)
     for tx in (0, 1):  # the air's truth, and the power that the inversion takes, give the SNR that arrived
-        arrived = truth[tx] + made.more["precoder_power_db"][tx]
+        arrived = truth[tx] - levels[tx].back_off_db + made.more["precoder_power_db"][tx]
         assert collection.snr_db[tx] == pytest.approx(arrived, abs=0.2 + 3 * collection.snr_db_error[tx])
     relative = collection.channel.mean((1, 2)) - 1
     assert power_to_db(float(relative.abs().square().max())) < -25
@@ -100,7 +107,7 @@ def measure(tmp_path):
             faulty._errors = {faulty.bursts + number: error for number, error in errors.items()}
             symbols = noise_like(spec)
             try:
-                made = air.measure(spec, Sent(symbols=symbols), {}, air.gains_for(15.0), told.append)
+                made = air.measure(spec, Sent(symbols=symbols), {}, air.levels_for(15.0), told.append)
             except Exception as err:
                 return err, symbols, told, tmp_path / path
         return made, symbols, told, tmp_path / path
@@ -180,7 +187,7 @@ def test_a_sounding_that_is_lost_is_tried_again_and_then_named(tmp_path):
         air = AirRun(bench, writer, {"rx": receiver})
         air.calibrate(frame)
         spec = noma(bench, frame)
-        air.set_gains(air.gains_for(10.0))
+        air.set_levels(air.levels_for(10.0))
         before = soundings(tmp_path / "c.h5")
         exchange, numbers = air.exchange, []
 
@@ -197,3 +204,60 @@ def test_a_sounding_that_is_lost_is_tried_again_and_then_named(tmp_path):
             air.precoder(spec)
         after = soundings(tmp_path / "c.h5")
     assert after - before == 5  # every one of them is in the capture
+
+
+def test_streams_are_tied_anew_after_two_bursts_without_a_frame(tmp_path):
+    """A tie that slipped delivers silence, on time; a frame that is heard in between starts the count anew."""
+    config = find_bench("builtin")
+    receiver = receiver_for(config)
+    frame = frame_for(receiver, 15.0, given={"tasks_per_frame": 4})
+    with Bench(config) as bench, writer_for(tmp_path / "c.h5", bench) as writer:
+        faulty = Faulty(bench, {})
+        renewed = []
+        faulty.renew_streams = lambda: renewed.append(faulty.bursts)
+        air = AirRun(faulty, writer, {"rx": receiver})
+        air.calibrate(frame)
+        assert not renewed  # what the climb does not hear is no sign of it
+        spec = noma(bench, frame, tasks=24, snr_db=15.0).model_copy(update={"occupied": ((True,) * 64,), "power": (1.0,)})
+        burst, deaf = air.burst, {1, 3, 4, 5, 6}
+        first = faulty.bursts
+
+        def silenced(waveforms):
+            return burst(waveforms * ((faulty.bursts - first) not in deaf))
+
+        air.burst = silenced
+        made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.levels_for(15.0), lambda steps: None)
+    assert made.collections["rx"].frames["lost"] == 4
+    assert [count - first for count in renewed] == [5]
+
+
+def test_points_share_the_air_piece_by_piece_and_each_is_what_it_is_alone(tmp_path):
+    """Frames of two points by turns, one of them aligned twice: nothing is lost, and a capture says what was aligned when."""
+    config = find_bench("builtin")
+    receiver = receiver_for(config)
+    frame = frame_for(receiver, 15.0, given={"tasks_per_frame": 4})
+    with Bench(config) as bench, writer_for(tmp_path / "c.h5", bench) as writer:
+        air = AirRun(bench, writer, {"rx": receiver})
+        air.calibrate(frame)
+        both = noma(bench, frame, tasks=24, snr_db=15.0).model_copy(update={"alignments": 2})
+        alone = both.model_copy(update={"scheme": "y", "occupied": ((True,) * 64,), "power": (1.0,), "first_frame": 300})
+        air.set_levels(air.levels_for(15.0))
+        flights = [air.start(spec, Sent(symbols=noise_like(spec)), {}) for spec in (both, alone)]
+        order = in_order([both, alone], seed=1)
+        for slot in order:
+            flights[slot.point].send(slot.frames, lambda steps: None)
+        made = [flight.finish() for flight in flights]
+    for one in made:
+        assert one.collections["rx"].frames == {"sent": 6, "scored": 6, "lost": 0, "gated": 0}
+        assert one.collections["rx"].snr_eff_db == pytest.approx(15, abs=1.5)
+    with Capture.open(tmp_path / "c.h5") as capture:
+        ledger = capture.ledger()
+        sent = ledger["frame"][ledger["point"] > 0].tolist()
+        assert sent == [(100, 300)[slot.point] + index for slot in order for index in slot.frames]
+        assert sorted(sent) != sent
+        stored = stored_alignments(capture.points[1].extra)
+        assert len(stored) == 2
+        assert alignment_keys(stored) == {key: made[0].more[key] for key in PRECODER_KEYS}
+        assert stored_alignments(capture.points[2].extra) == []
+    assert made[1].more["alignment_samples"] is None
+    assert verify(tmp_path / "c.h5").ok

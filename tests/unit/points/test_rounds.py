@@ -11,12 +11,12 @@ from hil.calibration.gate import GateConfig
 from hil.captures import Capture, CaptureWriter, FrameStatus
 from hil.models.contract import Sent
 from hil.phy.numerology import Numerology
+from hil.points.flight import stored_alignments
 from hil.points.on_air import AirRun
 from hil.points.rounds import ALIGNED, FLAGS, UNALIGNED
 from hil.points.spec import frame_for, receiver_for
 from hil.radios.bench import find_bench
 from hil.radios.session import Bench
-from hil.runs.realigned import soundings_of
 from hil.runs.replay import collect_point
 from tests.unit.points.test_on_air import noise_like, noma
 
@@ -125,7 +125,7 @@ def measured(tmp_path, turn_rad, **changes):
             turning._turn = lambda number: turn_rad(number - begin)
             settings = {"alignments": 2, "gate": GateConfig()} | changes
             spec = noma(bench, frame, tasks=6 * frame.tasks_per_frame).model_copy(update=settings)
-            made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.gains_for(10.0), lambda steps: None)
+            made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.levels_for(10.0), lambda steps: None)
     return spec, made, place
 
 
@@ -136,7 +136,7 @@ def replayed(place, spec):
         flags = {name: 1 << bit for bit, name in enumerate(capture.flags)}
         ledger = capture.ledger(record.index)
         marked = {name: [bool(one & flags[name]) for one in ledger["flags"]] for name in (ALIGNED, UNALIGNED)}
-        return found["rx"], [FrameStatus(one) for one in ledger["status"]], marked, soundings_of(capture, spec)
+        return found["rx"], [FrameStatus(one) for one in ledger["status"]], marked, stored_alignments(record.extra)
 
 
 def test_a_round_out_of_bounds_is_aligned_and_sent_again(tmp_path):
@@ -144,13 +144,13 @@ def test_a_round_out_of_bounds_is_aligned_and_sent_again(tmp_path):
     spec, made, place = measured(tmp_path, lambda number: 0.0 if number < 4 else math.pi / 2)
     live = made.collections["rx"]
     assert live.frames == {"sent": 6, "scored": 6, "lost": 0, "gated": 1}
-    again, status, marked, soundings = replayed(place, spec)
+    again, status, marked, stored = replayed(place, spec)
     gated = FrameStatus.GATED
     assert status == [FrameStatus.SCORED] * 2 + [gated] + [FrameStatus.SCORED] * 4
     assert marked[ALIGNED] == [True, False, False, True, True, False, False]  # the second round begins with its own
     assert not any(marked[UNALIGNED])
-    assert soundings == 3
-    assert made.arrays["precoders"].shape == (3, 2, 52)
+    assert len(stored) == 3
+    assert made.precoders.shape == (3, 2, 52)
     per_frame = spec.frame.tasks_per_frame
     assert live.block.tolist() == [0] * 2 * per_frame + [1] * per_frame + [2] * 3 * per_frame
     assert live.alignment["phase_deg"] < 5

@@ -8,8 +8,8 @@ import torch
 from hil.errors import ConfigError
 from hil.models.contract import Sent
 from hil.phy.frame import sounding_cost_db
+from hil.points.aligning import ALIGNMENT_TRIES
 from hil.points.needs import sounding_frames
-from hil.points.on_air import ALIGNMENT_TRIES
 from hil.radios.bench import find_bench
 from hil.runs.config import RunConfig
 from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated, sounding_cost
