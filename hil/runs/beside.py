@@ -84,8 +84,7 @@ def simulated_rows(
     power: Sequence[float] = (),
     index: Tensor | None = None,
     fade: Tensor | None = None,
-    compared: bool = True,
-    workers: int = WORKERS,
+    **how: Any,
 ) -> Drawn:
     """Tasks through AWGN, at each receiver at an SNR of its own, and through the same fades if any.
 
@@ -93,15 +92,12 @@ def simulated_rows(
         contender: decodes and judges.
         sent: of the distinct tasks, or of those in `index`.
         snr_db: drawn at, of each receiver of the plan (dB, one a transmitter or one for all).
-        basis: what that SNR is.
-        target: of the point.
-        energy: rule that is drawn under.
-        config: draws and seed.
-        progress: told the draws done.
+        basis: what that SNR is; target: of the point; energy: rule that is drawn under.
+        config: draws and seed; progress: told the draws done.
         power: of each transmitter relative to 1.
         index: distinct task of each, where not 0, 1, 2, ….
         fade: complex64 [tx, task], known to schemes that ask for the channel.
-        compared, workers: as `simulate`.
+        how: `compared` and `workers` of `simulate`.
     """
     channel = None if fade is None else fade[..., None].expand_as(sent.symbols)
     own = dict(zip(contender.plan.receivers, snr_db, strict=True))
@@ -115,9 +111,8 @@ def simulated_rows(
         seed=seed_of(config.seed, contender.name, target, basis + energy),
         index=index,
         power=power,
-        compared=compared,
-        workers=workers,
         progress=progress,
+        **how,
     )
     rows = {
         key: simulated_row(
