@@ -66,6 +66,11 @@ class BranchNetwork(nn.Module):
                 f"not {' × '.join(map(str, recipe.image_size))}; set image_size"
             )
 
+    @property
+    def decoded(self) -> int:
+        """Length of the features that the decoder puts out; of the backbone's, if a scheme does not say otherwise."""
+        return self.recipe.features
+
     def extract(self, views: Tensor) -> Tensor:
         """Features of the views, each by its branch's backbone.
 
@@ -119,7 +124,7 @@ class BranchNetwork(nn.Module):
             parts.append(self.represent(self.extract(views), mode)[:rows])
         if not parts:
             seen = self.plan.transmitters
-            return images.new_zeros(seen, 0, self.recipe.features * len(self.backbones) // seen)
+            return images.new_zeros(seen, 0, self.decoded * len(self.backbones) // seen)
         return torch.cat(parts).transpose(0, 1).contiguous()
 
     @abstractmethod

@@ -77,10 +77,10 @@ class RetrievalTraining(nn.Module):
         super().__init__()
         self.network = network
         self.recipe = recipe
-        branches, features = len(network.backbones), recipe.features
+        branches, features = len(network.backbones), network.decoded
         widths = [features] * branches + ([branches * features] if branches > 1 else [])
         self.classifiers = nn.ModuleList(nn.Linear(width, classes, bias=False) for width in widths)
-        if recipe.t2 is not None and not isinstance(network, JsccNetwork):
+        if recipe.t2 is not None and not self.coders():
             raise ModelError(f"recipe '{recipe.name}': scheme '{recipe.scheme}' has no autoencoder, so leave t2 out.")
         self.medium = TrainingMedium(recipe, network.plan) if isinstance(network, JsccNetwork) else None
 
@@ -95,14 +95,17 @@ class RetrievalTraining(nn.Module):
     def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
         """T1: backbones and classifiers; T2: the autoencoders; T3: all, the autoencoders with a factor of their own."""
         trunk = [*self.network.backbones.parameters(), *self.classifiers.parameters()]
-        coders: list[nn.Parameter] = []
-        if isinstance(self.network, JsccNetwork):
-            coders = [*self.network.encoders.parameters(), *self.network.decoders.parameters()]
         if stage == "t1":
             return [(1.0, trunk)]
-        factor = self.stages()[stage].autoencoder_lr
+        factor, coders = self.stages()[stage].autoencoder_lr, self.coders()
         groups = [(factor, coders)] if stage == "t2" else [(1.0, trunk), (factor, coders)]
         return [group for group in groups if group[1]]
+
+    def coders(self) -> list[nn.Parameter]:
+        """Parameters of what lies between features and channel, which T2 trains alone; a baseline has none."""
+        if not isinstance(self.network, JsccNetwork):
+            return []
+        return [*self.network.encoders.parameters(), *self.network.decoders.parameters()]
 
     def enter(self, stage: str) -> None:
         """Batch statistics are taken only in the parts that the stage trains."""
@@ -116,12 +119,7 @@ class RetrievalTraining(nn.Module):
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         """Cross-entropy (T1 without, T3 with the channel) or the autoencoder's reconstruction loss (T2)."""
-        settings = self.stages()[stage]
-        features = batch.features
-        if features is None:
-            if batch.views is None:
-                raise ModelError(f"stage {stage}: a batch needs views or features.")
-            features = self.network.extract(batch.views)
+        settings, features = self.stages()[stage], self.features(stage, batch)
         if stage == "t1" or not isinstance(self.network, JsccNetwork):
             return self._identity_loss(features, batch, settings)
         symbols, decoded = self.transmit(self.network, features, batch.generator)
@@ -133,6 +131,14 @@ class RetrievalTraining(nn.Module):
         if self.recipe.correlation_weight:
             loss = loss + self.recipe.correlation_weight * mean_squared_cosine(symbols, self.network.plan.occupied)
         return loss
+
+    def features(self, stage: str, batch: Batch) -> Tensor:
+        """The backbones' features of a batch, float32 [task, branch, p]: the cached ones, or of its views."""
+        if batch.features is not None:
+            return batch.features
+        if batch.views is None:
+            raise ModelError(f"stage {stage}: a batch needs views or features.")
+        return self.network.extract(batch.views)
 
     def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Features [task, branch, p] through autoencoder and training channel.
