@@ -9,6 +9,7 @@ from typing import Any
 from hil.models.card import Claim
 from hil.report.claims import claims, held_against
 from hil.report.measure import known_ends, number, sentence, snr_list
+from hil.report.methods import codeword_lines
 from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
 from hil.report.repeats import repeat_lines
@@ -81,14 +82,14 @@ def _ended(view: View, item: Mapping[str, Any]) -> str:
 
 
 def run_lines(view: View) -> list[str]:
-    """What is true of the run as a whole: its frames, its noise."""
+    """What is true of the run as a whole: its frames, its noise, its superpositions."""
     frames = [
         f"Frames{f' at {receiver}' if receiver is not None else ''}: "
         + ", ".join(f"{count:,} {name}" for name, count in frames.items())
         + "."
         for receiver, frames in view.frames().items()
     ]
-    return frames + [noise_line(item) for item in view.document.noise if item.looks]
+    return [*frames, *(noise_line(item) for item in view.document.noise if item.looks), *codeword_lines(view)]
 
 
 def noise_line(item: Noise) -> str:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from hil.report.measure import Measure, known_ends, number
 from hil.report.page import Html, cell, element, paragraph, table, text, with_interval
-from hil.report.panel import Panel
+from hil.report.panel import CROWD, Panel
 from hil.report.view import View
 from hil.results.document import Codewords, MeanOverSeeds
 
-__all__ = ["codewords", "seeds"]
+__all__ = ["codeword_lines", "codewords", "seeds"]
 
 COSINES = 4
 """Digits of cos², as in Lo et al., Table I."""
 GAINS = 3
+
+
+def codeword_lines(view: View) -> list[str]:
+    """What superposed transmitters gain from, in a line."""
+    told = [
+        f"{view.label(one.scheme)} cos² {number(one.cos2, GAINS)} (by chance {number(one.cos2_chance, GAINS)}, different "
+        f"identities {number(one.cos2_others, GAINS)}), coherent gain {number(one.coherent_gain, GAINS)}"
+        for one in view.document.codewords
+        if one.coherent_gain_ci is not None
+    ]
+    more = f" and {len(told) - CROWD} more" if len(told) > CROWD else ""
+    return [f"Superposed codewords: {'; '.join(told[:CROWD])}{more}."] if told else []
 
 
 def codewords(view: View) -> list[Html]:

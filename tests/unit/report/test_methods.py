@@ -1,5 +1,6 @@
 """Codewords and training seeds on the page, with the document's numbers."""
 
+from hil.report.findings import summary_lines
 from hil.report.html import write_report
 from hil.results.document import Codewords, MeanOverSeeds
 from tests.unit.report.documents import three
@@ -24,6 +25,15 @@ def test_codewords_stand_beside_their_nulls(tmp_path):
     text = page(tmp_path, codewords=[WORDS])
     for shown in ('id="codewords"', "0.7523</b>", "[0.7401, 0.7639]", ">0.0078<", "0.3012", "1.861</b>", ">1.545<", ">3.723<"):
         assert shown in text, shown
+
+
+def test_superposed_codewords_are_told_of_in_a_line():
+    [line] = [line for line in summary_lines(three().with_(codewords=[WORDS])) if line.startswith("Superposed")]
+    assert line == (
+        "Superposed codewords: jscc-noma cos² 0.752 (by chance 0.008, different identities 0.301), coherent gain 1.861."
+    ).replace("jscc-noma", "NOMA")
+    turns = WORDS.model_copy(update={"coherent_gain": 1.0, "coherent_gain_ci": None})
+    assert not [line for line in summary_lines(three().with_(codewords=[turns])) if line.startswith("Superposed")]
 
 
 def test_means_over_seeds_say_over_which(tmp_path):
