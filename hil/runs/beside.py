@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hil.models.contract import Sent
 from hil.points.contender import Contender
-from hil.points.kinds import Energy
+from hil.points.kinds import UNALIGNED_NAME, Energy
 from hil.points.simulate import Medium, awgn_noise, seed_of, simulate
 from hil.points.simulate import Samples as Simulated
 from hil.results.agreement import Pair
@@ -119,6 +119,9 @@ def beside_point(point: Measured, config: RunConfig, beside: Beside, progress: P
         return
     for key in point.scored:
         _note_air(point, key, beside)
+    if point.spec.scheme.endswith(UNALIGNED_NAME):  # h = 1 is not what it met
+        progress(steps)
+        return
     if point.spec.fading == "air":
         beside_channel(point, config, beside)
         progress(steps)
