@@ -18,6 +18,7 @@ from hil.points.clips import clipped, to_complex
 from hil.points.collection import Burst, Collection, combined_sha256
 from hil.points.fragments import assemble, cut
 from hil.points.impaired import Verdict, noise_factors, verdict_of
+from hil.points.kinds import UNALIGNED_NAME
 from hil.points.link import LinkRecord
 from hil.points.noise import Silence, level_of, measure_silence
 from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
@@ -218,7 +219,8 @@ class Collector:
         They are judged against Σ f_k x_k, which y/Ḡ is without noise where the front end is corrected; else against Σ h_k x_k.
         """
         config = self.reception.receiver
-        corrected = config.reference is None and (config.aligned or not self.spec.superposed)
+        one_response = config.aligned and not self.spec.scheme.endswith(UNALIGNED_NAME)
+        corrected = config.reference is None and (one_response or not self.spec.superposed)
         target = self._target[rows] if corrected else (self._carried[:, rows] * self._channel[:, rows]).sum(0)
         left = (self._symbols[rows] - target).view(np.float32)  # 0 in uses that nobody occupies
         count = len(left) * self._occupied

@@ -18,7 +18,7 @@ from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
 from hil.phy.header import repetitions_for
 from hil.phy.receive import ReceiverConfig
 from hil.points.fragments import fragment_map
-from hil.points.kinds import Energy, Fading
+from hil.points.kinds import UNALIGNED_NAME, Energy, Fading
 from hil.radios.bench import BenchConfig
 from hil.units import db_to_power
 
@@ -110,7 +110,7 @@ class PointSpec(Config):
     @property
     def aligned(self) -> bool:
         """Whether its transmitters are superposed and pre-equalised."""
-        return self.superposed and self.receptions[0].receiver.aligned
+        return self.superposed and self.receptions[0].receiver.aligned and not self.scheme.endswith(UNALIGNED_NAME)
 
     @property
     def occupancy(self) -> Tensor:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from hil.points.contender import Contender
+from hil.points.kinds import UNALIGNED_NAME
 from hil.runs.beside import Compared, compared_with, heard
 from hil.runs.config import RunConfig
 from hil.runs.steps import Measured
@@ -42,7 +43,8 @@ class Ahead:
 
     def begin(self, point: Measured) -> None:
         """Simulate a point that was measured as a whole, as soon as those before it are done."""
-        if point.spec.fading != "air" and heard(point) and _is_ours(point.contender):
+        drawn = point.spec.fading != "air" and not point.spec.scheme.endswith(UNALIGNED_NAME)
+        if drawn and heard(point) and _is_ours(point.contender):
             self._begun[point.spec.first_frame] = self._pool.submit(compared_with, point, self._config, self._go_on, workers=1)
 
     def of(self, point: Measured) -> Compared | None:

@@ -18,7 +18,7 @@ from hil.phy.receive import ReceiverConfig
 from hil.points.aligning import ALIGNMENT_TRIES
 from hil.points.contender import Contender
 from hil.points.fragments import fragments_needed
-from hil.points.kinds import Fading
+from hil.points.kinds import UNALIGNED_NAME, Fading
 from hil.points.needs import capture_needs, longest_burst, sounding_frames
 from hil.points.simulate import seed_of
 from hil.points.spec import EMULATED_BACK_OFF_DB, PointSpec, Reception, frame_for, receiver_for, transmit_power
@@ -80,6 +80,9 @@ def check_scorable(bench: BenchConfig, contenders: Mapping[str, Contender], fadi
             raise ConfigError(
                 f"scheme '{name}' needs {len(plan.receivers)} receivers, bench '{bench.name}' has {len(bench.receivers)}"
             )
+        unaligned = name.endswith(UNALIGNED_NAME)
+        if unaligned and not plan.superposed:
+            raise ConfigError(f"scheme '{name}' superposes nothing ({plan.access}): leave '{UNALIGNED_NAME}' out")
         if plan.rx_csi == "channel":
             continue
         if fading == "air":
@@ -87,12 +90,13 @@ def check_scorable(bench: BenchConfig, contenders: Mapping[str, Contender], fadi
                 f"bench '{bench.name}' has fading links, and scheme '{name}' knows no channel (rx_csi = \"{plan.rx_csi}\"): "
                 "its accuracy there would mean nothing; use a bench without fading and --fading emulated, or hil send"
             )
-        if plan.superposed and bench.clock != "shared":
+        if plan.superposed and bench.clock != "shared" and not unaligned:
             raise ConfigError(
                 f"scheme '{name}' superposes transmitters and needs them aligned (h = 1), which the independent oscillators of "
-                f"bench '{bench.name}' do not allow; choose schemes that do not, or a bench on a shared reference"
+                f"bench '{bench.name}' do not allow; choose schemes that do not, or a bench on a shared reference; or see "
+                f"how it fares there, as '{name}{UNALIGNED_NAME}'"
             )
-        if plan.superposed and len(plan.receivers) > 1:
+        if plan.superposed and len(plan.receivers) > 1 and not unaligned:
             raise ConfigError(
                 f"scheme '{name}' superposes transmitters for several receivers without channel knowledge; transmitters can be "
                 'aligned at one receiver only (give its plan rx_csi = "channel")'
@@ -191,13 +195,19 @@ def _shape(config: RunConfig, plan: Plan, fading: Fading, asked: int) -> tuple[i
 
 
 def _receptions(plan: Plan, receivers: Mapping[str, ReceiverConfig], full_scales: Mapping[str, float]) -> tuple[Reception, ...]:
-    """The receivers that a plan uses: its own are the bench's, in order."""
+    """The receivers that a plan uses: its own are the bench's, in order.
+
+    Superposed transmitters have one common response at the first one where the scheme needs h = 1, knowing no channel.
+    """
+    needed = plan.rx_csi != "channel"
     used = list(receivers.items())[: len(plan.receivers)]
     return tuple(
         Reception(
             name=name,
             full_scale=full_scales[name],
-            receiver=receiver.model_copy(update={"aligned": not plan.superposed or (receiver.aligned and index == 0)}),
+            receiver=receiver.model_copy(
+                update={"aligned": not plan.superposed or (receiver.aligned and index == 0 and needed)}
+            ),
         )
         for index, (name, receiver) in enumerate(used)
     )

@@ -18,6 +18,7 @@ from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
 from hil.goals.contract import headline
 from hil.models.contract import Scheme, Sent
 from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments
+from hil.points.kinds import UNALIGNED_NAME
 from hil.points.link import LinkRecord
 from hil.points.overhead import alignment_samples
 from hil.points.receive import Burst, Collection, Collector, combined_sha256
@@ -76,7 +77,7 @@ def open_work(
         DatasetError: the data set at hand is not the one that was used.
     """
     if not other_weights:
-        names = [name for name in config.schemes if name not in (objects or {})]
+        names = [name.removesuffix(UNALIGNED_NAME) for name in config.schemes if name not in (objects or {})]
         check_sources(capture.sources, Sources([*names, *config.goals], config.dataset, config.options))
     work = load_work(config, home=home, objects=objects, chooser=chooser, receivers=capture.receivers)
     for name, contender in work.contenders.items():

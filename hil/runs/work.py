@@ -22,6 +22,7 @@ from hil.models.contract import Scheme
 from hil.models.load import load_scheme, weights_file
 from hil.places import folders
 from hil.points.contender import Contender
+from hil.points.kinds import UNALIGNED_NAME
 from hil.points.spec import PointSpec
 from hil.registry import GOALS, SCHEMES
 from hil.runs.config import RunConfig
@@ -161,7 +162,7 @@ def load_work(
     if given is not None and not given.is_dir():
         raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
     places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
-    schemes = {name: at_hand.get(name) or load_scheme(name, places) for name in names}
+    schemes = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
     datasets = _datasets(config.dataset, schemes, say)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
@@ -175,7 +176,7 @@ def load_work(
     contenders = {}
     for name, scheme in schemes.items():
         own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
-        weights = None if name in at_hand else weights_file(name, places)
+        weights = None if name in at_hand else weights_file(_own(name), places)
         dataset = datasets[scheme.card.image_size]
         checksum = _sha256(weights) if weights else ""
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
@@ -188,7 +189,7 @@ def load_work(
         options=options,
         contenders=contenders,
         model_folders=places,
-        sources=Sources([*(name for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
+        sources=Sources([*(_own(name) for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
         datasets=datasets,
     )
 
@@ -199,10 +200,19 @@ def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
     Raises:
         ConfigError: there is none, or one is named twice.
     """
-    names = [name if name in at_hand else SCHEMES.resolve(name) for name in given]
+    names = [name if name in at_hand else _resolved(name) for name in given]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"--schemes must name at least one scheme, each once, not {', '.join(names) or 'none'}")
     return names
+
+
+def _own(name: str) -> str:
+    """The scheme itself of one that is to be left unaligned."""
+    return name.removesuffix(UNALIGNED_NAME)
+
+
+def _resolved(name: str) -> str:
+    return SCHEMES.resolve(_own(name)) + name[len(_own(name)) :]
 
 
 def _datasets(spec: str, schemes: Mapping[str, Scheme], say: Callable[[str], None] | None) -> dict[Size, Dataset]:

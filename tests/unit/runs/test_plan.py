@@ -137,12 +137,27 @@ def test_orthogonal_transmitters_need_no_alignment(bench, plan, aligned):
     [
         ("builtin", {}, [True]),
         ("independent", {"rx_csi": "channel"}, [False]),  # oscillators of their own
-        ("two-receivers", {"receivers": ("a", "b"), "rx_csi": "channel"}, [True, False]),  # at one receiver only
+        ("two-receivers", {"receivers": ("a", "b"), "rx_csi": "channel"}, [False, False]),  # they are told it
+        ("builtin", {"rx_csi": "channel"}, [False]),
     ],
 )
-def test_superposed_transmitters_are_aligned_where_that_can_be(bench, plan, aligned):
+def test_superposed_transmitters_are_aligned_where_that_can_be_and_must(bench, plan, aligned):
     (point,) = planned({"two": superposed(**plan)}, bench)
     assert [rx.receiver.aligned for rx in point.receptions] == aligned
+    assert point.aligned == aligned[0]
+    assert (point.alignments, point.match_clocks, point.gate.phase_deg) == (4, True, 20.0)
+
+
+def test_a_scheme_may_be_left_unaligned_to_show_what_it_is_worth():
+    (point,) = planned({"two@unaligned": superposed()})
+    assert not point.aligned
+    (free,) = planned({"two@unaligned": superposed()}, "independent")  # at its own risk
+    assert not free.aligned
+    with pytest.raises(ConfigError, match="superposes nothing"):
+        check_scorable(find_bench("builtin"), {"one@unaligned": scheme(turns(8, 2))}, "none")
+    check_scorable(find_bench("independent"), {"two@unaligned": superposed()}, "none")
+    with pytest.raises(ConfigError, match="'two@unaligned'"):
+        check_scorable(find_bench("independent"), {"two": superposed()}, "none")
 
 
 def test_where_links_fade_a_frame_carries_one_task():
