@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hil.calibration.precode import Precoder
 from hil.captures import CaptureWriter
-from hil.errors import RadioError, RadioTimeoutError
+from hil.errors import CalibrationError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.carried import Carried
 from hil.points.keep import begins, keep_burst, keep_failure
@@ -118,8 +118,8 @@ class Flight:
 
         Raises:
             RadioTimeoutError: no answer to the sounding before the point's first frame, twice.
+            CalibrationError: that sounding was lost. What befalls a later one ends the point.
             RadioError: a radio is lost; the capture has what was measured before, and says what happened.
-            CalibrationError: the sounding was lost.
         """
         left = len(frames)
         try:
@@ -132,7 +132,7 @@ class Flight:
                 if self.ended is None:
                     progress(1)
                     left -= 1
-        except RadioTimeoutError as err:  # of the sounding
+        except (CalibrationError, RadioTimeoutError) as err:  # of the sounding
             self.ended = str(err)
             if not self.frames_sent:
                 raise
