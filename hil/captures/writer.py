@@ -232,13 +232,16 @@ class CaptureWriter:
             extra: by names that it has not yet.
 
         Raises:
-            CaptureError: no such point.
+            CaptureError: no such point, or it has an array of such a name.
             DiskFullError: no room; the capture is as before, and takes no more.
         """
         self._point(point)
         kept = hdf5.check_arrays(extra)
+        group = self._file.h5[f"points/{point:04d}"]
+        if taken := sorted(set(kept) & set(group["extra"])):
+            raise CaptureError(f"{self.path}: point {point} has an array {taken[0]!r} already")
         with self._file.committing():
-            hdf5.write_arrays(self._file.h5[f"points/{point:04d}"], "extra", kept)
+            hdf5.write_arrays(group, "extra", kept)
 
     def finish_point(
         self,

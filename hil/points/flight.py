@@ -137,8 +137,8 @@ class Flight:
 
         Raises:
             RadioTimeoutError: no answer to the sounding before the point's first frame, twice.
+            CalibrationError: that sounding was lost. What befalls a later one ends the point.
             RadioError: a radio is lost; the capture has what was measured before, and says what happened.
-            CalibrationError: the sounding before its first frame was lost.
         """
         left = len(frames)
         if self._rounds is not None:

@@ -97,7 +97,10 @@ def run_on_air(
                 run.measure(points)
                 found = run.finish(**about)
             except BaseException as err:
-                run.cut_short()
+                try:
+                    run.cut_short()
+                except Exception as second:  # the first error is the one to be told
+                    err.add_note(str(second))
                 if run.points:
                     stopped = isinstance(err, KeyboardInterrupt | SystemExit)
                     state = {"status": "stopped" if stopped else "failed", "why": str(err) or type(err).__name__}

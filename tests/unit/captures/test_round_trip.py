@@ -216,3 +216,22 @@ def test_hash_is_of_the_bytes() -> None:
     assert sha256_array(array) == sha256_array(array.astype(">i2")) == sha256_array(array.reshape(2, 3))
     assert sha256_array(array) == by_hand
     assert sha256_array(array.reshape(2, 3).T) != sha256_array(array)
+
+
+def test_arrays_may_come_while_a_point_is_sent(tmp_path: Path) -> None:
+    """What is known only then, such as an alignment; a name that is taken is refused, and the capture goes on."""
+    path = tmp_path / "capture.h5"
+    with new_writer(path) as writer:
+        point = add_point(writer, 0)
+        writer.add_extra(point, {"alignment.0": np.arange(3.0)})
+        with pytest.raises(CaptureError, match=r"has an array 'alignment\.0' already"):
+            writer.add_extra(point, {"alignment.0": np.arange(4.0)})
+        writer.add_extra(point, {"alignment.1": np.ones((2, 2), np.complex64)})
+        with pytest.raises(CaptureError, match="add_point comes first"):
+            writer.add_extra(point + 1, {"alignment.0": np.arange(3.0)})
+    with Capture.open(path) as capture:
+        extra = capture.points[0].extra
+        assert sorted(extra) == ["alignment.0", "alignment.1", "fade", "length", "phase"]
+        assert extra["alignment.0"].tolist() == [0, 1, 2]
+        assert extra["alignment.1"].dtype == np.complex64
+    assert verify(path).ok

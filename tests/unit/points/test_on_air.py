@@ -202,8 +202,18 @@ def test_a_sounding_that_is_lost_is_tried_again_and_then_named(tmp_path):
         air.exchange = lambda waveforms, number, receive: dict.fromkeys(exchange(waveforms, number, receive))
         with pytest.raises(CalibrationError, match="3 sounding frames in a row were lost at 10 dB"):
             air.precoder(spec)
+        with pytest.raises(CalibrationError):
+            air.start(spec, Sent(symbols=noise_like(spec)), {}).send(range(2), lambda steps: None)
+        air.exchange = exchange
+        later = air.start(spec.model_copy(update={"scheme": "later"}), Sent(symbols=noise_like(spec)), {})
+        later.send(range(2), lambda steps: None)
+        assert later.ended is None
+        air.exchange = lambda waveforms, number, receive: dict.fromkeys(exchange(waveforms, number, receive))
+        later.send(range(2, 4), lambda steps: None)  # ends the point, not the run
+        assert "3 sounding frames in a row were lost" in later.ended
+        assert later.finish().collections["rx"].frames["sent"] == 2
         after = soundings(tmp_path / "c.h5")
-    assert after - before == 5  # every one of them is in the capture
+    assert after - before == 5 + 3 + 1 + 3  # every one of them is in the capture
 
 
 def test_streams_are_tied_anew_after_two_bursts_without_a_frame(tmp_path):
