@@ -66,7 +66,8 @@ class _Links(NamedTuple):
     """Each transmitter as its slot, and then its pilots, told.
 
     Attributes:
-        hr, hi: float32 [tx, carrier], response; error: float64 [tx, carrier], its error over the noise; strength: its mean power; power: the same, unbiased.
+        hr, hi: float32 [tx, carrier], response; error: float64 [tx, carrier], its error over the noise.
+        strength: its mean power; power: the same, unbiased.
         mixed: cycles a sample that the slot was freed of; time: sample of the slot's middle, by the first window's start.
         rate: phase step a symbol beyond `mixed`; variance: its own, over the noise.
         tilt: phase that the clock adds a carrier and symbol, as far as it is known at the slot; bent: with what pilots say.
@@ -282,8 +283,8 @@ def _receive(grid, mixed, freqs, t, options, out):
         if not t.everywhere:
             out.symbols[f], out.noise_var[f], out.channel[f] = 0, 0, 0
         links = _links(
-            yr, yi, mixed[f], t, options, noise, spare, carrier_error, symbol_error, out.links[f], out.response[f], out.known[f],
-            out.trust[f], out.memory[f],
+            yr, yi, mixed[f], t, options, noise, spare, carrier_error, symbol_error, out.links[f], out.response[f],
+            out.known[f], out.trust[f], out.memory[f],
         )  # fmt: skip
         tau = (t.offsets[t.header_row] - links.time[0]) / t.spacing
         number, margin = decode(

@@ -96,8 +96,8 @@ def _project(xr, xi, ur, ui, hr, hi):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def sound(
-    yr, yi, sr, si, ur, ui, leverage, tilt, locked, noise, size, memory, known, trust, spare, hr, hi, error_of, told, carrier_error,
-    symbol_error,
+    yr, yi, sr, si, ur, ui, leverage, tilt, locked, noise, size, memory, known, trust, spare, hr, hi, error_of, told,
+    carrier_error, symbol_error,
 ):  # fmt: skip
     """Channel of one transmitter from its slot.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.errors import ShapeError
-from hil.models.contract import Plan, Received
-from hil.phy.receive import FrameReception, Receiver, Shape
+from hil.phy.frame import FrameFormat
+from hil.phy.receive import FrameReception, Receiver, ReceiverConfig, Shape
 from hil.points.clips import clipped, to_complex
+from hil.points.collection import Burst, Collection, combined_sha256
 from hil.points.fragments import assemble, cut
 from hil.points.impaired import Verdict, noise_factors, verdict_of
-from hil.points.link import LinkRecord, LinkSnr
-from hil.points.noise import NoiseLevel, Silence, level_of, measure_silence
+from hil.points.link import LinkRecord
+from hil.points.noise import Silence, level_of, measure_silence
 from hil.points.spec import PointSpec
 from hil.points.truth import FrameTruth, FrameWitness
 from hil.units import decibels
@@ -29,90 +29,6 @@ TOGETHER = 16
 """Bursts that are received together where they are all at hand."""
 
 __all__ = ["Burst", "Collection", "Collector", "combined_sha256"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Collection:
-    """A point, received by one receiver. All that is known, whether or not the scheme asks for it.
-
-    Attributes:
-        symbols: complex64 [task, use] = y/Ḡ; valid: bool [task, use].
-        noise_var: float32 [task, use].
-        channel: complex64 [tx, task, use], estimated h/Ḡ: the front end's, times the fade that was drawn.
-        record: what the frames said of the links; snr: what it comes to against the point's own noise, or the run's.
-        frames: counts by fate: sent, scored, lost.
-        verdict: whether the stated noise is the error that is there; clipped: samples at the converter's rails.
-        cfo_hz: mean CFO of each link, Hz; null_noise_db: noise on null carriers over noise in the silent symbol, dB.
-        sha256: of the received symbols (complex64, little-endian, in order of task and use).
-        sent: bool [task], tasks that were sent; all of them unless the run was cut short.
-        block: int64 [task], what its error may share with others': the number of its (first) frame, or of the fade that held
-            several frames.
-    """
-
-    symbols: Tensor
-    valid: Tensor
-    noise_var: Tensor
-    channel: Tensor
-    record: LinkRecord
-    snr: LinkSnr
-    verdict: Verdict
-    clipped: int
-    frames: dict[str, int]
-    cfo_hz: list[float]
-    null_noise_db: float
-    sha256: str
-    sent: Tensor
-    block: Tensor
-
-    @property
-    def snr_db(self) -> list[float]:
-        """Measured SNR of each link, dB: mean signal power over mean noise power."""
-        return self.snr.snr_db
-
-    @property
-    def snr_db_error(self) -> list[float]:
-        """Their standard errors, dB."""
-        return self.snr.snr_db_error
-
-    @property
-    def snr_eff_db(self) -> float:
-        """−EVM of the received symbols, dB; NaN if nothing was received."""
-        return self.snr.eff_db
-
-    def against(self, noise: NoiseLevel | None) -> Collection:
-        """The same with SNRs against another noise. What a scheme is told stays as it is."""
-        return replace(self, snr=self.record.snr(noise))
-
-    def received(self, plan: Plan, power: Sequence[float]) -> Received:
-        """What a scheme of this plan gets of it."""
-        return Received.for_plan(
-            plan, symbols=self.symbols, noise_var=self.noise_var, channel=self.channel, valid=self.valid, power=power
-        )
-
-
-def combined_sha256(collections: Mapping[str, Collection]) -> str:
-    """SHA-256 over the received symbols of all receivers, one after the other."""
-    digest = hashlib.sha256()
-    for one in collections.values():
-        digest.update(one.symbols.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-class Burst(NamedTuple):
-    """A burst that should hold one frame.
-
-    Attributes:
-        samples: int16 [n, 2]; none where none came.
-        number: frame number that was sent in it (absolute, not modulo 65536).
-        start: device sample index of its first sample.
-        sent_at: device sample at which it was sent, where the radios know; not used to find it, but for the power of a frame
-            that was lost in a fade.
-    """
-
-    samples: NDArray[np.int16]
-    number: int
-    start: int = 0
-    sent_at: int | None = None
 
 
 class _Heard(NamedTuple):
@@ -126,6 +42,18 @@ class _Heard(NamedTuple):
     @classmethod
     def of(cls, frame: FrameReception) -> _Heard:
         return cls(frame.noise, frame.null_noise, frame.signal, frame.cfo_hz)
+
+
+class _Ear(NamedTuple):
+    """A receiver of frames of one format, and who judges them."""
+
+    receiver: Receiver
+    witness: FrameWitness
+
+    @classmethod
+    def of(cls, form: FrameFormat, config: ReceiverConfig) -> _Ear:
+        receiver = Receiver(form, config)
+        return cls(receiver, FrameWitness(receiver.tables))
 
 
 class Collector:
@@ -152,8 +80,9 @@ class Collector:
         self.spec, self.form, self.reception = spec, form, spec.receptions[reception]
         self._places = spec.cut()
         self._uses = uses
-        self._receiver = Receiver(form, self.reception.receiver)
-        self._witness = FrameWitness(self._receiver.tables)
+        self._usual = _Ear.of(form, self.reception.receiver)
+        opening = spec.opening()
+        self._opening = None if opening is None else _Ear.of(opening, self.reception.receiver)
         self._truths: dict[int, FrameTruth] = {}
         carried = cut(sent, self._places) * form.occupied[:, None]
         self._fade = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)[..., None].numpy()
@@ -177,16 +106,17 @@ class Collector:
 
     def add(self, samples: NDArray[np.int16], number: int, start: int = 0, *, sent_at: int | None = None) -> dict[str, Any]:
         """Receive one burst that should hold frame `number`, as in `Burst`; returns its ledger row."""
-        frames = self._receiver.receive(samples, full_scale=self.reception.full_scale, known=self._shape)
+        receiver = self._ear(number).receiver
+        frames = receiver.receive(samples, full_scale=self.reception.full_scale, known=self._shape)
         return self._take(Burst(samples, number, start, sent_at), frames)
 
     def add_all(self, bursts: Iterable[Burst]) -> list[dict[str, Any]]:
         """What `add` does with each, to the bit, at a lower cost; returns their ledger rows."""
-        if self.reception.receiver.shape_memory:  # each frame begins with what the one before left
+        if self.reception.receiver.shape_memory or self._opening:  # each frame begins with what the one before left
             return [self.add(*burst[:3], sent_at=burst.sent_at) for burst in bursts]
         rows = []
         for some in _batches(bursts):
-            found = self._receiver.receive_windows([one.samples for one in some], full_scale=self.reception.full_scale)
+            found = self._usual.receiver.receive_windows([one.samples for one in some], full_scale=self.reception.full_scale)
             rows += [self._take(burst, frames) for burst, frames in zip(some, found, strict=True)]
         return rows
 
@@ -221,6 +151,10 @@ class Collector:
         if sent_at is not None and self.spec.fading == "air":
             self._unheard.append((number, samples, sent_at - start))
         return row
+
+    def _ear(self, number: int) -> _Ear:
+        opening = self._opening if number == self.spec.first_frame else None
+        return opening or self._usual
 
     def miss(self, number: int, status: str = "lost") -> dict[str, Any]:
         """Count frame `number` as sent and not received; returns its ledger row.
@@ -259,8 +193,9 @@ class Collector:
         first, count = self._parts_of(number)
         rows = slice(first, first + count)
         target = (self._carried[:, rows] * self._channel[:, rows]).sum(0)
-        own = samples[frame.start : frame.start + self.form.samples]
-        self._truths[number] = self._witness.judge(frame, target, own)
+        ear = self._ear(number)
+        own = samples[frame.start : frame.start + ear.receiver.form.samples]
+        self._truths[number] = ear.witness.judge(frame, target, own)
         return self._truths[number]
 
     def _silence(self, samples: NDArray[np.int16], begins: int, at: int) -> Silence:
@@ -316,7 +251,7 @@ class Collector:
             return {}
         delay = int(np.median(self._delays))
         found = {
-            number: self._receiver.at(samples, begins + delay, full_scale=self.reception.full_scale)
+            number: self._usual.receiver.at(samples, begins + delay, full_scale=self.reception.full_scale)
             for number, samples, begins in self._unheard
         }
         return {number: _Heard.of(frame) for number, frame in found.items() if frame is not None}
@@ -337,7 +272,7 @@ class Collector:
 
     def _noise_factors(self) -> NDArray[np.float32]:
         """By how much known cells saw more than the stated noise, where beyond doubt, float32 [part, use]."""
-        numerology, tables = self.form.numerology, self._receiver.tables
+        numerology, tables = self.form.numerology, self._usual.receiver.tables
         level = level_of(tuple(self._silences.values()), numerology.active)
         factors = noise_factors(list(self._truths.values()), level, np.array(numerology.pilot_positions))
         if factors is None:

@@ -119,7 +119,10 @@ class FrameWitness:
                 float(by_symbol[self._first :].sum()), self._known_count,
                 float(beyond[self._first :] @ self._counts[self._first :]),
             ),
-            sent=Tally(float(power.sum(dtype=np.float64)) / (1 + frame.response_error), power.size, float((stated - np.float32(noise)).sum())),
+            sent=Tally(
+                float(power.sum(dtype=np.float64)) / (1 + frame.response_error), power.size,
+                float((stated - np.float32(noise)).sum()),
+            ),
             carriers=np.stack([seen.carrier_error.numpy().astype(np.float64), self._carrier_count]),
             spread=spread,
             kurtosis=_kurtosis(samples[self._begin :]),

@@ -125,7 +125,7 @@ class RunConfig(_OnBench):
     snr_db: tuple[float, ...] = Field(SNRS_DB, min_length=1)
     tasks: int = Field(2016, ge=1)
     distinct_tasks: int = Field(1008, ge=1)
-    max_frame_uses: int = Field(8064, ge=48)
+    max_frame_uses: int = Field(16128, ge=48)
     energy: Energy = "per_use"
     fading: Literal["none", "emulated"] = "none"
     draws: int = Field(20, ge=1)
