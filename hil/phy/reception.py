@@ -151,7 +151,7 @@ class Front(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What frames before tell of the next one's G: its shape over the carriers, up to level, phase and delay.
+    """What frames before tell of the next one's G: its shape over the carriers, up to phase and delay.
 
     Attributes:
         response: float32 [tx, 2 · active carrier], of the last frame, interleaved.

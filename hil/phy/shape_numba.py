@@ -109,14 +109,12 @@ def join(mr, mi, count, known, trust, apart, noise, ur, ui, leverage, size, memo
     slope = _delay(qr, qi, half, size)
     found = _moments(qr, qi, half, slope)
     scatter = max(noise, (apart - count * _along(mr, mi, ur, ui)) / (count * width - dimensions))
-    below = max(total - (dimensions - 1) * scatter / weight, 0.5 * total)
-    level_r, level_i = found[0] / below, found[1] / below
+    phase = math.atan2(found[1], found[0])
     for c in range(width):
         k = _carrier(c, half)
-        xr, xi = math.cos(slope * k), -math.sin(slope * k)
-        yr, yi = level_r * xr - level_i * xi, level_r * xi + level_i * xr
-        qr[c], qi[c] = pr[c] * yr - pi[c] * yi, pr[c] * yi + pi[c] * yr
-        pr[c] = (pr[c] * pr[c] + pi[c] * pi[c]) / total * (1 + 0.5 * k * k * total / max(spread, 1e-60))
+        xr, xi = math.cos(phase - slope * k), math.sin(phase - slope * k)
+        qr[c], qi[c] = pr[c] * xr - pi[c] * xi, pr[c] * xi + pi[c] * xr
+        pr[c] = (pr[c] * pr[c] + pi[c] * pi[c]) / total * (0.5 + 0.5 * k * k * total / max(spread, 1e-60))
     left_r, left_i = np.empty(width), np.empty(width)
     for c in range(width):
         left_r[c], left_i[c] = mr[c] - qr[c], mi[c] - qi[c]

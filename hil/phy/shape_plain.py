@@ -1,8 +1,8 @@
 """The shape of a channel over frames, without compiled code; docs/decisions/0007 says why.
 
-What a static link does to a frame is the shape of its response over the carriers, times a level, a phase and a delay of the
-frame's own. The shape is filtered over frames, each of which takes the last one's with it; level, phase and delay are fitted
-to the frame's few sounding symbols alone.
+What a static link at fixed gains does to a frame is one response over the carriers, with a phase and a delay of the frame's
+own. It is filtered over frames, each of which takes the last one's with it; phase and delay are fitted to the frame's few
+sounding symbols alone.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ RESTLESS = 1.5
 """The same in the mean of late: seven standard deviations, where a channel has 16 taps."""
 FORGET = 1 / 8
 """Weight of a frame in that mean."""
-FITTED = 1.5
-"""Complex numbers that are fitted: level and phase are one, delay is half of one."""
+FITTED = 1.0
+"""Complex numbers that are fitted: phase is half of one, delay another."""
 REACH = 4.0
 """Samples of delay that are searched to either side."""
 STEPS = 5
@@ -85,9 +85,7 @@ def join(
     dimensions = len(basis)
     slope = _delay(known.conj() * mean, carriers, size)
     shape = known * np.exp(-1j * slope * carriers)
-    # The shape's own noise adds to its power, and would make the level too small.
-    level = np.vdot(shape, mean) / max(total - (dimensions - 1) * scatter / weight, 0.5 * total)
-    fitted = level * shape
+    fitted = shape * np.exp(1j * np.angle(np.vdot(shape, mean)))
     left = basis.conj() @ (mean - fitted)
     expected = scatter * (dimensions - FITTED) * (1 / count + 1 / weight)
     distance = float((left.real**2 + left.imag**2).sum()) / max(expected, 1e-60)
@@ -96,5 +94,5 @@ def join(
         return alone
     share = weight / (weight + count)
     bend = 0.5 * carriers**2 * total / max(float(power @ carriers**2), 1e-60)
-    own = power / total * (1 + bend) * (1 / count - 1 / (weight + count))
+    own = power / total * (0.5 + bend) * (1 / count - 1 / (weight + count))
     return Joined(share * fitted + (1 - share) * mean, weight + count, unrest, leverage / (weight + count) + own)

@@ -1,7 +1,7 @@
 """Frames that cost little: how many a point has, and how they sound, so that most of what is sent is payload.
 
 The shape of a static link's G is filtered over a point's frames (docs/decisions/0007): its first frame sounds it well, the
-others hardly more than level, phase and delay. What is left is paid by the frame: silence, preamble, header and those few
+others hardly more than phase and delay. What is left is paid by the frame: silence, preamble, header and those few
 symbols. So frames get longer, and fewer, as far as that takes.
 """
 
@@ -28,8 +28,8 @@ LEAST_SOUNDING = 8
 """Symbols a transmitter in every frame: they also tell carrier offset, front ends' faults and the link's SNR."""
 OPENINGS = (None, 16, 24, 32, 48, 64, 96)
 """Symbols a transmitter in a point's first frame; None: as in the others."""
-FITTED = 1.5
-"""Complex numbers that each frame fits: level and phase, and delay."""
+FITTED = 1.0
+"""Complex numbers that each frame fits: half of one for its phase, half for its delay."""
 
 
 def estimate_error(spec: PointSpec, frame: int) -> float:
