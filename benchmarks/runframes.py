@@ -3,9 +3,9 @@
 A run of the demo plans for −6 dB; plans for 9 dB alone have shorter preambles and soundings. So many tasks of 64 uses ride in a
 frame as 2,016 of them at one SNR need for little overhead (84 to 252; a point's first frame, which sounds longer, is left out),
 and a burst's window is up to 400 samples longer ahead of the frame and 64 behind it. A run, and its replay, receive window by
-window, since each frame is told the shape of G by the one before; windows together are for captures without that. What is timed
-is the modem alone (`Receiver`, with symbols, channel and noise put in place), and all that a run does with a burst (`Collector`:
-EVM, clips and ledger row too).
+window, since each frame is told the shape of G by the one before; windows together are for captures without that. Timed are the
+modem alone (`Receiver`, with symbols, channel and noise put in place), and all that a run does with a burst (`Collector`: EVM,
+clips and ledger row too).
 """
 
 from __future__ import annotations

@@ -322,9 +322,14 @@ class FrameReception:
         return bool((self._rows.memory[self._index, :, 2] < 0).any())
 
     @property
+    def response_errors(self) -> Doubles:
+        """Error power of `response` over the noise's, in the mean over carriers, float64 [tx]."""
+        return self._rows.memory[self._index, :, 3]
+
+    @property
     def response_error(self) -> float:
-        """Error power of `response`, over the noise's, in the mean over carriers and transmitters."""
-        return float(self._rows.memory[self._index, :, 3].mean())
+        """The same in the mean over transmitters."""
+        return float(self.response_errors.mean())
 
     @property
     def symbols(self) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from hil.errors import ShapeError
 from hil.phy.frame import FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig, Shape
+from hil.points.aided import aided_signal
 from hil.points.clips import clipped, to_complex
 from hil.points.collection import Burst, Collection, combined_sha256
 from hil.points.fragments import assemble, cut
@@ -130,7 +131,7 @@ class Collector:
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
                 heard = _Heard.of(frame)
-                eff = self._place(frame, heard, number)
+                eff, heard = self._place(frame, heard, number)
                 self._begins[number] = start + frame.start
                 self._silences[number] = self._silence(samples, frame.start, start)
                 truth = self._judge(frame, number, samples)
@@ -176,7 +177,7 @@ class Collector:
             raise ShapeError(f"frame {number} is not one of this point's frames ({self.spec.first_frame} and following).")
         return first, min(self.spec.frame.tasks_per_frame, parts - first)
 
-    def _place(self, frame: FrameReception, heard: _Heard, number: int) -> float:
+    def _place(self, frame: FrameReception, heard: _Heard, number: int) -> tuple[float, _Heard]:
         first, count = self._parts_of(number)
         rows = slice(first, first + count)
         self._symbols[rows] = frame.symbols.numpy()[:count]
@@ -184,9 +185,12 @@ class Collector:
         self._channel[:, rows] = channel if self._fade is None else channel * self._fade[:, rows]
         self._noise_var[rows] = frame.noise_var.numpy()[:count]
         self._received[rows] = True
+        if self._looks() > self.spec.frame.sounding_symbols:  # few sounding symbols tell a link's level badly
+            signal = aided_signal(frame, self._carried[:, rows] * self._channel[:, rows])
+            heard = heard if signal is None else heard._replace(signal=torch.from_numpy(signal))
         self._frames[number] = heard
         self._errors[number] = self._error(rows)
-        return decibels(1 / max(self._errors[number], 1e-30))
+        return decibels(1 / max(self._errors[number], 1e-30)), heard
 
     def _judge(self, frame: FrameReception, number: int, samples: NDArray[np.int16]) -> FrameTruth:
         """Whether its errors, against Σ h x, are what its receiver stated."""
@@ -233,10 +237,18 @@ class Collector:
             whole_error=self._error(self._received),
             silences=tuple(self._silences.values()),
             active=self.form.numerology.active,
-            sounding=self.spec.frame.sounding_symbols,
+            sounding=self._looks(),
             uses=int(self._received.sum()) * self._occupied,
             fading=self.spec.fading == "air",
         )
+
+    def _looks(self) -> int:
+        """Symbols, all of whose carriers a frame's link powers rest on: its sounding, or the uses of one transmitter."""
+        own = self.spec.frame.sounding_symbols
+        if not self.reception.receiver.shape_memory:
+            return own
+        uses = self.form.tasks * int(self.form.occupied.sum(1).min())
+        return max(own, uses // self.form.numerology.active)
 
     def _block(self, number: int) -> int:
         """What a frame shares its fade with: the block of the links' fading that it lay in, else itself."""
