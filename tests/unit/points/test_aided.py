@@ -10,7 +10,7 @@ from tests.unit.points.synthetic import Air, spec_of, turns, unit_symbols
 
 def point(occupied, *, memory, **more):
     """A point with few sounding symbols and many tasks a frame."""
-    spec = spec_of(occupied, tasks=60 * 8, per_frame=60, **more).with_receiver({"shape_memory": memory})
+    spec = spec_of(occupied, tasks=180 * 8, per_frame=180, **more).with_receiver({"shape_memory": memory})
     frame = spec.frame.model_copy(update={"sounding_symbols": 4})
     return spec.model_copy(update={"frame": frame, "opening_symbols": 16})
 
@@ -43,7 +43,7 @@ def test_symbols_that_tell_nothing_are_not_asked():
     sent, air = unit_symbols(spec), Air(spec, snr_db=0.0)
     collector = Collector(spec, sent)
     (frame,) = collector._usual.receiver.receive(air.burst(1, sent), full_scale=32768.0)
-    rows = sent.numpy()[:, 60:120]
+    rows = sent.numpy()[:, 180:360]
     assert aided_signal(frame, rows) == pytest.approx(frame.signal.numpy(), rel=0.3)
     assert aided_signal(frame, np.zeros_like(rows)) is None
     assert aided_signal(frame, rows[:, ::-1] * 1j) is None
