@@ -1,9 +1,11 @@
 """The frames that runs really send: how fast they are made, and received from int16 windows to symbols in their place.
 
-A run of the demo plans for −6 dB; plans for 9 dB alone have shorter preambles and soundings. 84 tasks of 64 uses ride in a
-frame, and a burst's window is up to 400 samples longer ahead of the frame and 64 behind it. Live, a run receives window by
-window; a replay has them all and takes some together, for the same bits. What is timed is the modem alone (`Receiver`, with
-symbols, channel and noise put in place), and all that a run does with a burst (`Collector`: EVM, clips and ledger row too).
+A run of the demo plans for −6 dB; plans for 9 dB alone have shorter preambles and soundings. So many tasks of 64 uses ride in a
+frame as 2,016 of them at one SNR need for little overhead (84 to 252; a point's first frame, which sounds longer, is left out),
+and a burst's window is up to 400 samples longer ahead of the frame and 64 behind it. A run, and its replay, receive window by
+window, since each frame is told the shape of G by the one before; windows together are for captures without that. Timed are the
+modem alone (`Receiver`, with symbols, channel and noise put in place), and all that a run does with a burst (`Collector`: EVM,
+clips and ledger row too).
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ from hil.phy.frame import FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 from hil.points.receive import Burst, Collector
+from hil.points.sizing import economical
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
+from hil.runs.config import RunConfig
 
 __all__ = ["ACCESS", "Access", "plan_format", "rows", "windows"]
 
@@ -34,6 +38,8 @@ LEAD, TAIL = 400, 64
 FULL_SCALE = 2048
 TOGETHER = 16
 """Windows handed over together."""
+TASKS = 2016
+"""Of a point, by default."""
 SHARED = receiver_for(find_bench("builtin"))
 """Radios on a shared reference."""
 FREE = receiver_for(find_bench("independent"))
@@ -51,22 +57,22 @@ def occupied(access: Access, uses: int = 64) -> torch.Tensor:
     return both
 
 
-def plan_format(
-    access: Access, lowest_snr_db: float, config: ReceiverConfig | None = None, *, tasks: int = 84, uses: int = 64
-) -> FrameFormat:
+def plan_format(access: Access, lowest_snr_db: float, config: ReceiverConfig = SHARED) -> FrameFormat:
     """The frames of a plan, sized as runs do it."""
-    return FrameFormat(frame_for(config or SHARED, lowest_snr_db, given={"tasks_per_frame": tasks}), occupied(access, uses))
+    return plan_spec(access, lowest_snr_db, 1, config).format()
 
 
-def plan_spec(access: Access, lowest_snr_db: float, frames: int) -> PointSpec:
+def plan_spec(access: Access, lowest_snr_db: float, frames: int, config: ReceiverConfig = SHARED) -> PointSpec:
     """A point of so many of these frames, as its receiver knows it."""
-    form = plan_format(access, lowest_snr_db)
-    tasks = frames * form.tasks
-    return PointSpec(
-        scheme=access, power=(1.0,) * form.transmitters, snr_db_target=lowest_snr_db, tasks=tasks, distinct_tasks=tasks,
-        occupied=tuple(map(tuple, form.occupied.tolist())), first_frame=0, frame=form.config,
-        receptions=(Reception(full_scale=FULL_SCALE, receiver=SHARED),),
+    senders = occupied(access)
+    spec = PointSpec(
+        scheme=access, power=(1.0,) * len(senders), snr_db_target=lowest_snr_db, tasks=TASKS, distinct_tasks=TASKS,
+        occupied=tuple(map(tuple, senders.tolist())), first_frame=0, frame=frame_for(config, lowest_snr_db),
+        receptions=(Reception(full_scale=FULL_SCALE, receiver=config),),
     )  # fmt: skip
+    spec = economical(spec, lowest_snr_db, tasks=TASKS, longest=RunConfig().max_frame_uses // senders.shape[1])
+    tasks = frames * spec.frame.tasks_per_frame
+    return spec.model_copy(update={"tasks": tasks, "distinct_tasks": tasks, "opening_symbols": None})
 
 
 def payload(form: FrameFormat, frames: int, seed: int = 1) -> torch.Tensor:

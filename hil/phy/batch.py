@@ -35,6 +35,9 @@ def _rows(count: int, form: FrameFormat, tables: Tables) -> Rows:
         coarse=np.empty(count),
         mixed=np.empty((count, transmitters)),
         front=np.zeros((count, 4 + 2 * transmitters)),
+        known=np.empty((count, transmitters, 2 * active), np.float32),
+        trust=np.zeros((count, transmitters, 2)),
+        memory=np.zeros((count, transmitters, 4)),
     )
 
 

@@ -23,7 +23,7 @@ from hil.phy.numerology import Numerology
 from hil.phy.preamble import Preamble, design
 from hil.units import db_to_amplitude, db_to_power, power_to_db
 
-__all__ = ["FrameConfig", "FrameFormat", "Segment", "sounding_cost_db", "sounding_symbols_for"]
+__all__ = ["FrameConfig", "FrameFormat", "Segment", "estimate_cost_db", "sounding_cost_db", "sounding_symbols_for"]
 
 
 class FrameConfig(Config):
@@ -71,10 +71,18 @@ def sounding_cost_db(snr_db: float, *, taps: int, active: int, symbols: int) -> 
     """Effective SNR that channel estimation costs (dB).
 
     A least-squares estimate on `taps` taps over `active` carriers from M symbols has error variance c σ² with
-    c = taps / (active · M), relative to |H|² = 1. Dividing by it multiplies the error power by about
-    (1 + c) (1 + c σ²) (noise seen through the estimate; noise enhancement).
+    c = taps / (active · M), relative to |H|² = 1.
     """
-    c = taps / (active * symbols)
+    return estimate_cost_db(snr_db, taps / (active * symbols))
+
+
+def estimate_cost_db(snr_db: float, error: float) -> float:
+    """Effective SNR (dB) that a channel estimate costs whose error variance is `error` · σ², relative to |H|² = 1.
+
+    Dividing by it multiplies the error power by about (1 + c) (1 + c σ²): noise seen through the estimate, and noise
+    enhancement.
+    """
+    c = error
     return power_to_db((1 + c) * (1 + c * db_to_power(-snr_db)))
 
 

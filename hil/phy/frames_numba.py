@@ -66,7 +66,8 @@ class _Links(NamedTuple):
     """Each transmitter as its slot, and then its pilots, told.
 
     Attributes:
-        hr, hi: float32 [tx, carrier], response; strength: its mean power; power: the same, unbiased.
+        hr, hi: float32 [tx, carrier], response; error: float64 [tx, carrier], its error over the noise.
+        strength: its mean power; power: the same, unbiased.
         mixed: cycles a sample that the slot was freed of; time: sample of the slot's middle, by the first window's start.
         rate: phase step a symbol beyond `mixed`; variance: its own, over the noise.
         tilt: phase that the clock adds a carrier and symbol, as far as it is known at the slot; bent: with what pilots say.
@@ -76,6 +77,7 @@ class _Links(NamedTuple):
 
     hr: Any
     hi: Any
+    error: Any
     strength: Any
     power: Any
     mixed: Any
@@ -154,13 +156,28 @@ def _carrier(place, half):
 
 
 @njit(cache=True, error_model="numpy")
-def _links(yr, yi, mixed, t, options, noise, spare, carrier_error, symbol_error, told, response):
+def _links(yr, yi, mixed, t, options, noise, spare, carrier_error, symbol_error, told, response, known, trust, memory):
     """Sounding of every transmitter."""
     many, active = mixed.shape[0], 2 * t.half
     hr, hi = np.empty((many, active), np.float32), np.empty((many, active), np.float32)
     turn = np.empty((2, many, t.known_r.shape[0]), np.float32)
     out = np.zeros((9, many))
-    links = _Links(hr, hi, out[0], out[1], mixed, out[2], out[3], out[4], out[5], out[6], out[7], turn[0], turn[1])
+    links = _Links(
+        hr,
+        hi,
+        np.empty((many, active)),
+        out[0],
+        out[1],
+        mixed,
+        out[2],
+        out[3],
+        out[4],
+        out[5],
+        out[6],
+        out[7],
+        turn[0],
+        turn[1],
+    )
     scale = 1 / (2 * math.pi * t.spacing)
     for k in range(many):
         part = slice(k * t.slot, (k + 1) * t.slot)
@@ -168,7 +185,8 @@ def _links(yr, yi, mixed, t, options, noise, spare, carrier_error, symbol_error,
             links.tilt[k] = 2 * math.pi / t.size * options.drift * mixed[k] * t.spacing
         links.power[k], links.strength[k], links.rate[k], links.variance[k] = sound(
             yr[part], yi[part], t.sounding_r[k], t.sounding_i[k], t.basis_r, t.basis_i, t.leverage, links.tilt[k],
-            options.locked, spare, hr[k], hi[k], carrier_error, symbol_error[part],
+            options.locked, noise, t.size, options.memory, known[k], trust[k], spare, hr[k], hi[k], links.error[k], memory[k],
+            carrier_error, symbol_error[part],
         )  # fmt: skip
         links.time[k] = t.offsets[k * t.slot] + 0.5 * (t.slot - 1) * t.spacing
         told[k, 0] = mixed[k] + links.rate[k] * scale
@@ -235,13 +253,13 @@ def _track(
     if options.wander > 0:
         sounded = 0.5 * noise / (t.slot * active * max(links.strength[k], 1e-30))
         hold = held(vr, vi, options.wander + sounded, 0.5 * noise)
-    total = smooth(vr, vi, strengths, places, window, hold, t.leverage, t.slot, turn_r, turn_i, carrier_error, errors)
+    total = smooth(vr, vi, strengths, places, window, hold, links.error[k], turn_r, turn_i, carrier_error, errors)
     turn_on(turn_r, turn_i, turning * middle + theta[0] + (rate + theta[1]) * tau, turning * t.spacing + rate + theta[1])
     heard = 1e-60 + hold
     for p in range(pilots):
         heard += strengths[p] * min(window, count)
     for c in range(active):
-        own[c] += t.leverage[c] / t.slot + 0.5 * (links.hr[k, c] ** 2 + links.hi[k, c] ** 2) / heard
+        own[c] += links.error[k, c] + 0.5 * (links.hr[k, c] ** 2 + links.hi[k, c] ** 2) / heard
     return total
 
 
@@ -264,7 +282,10 @@ def _receive(grid, mixed, freqs, t, options, out):
         carrier_error[:], symbol_error[:], stated[:] = 0, 0, noise
         if not t.everywhere:
             out.symbols[f], out.noise_var[f], out.channel[f] = 0, 0, 0
-        links = _links(yr, yi, mixed[f], t, options, noise, spare, carrier_error, symbol_error, out.links[f], out.response[f])
+        links = _links(
+            yr, yi, mixed[f], t, options, noise, spare, carrier_error, symbol_error, out.links[f], out.response[f],
+            out.known[f], out.trust[f], out.memory[f],
+        )  # fmt: skip
         tau = (t.offsets[t.header_row] - links.time[0]) / t.spacing
         number, margin = decode(
             yr, yi, links.hr[0], links.hi[0], t.header_row, t.repetitions, t.data, tau,

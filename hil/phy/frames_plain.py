@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hil.phy import header
 from hil.phy.reception import Rows
+from hil.phy.shape_plain import join
 from hil.phy.tables import Pair, Tables
 from hil.phy.tracking_plain import held, slot_rate, smooth, spin, square, track, window_for
 
@@ -39,7 +40,7 @@ class _Link:
 
     `mixed`: cycles a sample that the slot was freed of; `time`: sample of the slot's middle; `rate`: phase step a symbol
     beyond `mixed`, `variance`: its own; `tilt`: phase that the clock adds a carrier and symbol; `response`: [active], and its
-    mean power `strength`; `power`: the same, unbiased.
+    mean power `strength`; `power`: the same, unbiased; `error`: [active], of the response, over the noise.
     """
 
     mixed: float
@@ -50,6 +51,7 @@ class _Link:
     response: Complexes
     strength: float
     power: float
+    error: Any
 
 
 class _Sender(NamedTuple):
@@ -88,7 +90,6 @@ class FrameKernels:
         self._known, self._leak = _joined(tables.known), _joined(tables.leak)
         self._payload = tables.rows - tables.payload_rows
         self._leverage = tables.leverage / tables.sounding_symbols
-        self._inflation = 1 / (1 - self._leverage)
         self._segments = [self._segment(index) for index in range(len(tables.segments))]
 
     def _segment(self, index: int) -> _Segment:
@@ -191,8 +192,9 @@ class FrameKernels:
         if rate:
             looks = looks * spin(-rate * index)[:, None]
         total = looks.sum(0)
-        response = (self._basis.conj() @ (total / count)) @ self._basis
-        errors = square(looks - response) * self._inflation
+        mean, error = self._joined(looks, total / count, out, f, tx, noise)
+        response = (self._basis.conj() @ mean) @ self._basis
+        errors = square(looks - response) * (1 / (1 - error))
         out.carrier_error[f] += errors.sum(0)
         out.symbol_error[f, rows] = errors.sum(1)
         strength = float(square(response).sum())
@@ -206,8 +208,24 @@ class FrameKernels:
         out.links[f, tx] = mixed + rate * scale, math.sqrt(0.5 * noise / weight) * scale, tilt * tables.size * scale, power
         return _Link(
             mixed=mixed, time=float(tables.offsets[tx * count] + 0.5 * (count - 1) * tables.spacing), rate=rate,
-            variance=0.5 / weight, tilt=tilt, response=response, strength=strength / tables.active, power=power,
+            variance=0.5 / weight, tilt=tilt, response=response, strength=strength / tables.active, power=power, error=error,
         )  # fmt: skip
+
+    def _joined(self, looks: Complexes, mean: Complexes, out: Rows, f: int, tx: int, noise: float) -> tuple[Complexes, Any]:
+        """Mean look at a channel, with what is known of its shape, and the error of its projection over the noise."""
+        tables, count, trust = self._tables, len(looks), out.trust[f, tx]
+        out.memory[f, tx] = count, 1, 0, self._leverage.mean()
+        if not min(trust[0], self._options.memory) > 0:
+            return mean, self._leverage
+        projected = float(square(self._basis.conj() @ mean).sum())
+        left = (float(np.vdot(looks, looks).real) - count * projected) / (looks.size - len(self._basis))
+        joined = join(
+            mean, count, out.known[f, tx].view(np.complex64), trust, max(noise, left), self._basis, tables.leverage,
+            tables.carriers, tables.size, self._options.memory,
+        )  # fmt: skip
+        agreed = joined.mean is not None
+        out.memory[f, tx] = joined.weight, joined.unrest, 1 if agreed else -1, joined.error.mean()
+        return (mean if joined.mean is None else joined.mean), joined.error
 
     def _header(self, y: Complexes, link: _Link) -> tuple[int | None, float]:
         tables = self._tables
@@ -301,8 +319,8 @@ class FrameKernels:
         if tilt:
             own *= spin(tilt * time[:, None] * tables.carriers)
         heard = max(power.sum() * min(window, time.size) + hold, 1e-60)
-        share += self._leverage + 0.5 * square(link.response) / heard
-        errors = square(looks - power * without) / (np.maximum(power, 1e-60) * (1 + self._leverage[places] + inflated))
+        share += link.error + 0.5 * square(link.response) / heard
+        errors = square(looks - power * without) / (np.maximum(power, 1e-60) * (1 + link.error[places] + inflated))
         out.carrier_error[f, places] += errors.sum(0)
         by_symbol = errors.sum(1)
         out.symbol_error[f, segment.rows] += by_symbol

@@ -18,12 +18,12 @@ from hil.phy.frame import FrameFormat
 from hil.phy.frontend import FrontEnd
 from hil.phy.kernels import kernels
 from hil.phy.mixer import Mixer
-from hil.phy.reception import FrameReception, Observed, ReceiverConfig, Rows
+from hil.phy.reception import FrameReception, Observed, ReceiverConfig, Rows, Shape
 from hil.phy.search import Hit
 from hil.phy.stream import Searcher
 from hil.phy.tables import Tables
 
-__all__ = ["FrameReception", "Observed", "Receiver", "ReceiverConfig", "StreamReceiver"]
+__all__ = ["FrameReception", "Observed", "Receiver", "ReceiverConfig", "Shape", "StreamReceiver"]
 
 _CHUNK = 65536
 """Samples of spectra worked on at a time; they stay in the processor's cache."""
@@ -72,17 +72,21 @@ class Receiver:
         self._grid = torch.empty((0, self.tables.rows + 1, self.tables.size), dtype=torch.complex64)
         self._buffer: Floats | None = None
 
-    def receive(self, samples: Samples, *, full_scale: float | None = None) -> Sequence[FrameReception]:
+    def receive(
+        self, samples: Samples, *, full_scale: float | None = None, known: Shape | None = None
+    ) -> Sequence[FrameReception]:
         """All complete frames in a window, in order of time.
 
         Args:
             samples: complex64 [n], 1.0 = full scale of the converter; or raw int16 [n, 2].
             full_scale: int16 value of full scale, with raw samples.
+            known: what the frame before said of the channels' shape (`FrameReception.shape`), where the configuration has a
+                `shape_memory`; all frames in the window begin with it.
 
         Raises:
             ShapeError: samples of another type or shape, or raw ones without their full scale.
         """
-        stream = StreamReceiver(self.form, self.config, receiver=self, buffer=self._buffer)
+        stream = StreamReceiver(self.form, self.config, receiver=self, buffer=self._buffer, known=known)
         frames = stream.push(samples, full_scale=full_scale, last=True)
         self._buffer = stream.buffer
         return frames
@@ -149,7 +153,7 @@ class Receiver:
         part = _scaled(array[start : start + self.form.samples], full_scale)
         batch = FrameBatch(self.form, self.config, self.tables)
         rows = batch.more(1)
-        rows.starts[:], rows.metric[:], rows.coarse[:] = start, math.nan, 0.0
+        rows.starts[:], rows.metric[:], rows.coarse[:], rows.trust[:] = start, math.nan, 0.0, 0.0
         self._take(part.view(np.float32), np.zeros(1, np.int64), rows)
         return batch[0]
 
@@ -199,7 +203,9 @@ class Receiver:
         corrected: NDArray[np.complex64] = self.config.mixer.correct(torch.from_numpy(samples)).numpy()
         return corrected
 
-    def take(self, samples: Floats, origin: int, found: Sequence[Hit], batch: FrameBatch) -> list[bool]:
+    def take(
+        self, samples: Floats, origin: int, found: Sequence[Hit], batch: FrameBatch, known: Shape | None = None
+    ) -> list[bool]:
         """Receive frames whose preambles were found, and append them to a batch.
 
         Args:
@@ -207,6 +213,7 @@ class Receiver:
             origin: index of its first sample in the stream.
             found: their preambles, positions in the stream.
             batch: where they go.
+            known: as for `receive`.
 
         Returns:
             whether each is a frame: without a header, sounding symbols must explain what is heard.
@@ -218,6 +225,9 @@ class Receiver:
             rows.starts[:] = [item.position - self.form.preamble_start for item in part]
             rows.metric[:] = [item.metric for item in part]
             rows.coarse[:] = [item.cfo for item in part]
+            rows.trust.fill(0)
+            if known is not None:
+                rows.known[:], rows.trust[:] = known
             self._take(samples, rows.starts - origin, rows)
             if self._numbered:
                 stays += [True] * len(part)
@@ -302,16 +312,18 @@ class StreamReceiver:
         fast: True: compiled kernels, False: plain ones, None: compiled if numba is installed.
         receiver: a receiver of the same format to share tables with.
         buffer: float32 storage to use again.
+        known: as for `Receiver.receive`, of every frame.
     """
 
     def __init__(
         self, form: FrameFormat, config: ReceiverConfig, *, fast: bool | None = None, receiver: Receiver | None = None,
-        buffer: Floats | None = None,
+        buffer: Floats | None = None, known: Shape | None = None,
     ) -> None:  # fmt: skip
         self._receiver = receiver or Receiver(form, config, fast=fast)
         self._search = Searcher(form, self._receiver.detector, self._take, buffer, self._receiver.leveller)
         self._batch: FrameBatch | None = None
         self._room = 1
+        self._known = known
 
     def push(self, samples: Samples, *, full_scale: float | None = None, last: bool = False) -> Sequence[FrameReception]:
         """The frames that these samples complete; positions count from the first sample ever pushed.
@@ -347,7 +359,7 @@ class StreamReceiver:
         receiver = self._receiver
         if self._batch is None:
             self._batch = FrameBatch(receiver.form, receiver.config, receiver.tables, self._room)
-        receiver.take(samples, origin, found, self._batch)
+        receiver.take(samples, origin, found, self._batch, self._known)
 
 
 def _floats(values: Tensor) -> Floats:

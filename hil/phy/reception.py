@@ -14,7 +14,7 @@ from torch import Tensor
 from hil.config import Config
 from hil.phy.mixer import Mixer
 
-__all__ = ["FrameReception", "Front", "Observed", "ReceiverConfig", "Rows"]
+__all__ = ["FrameReception", "Front", "Observed", "ReceiverConfig", "Rows", "Shape"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -44,6 +44,8 @@ class ReceiverConfig(Config):
             None: nothing.
         clock_left_ppm: sample-clock offset beyond what a transmitter's CFO says of its one oscillator (1 σ of the prior that
             pilots start from).
+        shape_memory: sounding symbols that the shape of G rests on at most, over the frames before (`Shape`); 0: each frame
+            sounds for itself.
     """
 
     sample_rate_hz: float = Field(1e6, gt=0)
@@ -61,6 +63,7 @@ class ReceiverConfig(Config):
     reference: float | None = Field(None, gt=0)
     mixer: Mixer | Literal["auto"] | None = "auto"
     clock_left_ppm: float = Field(1.0, ge=0)
+    shape_memory: int = Field(0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -147,6 +150,19 @@ class Front(NamedTuple):
         return abs(self.image) ** 2 + float(self.sent.abs().square().max())
 
 
+class Shape(NamedTuple):
+    """What frames before tell of the next one's G: its shape over the carriers, up to phase and delay.
+
+    Attributes:
+        response: float32 [tx, 2 · active carrier], of the last frame, interleaved.
+        trust: float64 [tx, 2]: sounding symbols that it rests on, 0 for none; and how far new ones were from it of late, over
+            what noise makes of it, 1 in the mean.
+    """
+
+    response: Floats
+    trust: Doubles
+
+
 class Rows(NamedTuple):
     """Frames received together, as the kernels write them; complex values are interleaved.
 
@@ -160,6 +176,9 @@ class Rows(NamedTuple):
         mixed: float64 [frame, tx], CFO (cycles a sample) that was taken out.
         front: float64 [frame, 4 + 2 tx], what front ends added and was taken off, complex values in two parts: DC offset, the
             receiver's image, the transmitters' images.
+        known: float32 [frame, tx, 2 · active carrier], trust: float64 [frame, tx, 2], what each is told; see `Shape`.
+        memory: float64 [frame, tx, 4]: `Shape.trust` after the frame; 1 where its sounding joined the shape, −1 where it
+            contradicted it and starts anew, else 0; error of `response`, in the mean over carriers, over the noise.
     """
 
     symbols: Floats
@@ -176,6 +195,9 @@ class Rows(NamedTuple):
     coarse: Doubles
     mixed: Doubles
     front: Doubles
+    known: Floats
+    trust: Doubles
+    memory: Doubles
 
     def part(self, index: slice | NDArray[np.int64]) -> Rows:
         """Some of the frames; views where `index` is a slice."""
@@ -288,6 +310,26 @@ class FrameReception:
     def response(self) -> Tensor:
         """G_k at the sounding slot, complex64 [tx, active carrier]."""
         return torch.from_numpy(self._rows.response[self._index].view(np.complex64))
+
+    @property
+    def shape(self) -> Shape:
+        """What it leaves to the next frame."""
+        return Shape(self._rows.response[self._index], self._rows.memory[self._index, :, :2])
+
+    @property
+    def anew(self) -> bool:
+        """Some transmitter's sounding contradicted the shape of the frames before, and its channel starts anew."""
+        return bool((self._rows.memory[self._index, :, 2] < 0).any())
+
+    @property
+    def response_errors(self) -> Doubles:
+        """Error power of `response` over the noise's, in the mean over carriers, float64 [tx]."""
+        return self._rows.memory[self._index, :, 3]
+
+    @property
+    def response_error(self) -> float:
+        """The same in the mean over transmitters."""
+        return float(self.response_errors.mean())
 
     @property
     def symbols(self) -> Tensor:

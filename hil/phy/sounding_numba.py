@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
+from hil.phy.shape_numba import join
 from hil.phy.tracking_numba import FAST, ramp, slot_rate
 
 __all__ = ["power", "power_of", "sound", "to_active", "unleak"]
@@ -94,7 +95,10 @@ def _project(xr, xi, ur, ui, hr, hi):
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def sound(yr, yi, sr, si, ur, ui, leverage, tilt, locked, spare, hr, hi, carrier_error, symbol_error):
+def sound(
+    yr, yi, sr, si, ur, ui, leverage, tilt, locked, noise, size, memory, known, trust, spare, hr, hi, error_of, told,
+    carrier_error, symbol_error,
+):  # fmt: skip
     """Channel of one transmitter from its slot.
 
     Sums have loops of their own, here and in the other kernels: where a loop also stores, the compiled code asks where
@@ -104,8 +108,11 @@ def sound(yr, yi, sr, si, ur, ui, leverage, tilt, locked, spare, hr, hi, carrier
         yr, yi, sr, si: [symbol, carrier], its slot and the conjugates of what was sent.
         ur, ui: [dimension, carrier], orthonormal basis of the channel; leverage: [carrier], of a projection on it.
         tilt: phase that the clock adds a carrier and symbol, as far as it is known.
+        noise: of the silent symbol; size: N; memory: sounding symbols that a channel's shape rests on at most.
+        known, trust, told: of one frame and transmitter, see `hil.phy.reception.Rows`.
         spare: [2 symbols + 6, carriers + 1].
-        hr, hi: [carrier], output; carrier_error: added to; symbol_error: output.
+        hr, hi: [carrier], output; error_of: float64 [carrier], output, their error over the noise.
+        carrier_error: added to; symbol_error: output.
 
     Returns:
         unbiased power, mean |H|², phase step a symbol (taken out unless `locked`), its variance over the noise.
@@ -144,12 +151,13 @@ def sound(yr, yi, sr, si, ur, ui, leverage, tilt, locked, spare, hr, hi, carrier
     for c in range(width):
         total_r[c] /= np.float32(count)
         total_i[c] /= np.float32(count)
+    join(total_r, total_i, count, known, trust, apart, noise, ur, ui, leverage, size, memory, error_of, told)
     _project(total_r, total_i, ur, ui, hr, hi)
     strength = np.float32(0)
     for c in range(width):
         strength += hr[c] * hr[c] + hi[c] * hi[c]
     for c in range(width):
-        pr[c] = 1 / (1 - leverage[c] / np.float32(count))  # of a residual's noise power, its projection is missing
+        pr[c] = 1 / (1 - np.float32(error_of[c]))  # of a residual's noise power, its projection is missing
     turned = 0.0
     for m in range(count):
         error = np.float32(0)

@@ -41,6 +41,7 @@ class Options(NamedTuple):
         wander: variance of a locked phase about what the sounding said, rad²; 0: pilots alone say it.
         reference: what symbols are divided by, 0 for the response.
         locked: no carrier offset is taken out; aligned: superposed transmitters share one response; mmse: the equaliser.
+        memory: sounding symbols that the shape of a channel rests on at most, over frames; 0: on its own frame's.
     """
 
     drift: float
@@ -51,6 +52,7 @@ class Options(NamedTuple):
     locked: bool
     aligned: bool
     mmse: bool
+    memory: float
 
     @classmethod
     def of(cls, numerology: Numerology, config: ReceiverConfig) -> Options:
@@ -65,6 +67,7 @@ class Options(NamedTuple):
             locked=config.max_cfo_hz == 0,
             aligned=config.aligned,
             mmse=config.equaliser == "mmse",
+            memory=float(config.shape_memory),
         )
 
 

@@ -290,13 +290,13 @@ def held(vr, vi, variance, half_noise):
 
 
 @njit(cache=True, error_model="numpy")
-def smooth(vr, vi, power, pilots, window, hold, leverage, count, turn_r, turn_i, carrier_error, symbol_error):
+def smooth(vr, vi, power, pilots, window, hold, error_of, turn_r, turn_i, carrier_error, symbol_error):
     """Common phase by a moving average over the pilots, and each pilot's error without its own part in it.
 
     Args:
         vr, vi: float64 [pilot, symbol], looks; power: float64 [pilot], |expected|²; pilots: their positions.
         window: symbols (odd) to average; hold: a look at angle 0 that each average begins with, see `held`.
-        leverage: float32 [carrier], over `count` the channel estimate's noise.
+        error_of: float64 [carrier], the channel estimate's noise.
         turn_r, turn_i: float32 [symbol], output phasors; carrier_error, symbol_error: added to.
 
     Returns:
@@ -325,7 +325,7 @@ def smooth(vr, vi, power, pilots, window, hold, leverage, count, turn_r, turn_i,
         turn_i[s] = ti[s] / size if size > 0 else 0.0
     total = 0.0
     for p in range(many):
-        share = 1 + leverage[pilots[p]] / count
+        share = 1 + error_of[pilots[p]]
         if many == 1 and min(window, symbols) == 1 and hold == 0:  # no other look: judged by the line alone
             for s in range(symbols):
                 a, b = vr[p, s] - power[p], vi[p, s]

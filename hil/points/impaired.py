@@ -41,8 +41,8 @@ _UNCLIPPED = 3.5
 """Standard deviations that the largest of thousands of Gaussian samples exceeds."""
 _FLAT = -0.12
 """Excess kurtosis of samples whose peaks are cut."""
-DONE = ("dc", "iq", "carrier")
-"""Bits of the ledger's flags: what the receiver took off a frame."""
+DONE = ("dc", "iq", "carrier", "anew")
+"""Bits of the ledger's flags: what the receiver took off a frame; and where its sounding contradicted the frames before."""
 _DOUBT = 4.0
 """Standard errors that leave none."""
 

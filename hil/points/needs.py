@@ -38,7 +38,7 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
     for point in points:
         form = point.format()
         window = LEAD_SAMPLES + TAIL_SAMPLES
-        samples += point.frames * (form.samples + window)
+        samples += point.frames * (form.samples + window) + (point.opening() or form).samples - form.samples
         if point.superposed:
             alignments = (point.alignments or 1) * point.repeats
             samples += alignments * (alignment_samples(point, form.transmitters) + window)
@@ -63,5 +63,5 @@ def capture_needs(points: Sequence[PointSpec], rate_hz: float, *, transmitters: 
 
 def longest_burst(point: PointSpec) -> int:
     """Samples of the longest burst that a point sends."""
-    form = point.format()
+    form = point.opening() or point.format()
     return max(form.samples, alignment_samples(point, form.transmitters) if point.superposed else 0)

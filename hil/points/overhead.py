@@ -44,5 +44,8 @@ def uses_with_overhead(spec: PointSpec, alignment: int = 0) -> float:
         alignment: samples sent before it to align superposed transmitters.
     """
     numerology = spec.frame.numerology
-    samples = spec.frames * spec.format().samples + alignment
+    form, opening = spec.format(), spec.opening()
+    samples = spec.frames * form.samples + alignment
+    if opening is not None:
+        samples += opening.samples - form.samples
     return samples * numerology.active / numerology.symbol_samples / spec.tasks

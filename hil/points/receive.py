@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.errors import ShapeError
-from hil.phy.receive import FrameReception, Receiver
+from hil.phy.frame import FrameFormat
+from hil.phy.receive import FrameReception, Receiver, ReceiverConfig, Shape
+from hil.points.aided import aided_signal
 from hil.points.clips import clipped, to_complex
 from hil.points.collection import Burst, Collection, combined_sha256
 from hil.points.fragments import assemble, cut
@@ -45,6 +47,18 @@ class _Heard(NamedTuple):
         return cls(frame.noise, frame.null_noise, frame.signal, frame.cfo_hz)
 
 
+class _Ear(NamedTuple):
+    """A receiver of frames of one format, and who judges them."""
+
+    receiver: Receiver
+    witness: FrameWitness
+
+    @classmethod
+    def of(cls, form: FrameFormat, config: ReceiverConfig) -> _Ear:
+        receiver = Receiver(form, config)
+        return cls(receiver, FrameWitness(receiver.tables))
+
+
 class Collector:
     """Takes a point's bursts one by one and puts each frame's tasks where they belong.
 
@@ -69,8 +83,9 @@ class Collector:
         self.spec, self.form, self.reception = spec, form, spec.receptions[reception]
         self._places = spec.cut()
         self._uses = uses
-        self._receiver = Receiver(form, self.reception.receiver)
-        self._witness = FrameWitness(self._receiver.tables)
+        self._usual = _Ear.of(form, self.reception.receiver)
+        opening = spec.opening()
+        self._opening = None if opening is None else _Ear.of(opening, self.reception.receiver)
         self._truths: dict[int, FrameTruth] = {}
         carried = cut(sent, self._places) * form.occupied[:, None]
         self._fade = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)[..., None].numpy()
@@ -90,6 +105,7 @@ class Collector:
         self._begins: dict[int, int] = {}
         self._unheard: list[tuple[int, NDArray[np.int16], int]] = []
         self._sent = np.zeros(parts, bool)
+        self._shape: Shape | None = None
         self._rounds = RoundsHeard(spec, self.form.numerology, judges=reception == 0)
 
     def add(
@@ -108,14 +124,17 @@ class Collector:
             samples, number, start, sent_at, alignment: as in `Burst`.
             refuse: where its transmitters are out of the point's bounds, nothing is kept of it, and its row says "gated".
         """
-        frames = self._receiver.receive(samples, full_scale=self.reception.full_scale)
+        receiver = self._ear(number).receiver
+        frames = receiver.receive(samples, full_scale=self.reception.full_scale, known=self._shape)
         return self._take(Burst(samples, number, start, sent_at, alignment), frames, refuse=refuse)
 
     def add_all(self, bursts: Iterable[Burst]) -> list[dict[str, Any]]:
         """What `add` does with each, to the bit, at a lower cost; returns their ledger rows."""
+        if self.reception.receiver.shape_memory or self._opening:  # each frame begins with what the one before left
+            return [self.add(*burst[:3], sent_at=burst.sent_at, alignment=burst.alignment) for burst in bursts]
         rows = []
         for some in _batches(bursts):
-            found = self._receiver.receive_windows([one.samples for one in some], full_scale=self.reception.full_scale)
+            found = self._usual.receiver.receive_windows([one.samples for one in some], full_scale=self.reception.full_scale)
             rows += [self._take(burst, frames) for burst, frames in zip(some, found, strict=True)]
         return rows
 
@@ -133,14 +152,18 @@ class Collector:
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
                 heard = _Heard.of(frame)
-                eff = self._place(frame, heard, number)
+                eff, heard = self._place(frame, heard, number)
                 self._begins[number] = start + frame.start
                 self._silences[number] = self._silence(samples, frame.start, start)
                 truth = self._judge(frame, number, samples)
+                self._shape = frame.shape
+                said = (("anew", frame.anew), (UNALIGNED, out_of_bounds))
                 row |= {
                     "status": "scored",
                     "observed_over_stated": truth.observed,
-                    "flags": [*sorted(truth.front), *([UNALIGNED] if out_of_bounds else [])],
+                    "flags": sorted(
+                        truth.front | {name for name, yes in (("anew", frame.anew), (UNALIGNED, out_of_bounds)) if yes}
+                    ),
                     "noise": heard.noise,
                     "snr_db": [decibels(value) for value in frame.snr.tolist()],
                     "cfo_hz": heard.cfo_hz.tolist(),
@@ -153,6 +176,10 @@ class Collector:
         if sent_at is not None and self.spec.fading == "air":
             self._unheard.append((number, samples, sent_at - start))
         return row
+
+    def _ear(self, number: int) -> _Ear:
+        opening = self._opening if number == self.spec.first_frame else None
+        return opening or self._usual
 
     def miss(self, number: int, status: str = "lost", alignment: int | None = None) -> dict[str, Any]:
         """Count frame `number` as sent and not received; returns its ledger row.
@@ -186,7 +213,7 @@ class Collector:
             raise ShapeError(f"frame {number} is not one of this point's frames ({self.spec.first_frame} and following).")
         return first, min(self.spec.frame.tasks_per_frame, parts - first)
 
-    def _place(self, frame: FrameReception, heard: _Heard, number: int) -> float:
+    def _place(self, frame: FrameReception, heard: _Heard, number: int) -> tuple[float, _Heard]:
         first, count = self._parts_of(number)
         rows = slice(first, first + count)
         self._symbols[rows] = frame.symbols.numpy()[:count]
@@ -194,17 +221,21 @@ class Collector:
         self._channel[:, rows] = channel if self._fade is None else channel * self._fade[:, rows]
         self._noise_var[rows] = frame.noise_var.numpy()[:count]
         self._received[rows] = True
+        if self._looks() > self.spec.frame.sounding_symbols:  # few sounding symbols tell a link's level badly
+            signal = aided_signal(frame, self._carried[:, rows] * self._channel[:, rows])
+            heard = heard if signal is None else heard._replace(signal=torch.from_numpy(signal))
         self._frames[number] = heard
         self._errors[number] = self._error(rows)
-        return decibels(1 / max(self._errors[number], 1e-30))
+        return decibels(1 / max(self._errors[number], 1e-30)), heard
 
     def _judge(self, frame: FrameReception, number: int, samples: NDArray[np.int16]) -> FrameTruth:
         """Whether its errors, against Σ h x, are what its receiver stated."""
         first, count = self._parts_of(number)
         rows = slice(first, first + count)
         target = (self._carried[:, rows] * self._channel[:, rows]).sum(0)
-        own = samples[frame.start : frame.start + self.form.samples]
-        self._truths[number] = self._witness.judge(frame, target, own)
+        ear = self._ear(number)
+        own = samples[frame.start : frame.start + ear.receiver.form.samples]
+        self._truths[number] = ear.witness.judge(frame, target, own)
         return self._truths[number]
 
     def _silence(self, samples: NDArray[np.int16], begins: int, at: int) -> Silence:
@@ -245,11 +276,19 @@ class Collector:
             whole_error=self._error(self._received),
             silences=tuple(self._silences.values()),
             active=self.form.numerology.active,
-            sounding=self.spec.frame.sounding_symbols,
+            sounding=self._looks(),
             uses=int(self._received.sum()) * self._occupied,
             fading=self.spec.fading == "air",
             visits=self.spec.visit_of(numbers) if several else None,
         )
+
+    def _looks(self) -> int:
+        """Symbols, all of whose carriers a frame's link powers rest on: its sounding, or the uses of one transmitter."""
+        own = self.spec.frame.sounding_symbols
+        if not self.reception.receiver.shape_memory:
+            return own
+        uses = self.form.tasks * int(self.form.occupied.sum(1).min())
+        return max(own, uses // self.form.numerology.active)
 
     def _block(self, number: int) -> int:
         """What a frame shares its fade with: the block of the links' fading that it lay in, else itself."""
@@ -264,7 +303,7 @@ class Collector:
             return {}
         delay = int(np.median(self._delays))
         found = {
-            number: self._receiver.at(samples, begins + delay, full_scale=self.reception.full_scale)
+            number: self._usual.receiver.at(samples, begins + delay, full_scale=self.reception.full_scale)
             for number, samples, begins in self._unheard
         }
         return {number: _Heard.of(frame) for number, frame in found.items() if frame is not None}
@@ -285,7 +324,7 @@ class Collector:
 
     def _noise_factors(self) -> NDArray[np.float32]:
         """By how much known cells saw more than the stated noise, where beyond doubt, float32 [part, use]."""
-        numerology, tables = self.form.numerology, self._receiver.tables
+        numerology, tables = self.form.numerology, self._usual.receiver.tables
         level = level_of(tuple(self._silences.values()), numerology.active)
         factors = noise_factors(list(self._truths.values()), level, np.array(numerology.pilot_positions))
         if factors is None:

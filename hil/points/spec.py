@@ -28,6 +28,8 @@ LOCKED_PHASE_RAD = 0.035
 """Of locked oscillators: 1° rms at either end, seen at two times (SIGNALS.md, "Oscillators, clocks, air time")."""
 SEARCH_PPM = 50.0
 """Carrier offset that is searched between free oscillators: two of ±20 ppm, as in a Pluto, and what age and heat add."""
+SHAPE_MEMORY = 256
+"""Sounding symbols that the shape of a static link rests on at most: the fade-in of a change is 32 frames of 8."""
 EMULATED_BACK_OFF_DB = 8.0
 """Less digital level where drawn fades multiply the payload: their peaks must not clip (SIGNALS.md, "Slow fading")."""
 
@@ -62,6 +64,8 @@ class PointSpec(Config):
         repeats: visits to the point during a run, each with as many of the tasks and the same distinct ones.
         first_frame: number of its first frame; frame f carries tasks f · tasks_per_frame and following.
         frame: its configuration.
+        opening_symbols: sounding symbols of a transmitter in its first frame, which the shape of G begins with; None: as in
+            every frame.
         receptions: who receives.
         rx_csi: what the scheme's plan asks the receiver for.
         tx_snr_db: SNR of each link that the encoder was told (dB); None if its plan does not ask.
@@ -84,6 +88,7 @@ class PointSpec(Config):
     repeats: int = Field(1, ge=1)
     first_frame: int = Field(ge=0)
     frame: FrameConfig
+    opening_symbols: int | None = Field(None, ge=2)
     receptions: tuple[Reception, ...] = Field(min_length=1)
     rx_csi: Literal["none", "snr", "channel"] = "none"
     tx_snr_db: tuple[float, ...] | None = None
@@ -123,10 +128,19 @@ class PointSpec(Config):
 
     def format(self) -> FrameFormat:
         """The frame format."""
+        return self._format(self.frame)
+
+    def opening(self) -> FrameFormat | None:
+        """The format of its first frame, where that is another one."""
+        if self.opening_symbols is None:
+            return None
+        return self._format(self.frame.model_copy(update={"sounding_symbols": self.opening_symbols}))
+
+    def _format(self, frame: FrameConfig) -> FrameFormat:
         occupied = self.occupancy
         if self.fragments > 1:  # all fragments occupy the same cells, the last ones perhaps with nothing to say
             occupied = occupied[:, self.cut()[0]]
-        return FrameFormat(self.frame, occupied)
+        return FrameFormat(frame, occupied)
 
     def with_receiver(self, settings: Mapping[str, Any]) -> PointSpec:
         """The same point, received with other settings; without any, this one."""
@@ -184,6 +198,7 @@ def receiver_for(bench: BenchConfig, given: Mapping[str, Any] | None = None) -> 
         "phase_walk_rad2": 0.0 if shared else 1e-4,
         "phase_noise_rad": LOCKED_PHASE_RAD if shared else None,
         "aligned": shared,
+        "shape_memory": 0 if any(link.fading != "none" for link in bench.links) else SHAPE_MEMORY,
     }
     return validate(ReceiverConfig, {**fitting, **(given or {})}, "receiver")
 

@@ -90,7 +90,6 @@ class FrameWitness:
         self._counts = counts
         self._sound_count, self._known_count = int(counts[: self._sounded].sum()), int(counts[self._first :].sum())
         self._carrier_count = tables.observed_carriers.numpy().astype(np.float64)
-        self._share = 1 + tables.basis[0].shape[0] / (tables.active * tables.sounding_symbols)
 
     def judge(self, frame: FrameReception, target: NDArray[np.complex64], samples: NDArray[np.int16]) -> FrameTruth:
         """Judge one frame.
@@ -120,7 +119,10 @@ class FrameWitness:
                 float(by_symbol[self._first :].sum()), self._known_count,
                 float(beyond[self._first :] @ self._counts[self._first :]),
             ),
-            sent=Tally(float(power.sum(dtype=np.float64)) / self._share, power.size, float((stated - np.float32(noise)).sum())),
+            sent=Tally(
+                float(power.sum(dtype=np.float64)) / (1 + frame.response_error), power.size,
+                float((stated - np.float32(noise)).sum()),
+            ),
             carriers=np.stack([seen.carrier_error.numpy().astype(np.float64), self._carrier_count]),
             spread=spread,
             kurtosis=_kurtosis(samples[self._begin :]),

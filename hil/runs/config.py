@@ -161,7 +161,7 @@ class RunConfig(_Aligning):
     distinct_tasks: int = Field(1008, ge=1)
     repeat: int = Field(1, ge=1, le=MOST_REPEATS)
     interleave: bool = True
-    max_frame_uses: int = Field(8064, ge=48)
+    max_frame_uses: int = Field(16128, ge=48)
     energy: Energy = "per_use"
     fading: Literal["none", "emulated"] = "none"
     draws: int = Field(20, ge=1)

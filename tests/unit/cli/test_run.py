@@ -47,7 +47,7 @@ def test_every_flag_reaches_its_setting(tmp_path):
         "dataset": "synthetic:identities=5", "models": "/m", "tasks": 10, "distinct_tasks": 5,
         "frame": {"tasks_per_frame": 2, "interleave": False}, "energy": "per_task", "fading": "emulated",
         "options": {"retrieval": {"gallery": "raw"}}, "seed": 9, "air_seed": 0, "draws": 3, "simulate": "awgn",
-        "receiver": {}, "max_frame_uses": 8064, "repeat": 1, "interleave": False,
+        "receiver": {}, "max_frame_uses": 16128, "repeat": 1, "interleave": False,
     }  # fmt: skip
 
 

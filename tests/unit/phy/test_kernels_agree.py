@@ -32,12 +32,13 @@ NUMEROLOGIES = (
     equaliser=st.sampled_from(["zf", "mmse"]),
     reference=st.sampled_from([None, None, 0.7]),
     snr_db=st.sampled_from([3.0, 20.0, 45.0]),
+    memory=st.sampled_from([0, 5, 100]),
     seed=st.integers(0, 10_000),
 )
 @settings(max_examples=60, deadline=None)
 def test_any_frame_in_any_configuration(
     numerology, transmitters, uses, tasks, sounding, repetitions, interleave, free, walk, locked, aligned, equaliser, reference,
-    snr_db, seed,
+    snr_db, memory, seed,
 ):  # fmt: skip
     pytest.importorskip("numba")
     generator = torch.Generator().manual_seed(seed)
@@ -50,12 +51,21 @@ def test_any_frame_in_any_configuration(
     form = FrameFormat(frame, mask)
     config = ReceiverConfig(
         max_cfo_hz=20e3 if free else 0.0, phase_walk_rad2=walk, phase_noise_rad=locked, aligned=aligned,
-        equaliser="zf" if reference else equaliser, reference=reference,
+        equaliser="zf" if reference else equaliser, reference=reference, shape_memory=memory,
     )  # fmt: skip
     cfo = (torch.rand(transmitters, generator=generator) * 0.03 - 0.015).tolist() if free else None
     channels = [[(0, 0.8), (tx, 0.2j)] for tx in range(transmitters)]
-    burst = on_air(form, gaussian(form, seed), 7, snr_db=snr_db, seed=seed, channels=channels, cfo=cfo)
-    compiled, plain = (Receiver(form, config, fast=fast).receive(burst) for fast in (True, False))
+    bursts = [
+        on_air(form, gaussian(form, seed), 7, snr_db=snr_db, seed=seed + again, channels=channels, cfo=cfo) for again in (0, 1)
+    ]
+    known = None
+    for burst in bursts if memory else bursts[:1]:
+        compiled, plain = (Receiver(form, config, fast=fast).receive(burst, known=known) for fast in (True, False))
+        _agree_all(compiled, plain)
+        known = compiled[0].shape if len(compiled) else None
+
+
+def _agree_all(compiled, plain):
     assert [(frame.number, frame.start) for frame in compiled] == [(frame.number, frame.start) for frame in plain]
     for one, other in zip(compiled, plain, strict=True):
         _agree(one, other)
@@ -74,5 +84,7 @@ def _agree(one, other):
     torch.testing.assert_close(one.signal, other.signal, atol=1e-5, **close)
     for name in ("carrier_error", "symbol_error", "stated"):
         torch.testing.assert_close(getattr(one.observed, name), getattr(other.observed, name), atol=1e-7, **close)
+    assert one.anew == other.anew
+    assert one.response_error == pytest.approx(other.response_error, rel=1e-3)
     for name in ("metric", "noise", "null_noise", "pilot_noise", "preamble_cfo_hz", "reference_cfo_hz", "header_margin"):
         assert getattr(one, name) == pytest.approx(getattr(other, name), rel=2e-3, abs=0.02, nan_ok=True), name

@@ -99,7 +99,8 @@ class Air:
         carried = cut(faded, self.spec.cut())
         rows = slice(index * self.form.tasks, (index + 1) * self.form.tasks)
         scale = torch.tensor(self.spec.power).sqrt()
-        waves = build_frame(carried[:, rows], self.spec.first_frame + index, self.form, scale=scale).numpy()
+        form = (self.spec.opening() if index == 0 else None) or self.form
+        waves = build_frame(carried[:, rows], self.spec.first_frame + index, form, scale=scale).numpy()
         heard = sum(np.convolve(wave, taps) for wave, taps in zip(waves, self.taps, strict=False)) * self.gain
         self.lead = int(self.draw.integers(150, 300))
         return self.noisy(np.concatenate([np.zeros(self.lead), heard, np.zeros(80)]), full_scale)

@@ -313,3 +313,42 @@ def test_bursts_together_give_the_bits_and_rows_of_each():
 def test_wrong_shapes_are_named(sent, fade, words):
     with pytest.raises(ShapeError, match=words):
         Collector(spec_of(turns(24)), sent, fade=fade)
+
+
+def followed(access=1, **more):
+    """A point whose frames follow the shape of G, the first of them sounded well, and its air."""
+    spec = spec_of(turns(24, access), tasks=24 * 8, **more).with_receiver({"shape_memory": 64})
+    frame = spec.frame.model_copy(update={"sounding_symbols": 3})
+    spec = spec.model_copy(update={"frame": frame, "opening_symbols": 12})
+    return spec, unit_symbols(spec), Air(spec, snr_db=6)
+
+
+def test_shapes_go_from_frame_to_frame_in_order_of_the_capture():
+    spec, sent, air = followed(2)
+    bursts = [Burst(air.burst(index, sent), 100 + index) for index in range(8)]
+    bursts[5] = bursts[5]._replace(samples=air.silence())
+    one, other, alone = Collector(spec, sent), Collector(spec, sent), Collector(spec.with_receiver({"shape_memory": 0}), sent)
+    rows = [one.add(*burst[:3]) for burst in bursts]
+    assert other.add_all(iter(bursts)) == rows
+    assert alone.add_all(iter(bursts))[0]["snr_eff_db"] == rows[0]["snr_eff_db"]
+    first, second, third = one.finish(), other.finish(), alone.finish()
+    assert first.sha256 == second.sha256 != third.sha256
+    assert first.frames == {"sent": 8, "scored": 7, "lost": 1, "gated": 0}
+    assert first.snr_eff_db > third.snr_eff_db + 0.3
+    assert not any("anew" in row.get("flags", ()) for row in rows)
+
+
+def test_a_link_that_changes_is_in_the_ledger():
+    spec, sent, air = followed()
+    other = Air(spec, snr_db=6, taps=((0.1, 0.5, -0.4j, 0.3),))
+    collector = Collector(spec, sent)
+    rows = [collector.add((air if index < 4 else other).burst(index, sent), 100 + index) for index in range(8)]
+    assert ["anew" in row["flags"] for row in rows] == [False] * 4 + [True] + [False] * 3
+
+
+def test_without_its_first_frame_a_point_begins_with_the_next():
+    spec, sent, air = followed()
+    collector = Collector(spec, sent)
+    rows = [collector.add(air.burst(index, sent), 100 + index) for index in range(1, 8)]
+    assert {row["status"] for row in rows} == {"scored"}
+    assert collector.finish().frames["sent"] == 7

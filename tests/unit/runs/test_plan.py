@@ -62,7 +62,7 @@ def test_tasks_are_rounded_up_to_whole_frames():
 
 
 def test_a_frame_holds_no_more_uses_than_asked_for():
-    """84 tasks of 8 uses fit into 8064; of 200 uses 40 do; a task of more rides in several frames."""
+    """84 tasks of 8 uses fit into 16128; of 200 uses 80 do; a task of more rides in several frames."""
     schemes = {"small": scheme(turns(8)), "large": scheme(turns(200)), "huge": scheme(turns(100, 2))}
     small, large, huge = planned(schemes, tasks=168, max_frame_uses=96)
     assert (small.frame.tasks_per_frame, small.fragments) == (12, 1)
@@ -72,8 +72,22 @@ def test_a_frame_holds_no_more_uses_than_asked_for():
         form = point.format()
         assert point.frame.tasks_per_frame * int(form.occupied.any(0).sum()) <= 96
     plain = planned(schemes, tasks=168)
-    assert [point.frame.tasks_per_frame for point in plain] == [84, 40, 80]
+    assert [point.frame.tasks_per_frame for point in plain] == [84, 80, 84]
     assert [point.fragments for point in plain] == [1, 1, 1]
+
+
+def test_runs_come_to_little_overhead_unless_their_frames_are_asked_for():
+    schemes = {"single": scheme(turns(64)), "oma": scheme(turns(64, 2)), "noma": superposed(64)}
+    points = planned(schemes, tasks=2016, snr_db=(-6.0, 9.0))
+    assert [(one.frames, one.frame.tasks_per_frame) for one in points[:3]] == [(18, 112), (14, 144), (8, 252)]
+    assert {(one.frame.sounding_symbols, one.tasks) for one in points} == {(8, 2016)}
+    assert sounding_cost(points)[0] <= 0.15
+    asked = planned(schemes, tasks=2016, snr_db=(-6.0,), frame={"sounding_symbols": 9})
+    assert {(one.frames, one.frame.sounding_symbols, one.opening_symbols) for one in asked} == {(24, 9, None)}
+    length = planned(schemes, tasks=2016, snr_db=(-6.0,), frame={"tasks_per_frame": 42})
+    assert {(one.frames, one.frame.sounding_symbols) for one in length} == {(48, 8)}
+    faded = planned({"csi": superposed(rx_csi="channel")}, "rayleigh", tasks=168)
+    assert {(one.opening_symbols, one.receptions[0].receiver.shape_memory) for one in faded} == {(None, 0)}
 
 
 def test_frames_are_sized_for_the_lowest_snr_of_the_weakest_transmitter():

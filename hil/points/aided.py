@@ -1,0 +1,43 @@
+"""Power of a frame's links by the symbols that were known to be sent: SIGNALS.md, "SNR".
+
+A few sounding symbols tell a link's level to some percent only. The run knows what its tasks sent, thousands of uses a frame,
+and what they come to beside the receiver's own estimate tells how far its level is off. It is a measurement of the link, and
+never reaches a decoder. What distorts the symbols is uncorrelated with them, and adds nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.phy.reception import FrameReception
+
+__all__ = ["aided_signal"]
+
+_LEAST = 0.25
+"""Of a level, that is seen at least; less is no level that was estimated a little wrong."""
+
+
+def aided_signal(frame: FrameReception, expected: NDArray[np.complex64]) -> NDArray[np.float64] | None:
+    """Mean |H_k|² over active carriers, unbiased, float64 [tx]; None where symbols do not tell.
+
+    Args:
+        frame: as received.
+        expected: complex64 [tx, task, use], h_k x_k of the tasks that it carries by the receiver's own estimate.
+    """
+    tasks = expected.shape[1]
+    variance = frame.noise_var.numpy()[:tasks].astype(np.float64)
+    used = variance > 0
+    parts, heard = expected[:, used].astype(complex), frame.symbols.numpy()[:tasks][used]
+    weighted = parts.conj() / variance[used]
+    gram, seen = weighted @ parts.T, weighted @ heard
+    if np.linalg.matrix_rank(gram, hermitian=True) < len(gram):
+        return None
+    inverse = np.linalg.inv(gram)
+    level = inverse @ seen
+    squares = level.real**2 + level.imag**2 - inverse.diagonal().real
+    response = frame.response.numpy()
+    power = (response.real**2 + response.imag**2).mean(1, dtype=np.float64) - frame.noise * frame.response_errors
+    if not ((squares > _LEAST) & (squares < 1 / _LEAST) & (power > 0)).all():
+        return None
+    return np.asarray(squares * power)

@@ -1,0 +1,63 @@
+"""Frames sized for little overhead."""
+
+import math
+
+import pytest
+import torch
+
+from hil.points.overhead import alignment_samples, uses_with_overhead
+from hil.points.sizing import LEAST_FRAMES, OVERHEAD, _Price, economical, estimate_error
+from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
+from hil.radios.bench import find_bench
+
+
+def point(access, snr_db, tasks=2016, bench="builtin", uses=64):
+    """A point as the SNR alone would have it."""
+    occupied = torch.ones(1 if access == "single" else 2, uses, dtype=torch.bool)
+    if access == "oma":
+        occupied[0, uses // 2 :] = occupied[1, : uses // 2] = False
+    receiver = receiver_for(find_bench(bench))
+    frame = frame_for(receiver, snr_db)
+    return PointSpec(
+        scheme=access, power=(1.0,) * len(occupied), snr_db_target=snr_db, tasks=math.ceil(tasks / 84) * 84, distinct_tasks=84,
+        occupied=tuple(map(tuple, occupied.tolist())), first_frame=7, frame=frame,
+        receptions=(Reception(full_scale=1.0, receiver=receiver),),
+    )  # fmt: skip
+
+
+def all_uses(spec):
+    aligned = spec.superposed and spec.receptions[0].receiver.aligned
+    return uses_with_overhead(spec, alignment_samples(spec, 2) if aligned else 0)
+
+
+@pytest.mark.parametrize("access", ["single", "oma", "noma"])
+@pytest.mark.parametrize(("bench", "snr_db"), [("builtin", -6), ("builtin", 0), ("builtin", 9), ("independent", 0)])
+def test_a_run_as_it_is_by_default_comes_to_1_3(access, bench, snr_db):
+    before = point(access, snr_db, bench=bench)
+    spec = economical(before, snr_db, tasks=2016, longest=252)
+    assert all_uses(spec) <= 1.3 * 64
+    assert all_uses(spec) <= all_uses(before)
+    assert spec.tasks == 2016 == spec.frames * spec.frame.tasks_per_frame
+    assert spec.frames >= LEAST_FRAMES
+    assert estimate_error(spec, 0) <= 16 / 52 / 8
+    assert estimate_error(spec, spec.frames - 1) < 16 / 52 / spec.frame.sounding_symbols
+
+
+def test_what_it_counts_is_what_is_sent():
+    spec = economical(point("noma", -6), -6, tasks=2016, longest=252)
+    assert _Price.of(spec).uses(spec) == pytest.approx(all_uses(spec))
+    assert spec.opening().samples - spec.format().samples == 2 * (spec.opening_symbols - spec.frame.sounding_symbols) * 80
+
+
+def test_few_tasks_keep_their_frames():
+    spec = point("oma", -6, tasks=168)
+    assert economical(spec, -6, tasks=168, longest=252) == spec
+    more = economical(point("oma", -6, tasks=504), -6, tasks=504, longest=252)
+    assert more.frames == LEAST_FRAMES
+    assert OVERHEAD * 64 < all_uses(more) < all_uses(point("oma", -6, tasks=504))
+
+
+def test_frames_of_a_length_that_was_asked_for_sound_less():
+    spec = economical(point("oma", -6), -6, tasks=2016, longest=84)
+    assert (spec.frame.tasks_per_frame, spec.frames) == (84, 24)
+    assert spec.frame.sounding_symbols == 8 < spec.opening_symbols
