@@ -161,9 +161,7 @@ class Collector:
                 row |= {
                     "status": "scored",
                     "observed_over_stated": truth.observed,
-                    "flags": sorted(
-                        truth.front | {name for name, yes in (("anew", frame.anew), (UNALIGNED, out_of_bounds)) if yes}
-                    ),
+                    "flags": sorted(truth.front | {name for name, is_so in said if is_so}),
                     "noise": heard.noise,
                     "snr_db": [decibels(value) for value in frame.snr.tolist()],
                     "cfo_hz": heard.cfo_hz.tolist(),

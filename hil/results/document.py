@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from hil.errors import ConfigError
 from hil.files import replace_file
 from hil.goals.card import Unit
+from hil.results.parts import Codewords, Interval, MeanOverSeeds, Part, Repeat, RepeatedPoint
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
@@ -23,15 +24,10 @@ __all__ = [
 
 NOISELESS, SIMULATION = "noiseless", "simulation"
 """What stands for a second scheme where one is compared with itself: without a channel, or simulated."""
-Interval = tuple[float | None, float | None]
 Direction = Literal["first", "second", "undetermined"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
-
-
-class MetricValue(_Part):
+class MetricValue(Part):
     """One metric of a row.
 
     Attributes:
@@ -55,37 +51,7 @@ class MetricValue(_Part):
     scored: float | None = None
 
 
-class Repeat(_Part):
-    """A point's headline as each of several measurements of it gives it.
-
-    Attributes:
-        visits: measurements; those that were cut short are not among them.
-        values: of each; cis: their intervals; snr_offset_db: their mean SNR less the row's.
-        deviation: standard deviation between them; expected: the one that chance gives, as answers to the same tasks differ.
-        p_value: probability of so much, or more, by chance alone.
-    """
-
-    visits: int
-    values: list[float | None]
-    cis: list[Interval | None]
-    snr_offset_db: list[float | None]
-    deviation: float | None
-    expected: float | None
-    p_value: float | None
-
-
-class RepeatedPoint(Repeat):
-    """The same with the point that it is of: ``snr_db`` is the mean SNR of each measurement."""
-
-    scheme: str
-    goal: str
-    metric: str
-    receiver: str | None = None
-    snr_db_target: float | None = None
-    snr_db: list[float | None]
-
-
-class Row(_Part):
+class Row(Part):
     """One scheme at one SNR, judged by one goal, from one source.
 
     Further keys: each of the goal's options by its own name, each metric NAME flat as NAME and, for the headline, NAME_ci and
@@ -159,7 +125,7 @@ class Row(_Part):
         return next((name, value) for name, value in self.metrics.items() if value.headline)
 
 
-class Agreement(_Part):
+class Agreement(Part):
     """Air − simulation of one point, paired by task, in the headline's unit.
 
     Attributes:
@@ -183,7 +149,7 @@ class Agreement(_Part):
     family: str = ""
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """Two schemes on the same tasks at the same SNR, or one against itself without noise: difference of the headline.
 
     Attributes:
@@ -212,7 +178,7 @@ class Comparison(_Part):
     family: str = ""
 
 
-class MeanOverSnrs(_Part):
+class MeanOverSnrs(Part):
     """The headline's mean over SNRs: of one scheme, of a difference of two, or of air − simulation.
 
     Attributes:
@@ -240,59 +206,7 @@ class MeanOverSnrs(_Part):
     family: str = ""
 
 
-class MeanOverSeeds(_Part):
-    """The headline's mean over training seeds: of one method, or of a difference of two, paired by seed.
-
-    Attributes:
-        metric: the headline's name; first: the method, second: the other one, or null.
-        seeds: of the networks; value: their mean, or the difference's; spread: standard deviation between them.
-        ci: 95 % interval over networks, by Student.
-    """
-
-    goal: str
-    receiver: str | None = None
-    source: str
-    snr_basis: str | None = None
-    energy: str | None = None
-    fading: str | None = None
-    snr_db_target: float | None = None
-    metric: str
-    first: str
-    second: str | None = None
-    seeds: list[int]
-    value: float
-    spread: float
-    ci: Interval
-
-
-class Codewords(_Part):
-    """How alike the codewords of two transmitters are that see one identity (docs/results.md, "Codewords").
-
-    Attributes:
-        transmitters: which two; uses: complex uses of each.
-        cos2: (Re⟨x1, x2⟩)²/(‖x1‖²‖x2‖²), mean over tasks; cos2_others: of two different identities; cos2_chance: of
-            independent codewords, 1/(2·uses).
-        coherent_gain: mean |x1 + x2|² over mean |x1|² + |x2|²: 1 where nothing adds up, 2 for equal codewords;
-            coherent_gain_others: of two different identities.
-        power_of_sum: mean |x1 + x2|² over the uses that either sends on, of transmitters of unit power.
-    """
-
-    scheme: str
-    transmitters: tuple[int, int]
-    uses: int
-    tasks: int
-    cos2: float
-    cos2_ci: Interval | None = None
-    cos2_others: float | None = None
-    cos2_others_ci: Interval | None = None
-    cos2_chance: float
-    coherent_gain: float
-    coherent_gain_ci: Interval | None = None
-    coherent_gain_others: float | None = None
-    power_of_sum: float
-
-
-class Noise(_Part):
+class Noise(Part):
     """The noise of one receiver over a run, on the active carriers (docs/results.md, "Noise").
 
     Attributes:
@@ -313,7 +227,7 @@ class Noise(_Part):
     without_lead: int = 0
 
 
-class ResultsDocument(_Part):
+class ResultsDocument(Part):
     """All that one run, replay or simulation found.
 
     Attributes:

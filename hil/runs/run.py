@@ -97,18 +97,23 @@ def run_on_air(
                 run.measure(points)
                 found = run.finish(**about)
             except BaseException as err:
-                try:
-                    run.cut_short()
-                except Exception as second:  # the first error is the one to be told
-                    err.add_note(str(second))
-                if run.points:
-                    stopped = isinstance(err, KeyboardInterrupt | SystemExit)
-                    state = {"status": "stopped" if stopped else "failed", "why": str(err) or type(err).__name__}
-                    save(run.partial(**about, **state))
+                _save_rest(run, err, about, save)
                 raise
             writer.finish(found.to_dict())
     save(found)
     return found
+
+
+def _save_rest(run: _Run, err: BaseException, about: Mapping[str, Any], save: Save) -> None:
+    """What was measured before the run was stopped or failed."""
+    try:
+        run.cut_short()
+    except Exception as second:  # the first error is the one to be told
+        err.add_note(str(second))
+    if run.points:
+        stopped = isinstance(err, KeyboardInterrupt | SystemExit)
+        state = {"status": "stopped" if stopped else "failed", "why": str(err) or type(err).__name__}
+        save(run.partial(**about, **state))
 
 
 def _writer(
