@@ -11,6 +11,7 @@ from hil.report.claims import claims, held_against
 from hil.report.measure import known_ends, number, sentence, snr_list
 from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
+from hil.report.superposed import alignment_lines, knowledge_lines
 from hil.report.view import View
 from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, Row
 from hil.units import DB_OF_E
@@ -80,14 +81,14 @@ def _ended(view: View, item: Mapping[str, Any]) -> str:
 
 
 def run_lines(view: View) -> list[str]:
-    """What is true of the run as a whole: its frames, its noise."""
+    """What is true of the run as a whole: its frames, how superposed transmitters were aligned, its noise."""
     frames = [
         f"Frames{f' at {receiver}' if receiver is not None else ''}: "
         + ", ".join(f"{count:,} {name}" for name, count in frames.items())
         + "."
         for receiver, frames in view.frames().items()
     ]
-    return frames + [noise_line(item) for item in view.document.noise if item.looks]
+    return [*frames, *alignment_lines(view)] + [noise_line(item) for item in view.document.noise if item.looks]
 
 
 def noise_line(item: Noise) -> str:
@@ -103,7 +104,16 @@ def noise_line(item: Noise) -> str:
 
 def panel_lines(view: View, panel: Panel) -> list[str]:
     """What one goal at one receiver says."""
-    makers: list[Callable[[View, Panel], list[str]]] = [_references, _high_snr, _gaps, _bounds, _loss, _orders, _means]
+    makers: list[Callable[[View, Panel], list[str]]] = [
+        _references,
+        _high_snr,
+        _gaps,
+        _bounds,
+        _loss,
+        _orders,
+        _means,
+        knowledge_lines,
+    ]
     return [line for make in makers for line in make(view, panel)]
 
 
