@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hil.models.card import Claim
+from hil.points.kinds import UNALIGNED_NAME
 from hil.report.claims import claims, held_against
 from hil.report.measure import known_ends, number, sentence, snr_list
 from hil.report.orders import orders
@@ -241,7 +242,11 @@ def _bounds(view: View, panel: Panel) -> list[str]:
 
 def _loss(view: View, panel: Panel) -> list[str]:
     measured = [
-        (loss, point) for point in panel.main_points() if point.air and (loss := point.air.receiver_loss_db) is not None
+        (loss, point)
+        for point in panel.main_points()
+        if point.air
+        and (loss := point.air.receiver_loss_db) is not None
+        and not point.scheme.endswith(UNALIGNED_NAME)  # it divides by what may be next to nothing
     ]
     if not measured:
         return []

@@ -51,7 +51,7 @@ def knowledge_lines(view: View, panel: Panel) -> list[str]:
         csi = point.air.csi or {}
         unaligned = point.scheme.endswith(UNALIGNED_NAME)
         kind = "not aligned" if unaligned else "told the channel" if csi.get("rx") == "channel" else "aligned"
-        text = f"{view.label(point.scheme)} {panel.metric.text(value)} {panel.metric.span(_ends(panel, point))}".rstrip()
+        text = f"{view.label(point.scheme)} {panel.metric.text(value)} {panel.metric.interval(_ends(panel, point))}".rstrip()
         own = shown.setdefault(point.target, {})
         own[kind] = f"{own[kind]}, {text}" if kind in own else text
     lines = []
