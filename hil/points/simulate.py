@@ -24,8 +24,8 @@ __all__ = ["Medium", "Samples", "awgn_noise", "seed_of", "simulate"]
 SIMULATED_AT_ONCE = 12_000
 """Noisy answers judged in one call: bounds memory."""
 WORKERS = 2
-FIRST_DRAWS = 4
-"""Drawn before it is asked how many are needed."""
+FIRST_DRAWS = 20
+"""Drawn at least (SIGNALS.md, "Simulation beside the air"), and before it is asked how many are needed."""
 
 Samples = dict[tuple[str, str | None], Sample]
 """(goal, receiver or None) -> what the headline is made of, of every task in every draw."""

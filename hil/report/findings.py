@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hil.models.card import Claim
+from hil.points.kinds import UNALIGNED_NAME
 from hil.report.claims import claims, held_against
 from hil.report.measure import known_ends, number, sentence, snr_list
 from hil.report.methods import codeword_lines
 from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
 from hil.report.repeats import repeat_lines
+from hil.report.superposed import alignment_lines, knowledge_lines
 from hil.report.view import View
 from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, Row
 from hil.units import DB_OF_E
@@ -82,14 +84,15 @@ def _ended(view: View, item: Mapping[str, Any]) -> str:
 
 
 def run_lines(view: View) -> list[str]:
-    """What is true of the run as a whole: its frames, its noise, its superpositions."""
+    """What is true of the run as a whole: its frames, how transmitters were aligned, its noise, its superpositions."""
     frames = [
         f"Frames{f' at {receiver}' if receiver is not None else ''}: "
         + ", ".join(f"{count:,} {name}" for name, count in frames.items())
         + "."
         for receiver, frames in view.frames().items()
     ]
-    return [*frames, *(noise_line(item) for item in view.document.noise if item.looks), *codeword_lines(view)]
+    noises = [noise_line(item) for item in view.document.noise if item.looks]
+    return [*frames, *alignment_lines(view), *noises, *codeword_lines(view)]
 
 
 def noise_line(item: Noise) -> str:
@@ -106,7 +109,7 @@ def noise_line(item: Noise) -> str:
 def panel_lines(view: View, panel: Panel) -> list[str]:
     """What one goal at one receiver says."""
     makers: list[Callable[[View, Panel], list[str]]] = [
-        _references, _high_snr, _gaps, _bounds, _loss, repeat_lines, _orders, _means,
+        _references, _high_snr, _gaps, _bounds, _loss, repeat_lines, _orders, _means, knowledge_lines,
     ]  # fmt: skip
     return [line for make in makers for line in make(view, panel)]
 
@@ -235,7 +238,11 @@ def _bounds(view: View, panel: Panel) -> list[str]:
 
 def _loss(view: View, panel: Panel) -> list[str]:
     measured = [
-        (loss, point) for point in panel.main_points() if point.air and (loss := point.air.receiver_loss_db) is not None
+        (loss, point)
+        for point in panel.main_points()
+        if point.air
+        and (loss := point.air.receiver_loss_db) is not None
+        and not point.scheme.endswith(UNALIGNED_NAME)  # it divides by what may be next to nothing
     ]
     if not measured:
         return []

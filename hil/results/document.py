@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from hil.errors import ConfigError
 from hil.files import replace_file
@@ -27,7 +27,11 @@ NOISELESS, SIMULATION = "noiseless", "simulation"
 Direction = Literal["first", "second", "undetermined"]
 
 
-class MetricValue(Part):
+class _Part(Part, BaseModel):
+    """As in `hil.results.parts`."""
+
+
+class MetricValue(_Part):
     """One metric of a row.
 
     Attributes:
@@ -51,7 +55,7 @@ class MetricValue(Part):
     scored: float | None = None
 
 
-class Row(Part):
+class Row(_Part):
     """One scheme at one SNR, judged by one goal, from one source.
 
     Further keys: each of the goal's options by its own name, each metric NAME flat as NAME and, for the headline, NAME_ci and
@@ -125,7 +129,7 @@ class Row(Part):
         return next((name, value) for name, value in self.metrics.items() if value.headline)
 
 
-class Agreement(Part):
+class Agreement(_Part):
     """Air − simulation of one point, paired by task, in the headline's unit.
 
     Attributes:
@@ -149,7 +153,7 @@ class Agreement(Part):
     family: str = ""
 
 
-class Comparison(Part):
+class Comparison(_Part):
     """Two schemes on the same tasks at the same SNR, or one against itself without noise: difference of the headline.
 
     Attributes:
@@ -178,7 +182,7 @@ class Comparison(Part):
     family: str = ""
 
 
-class MeanOverSnrs(Part):
+class MeanOverSnrs(_Part):
     """The headline's mean over SNRs: of one scheme, of a difference of two, or of air − simulation.
 
     Attributes:
@@ -206,7 +210,7 @@ class MeanOverSnrs(Part):
     family: str = ""
 
 
-class Noise(Part):
+class Noise(_Part):
     """The noise of one receiver over a run, on the active carriers (docs/results.md, "Noise").
 
     Attributes:
@@ -227,7 +231,7 @@ class Noise(Part):
     without_lead: int = 0
 
 
-class ResultsDocument(Part):
+class ResultsDocument(_Part):
     """All that one run, replay or simulation found.
 
     Attributes:
