@@ -70,7 +70,7 @@ def plan_spec(access: Access, lowest_snr_db: float, frames: int, config: Receive
         occupied=tuple(map(tuple, senders.tolist())), first_frame=0, frame=frame_for(config, lowest_snr_db),
         receptions=(Reception(full_scale=FULL_SCALE, receiver=config),),
     )  # fmt: skip
-    spec = economical(spec, lowest_snr_db, tasks=TASKS, longest=RunConfig().max_frame_uses // senders.shape[1])
+    spec = economical(spec, lowest_snr_db, longest=RunConfig().max_frame_uses // senders.shape[1])
     tasks = frames * spec.frame.tasks_per_frame
     return spec.model_copy(update={"tasks": tasks, "distinct_tasks": tasks, "opening_symbols": None})
 

@@ -37,7 +37,7 @@ def _help(key: str, text: str) -> str:
 @click.option("--models", metavar="DIR", help="Folder of trained weights.")
 @click.option("--tasks", type=int, help=_help("tasks", "Tasks per scheme and SNR, rounded up to whole frames."))
 @click.option("--distinct-tasks", type=int, help=_help("distinct_tasks", "Distinct tasks among them."))
-@click.option("--tasks-per-frame", type=int, help="Tasks in one frame.  [default: 84]")
+@click.option("--tasks-per-frame", type=int, help="Tasks in one frame.  [default: 84, or more where that saves overhead]")
 @click.option("--energy", type=click.Choice(["per_use", "per_device", "per_task"]), help=_help("energy", "How power counts."))
 @click.option("--fading", type=click.Choice(["none", "emulated"]), help=_help("fading", "Fades drawn at the transmitters."))
 @click.option("--gallery", metavar="MODE", help="Gallery features, for goals that have a gallery: reconstructed or raw.")

@@ -37,7 +37,8 @@ def aided_signal(frame: FrameReception, expected: NDArray[np.complex64]) -> NDAr
     level = inverse @ seen
     squares = level.real**2 + level.imag**2 - inverse.diagonal().real
     response = frame.response.numpy()
-    power = (response.real**2 + response.imag**2).mean(1, dtype=np.float64) - frame.noise * frame.response_errors
-    if not ((squares > _LEAST) & (squares < 1 / _LEAST) & (power > 0)).all():
+    power = (response.real**2 + response.imag**2).mean(1, dtype=np.float64)
+    true = power - frame.noise * frame.response_errors
+    if not ((squares > _LEAST) & (squares < 1 / _LEAST) & (true > _LEAST * power)).all():
         return None
-    return np.asarray(squares * power)
+    return np.asarray(squares * power**2 / true)  # weighed by |Ĝ|², a level is Σ Ĝ* G / Σ |Ĝ|²: too small by Ĝ's own error

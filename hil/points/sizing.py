@@ -46,21 +46,21 @@ def estimate_error(spec: PointSpec, frame: int) -> float:
     return receiver.taps / (active * known) + FITTED / active * (1 / own - 1 / known)
 
 
-def economical(spec: PointSpec, lowest_snr_db: float, *, tasks: int, longest: int) -> PointSpec:
+def economical(spec: PointSpec, lowest_snr_db: float, *, longest: int) -> PointSpec:
     """The point with fewer sounding symbols, and with longer frames where these alone are not enough.
 
     Args:
         spec: as its SNR alone would have it; shorter frames than its are not looked at.
         lowest_snr_db: of the plan, which frames must bear.
-        tasks: asked for; they are rounded up to whole frames.
         longest: most tasks in a frame.
 
     Returns:
         that of the shortest frames that come to `OVERHEAD` at the cost allowed; where none do, that of the least overhead.
+        As many tasks are sent, or a few more that fill its last frame.
     """
     least = uses_with_overhead(spec, _alignment(spec))
     goal, best, price = OVERHEAD * len(spec.occupied[0]), spec, _Price.of(spec)
-    for other in _others(spec, tasks, longest):
+    for other in _others(spec, longest):
         if least <= goal:
             break
         overhead = price.uses(other)
@@ -74,8 +74,9 @@ def _affordable(spec: PointSpec, snr_db: float) -> bool:
     return max(costs) <= MOST_COST_DB and sum(costs) <= COST_DB * len(costs)
 
 
-def _others(spec: PointSpec, tasks: int, longest: int) -> Iterator[PointSpec]:
+def _others(spec: PointSpec, longest: int) -> Iterator[PointSpec]:
     """Frames that get longer; of one length, those first that sound the least. Tasks fill them, if that can be."""
+    tasks = spec.tasks
     shortest, sounding = spec.frame.tasks_per_frame, min(LEAST_SOUNDING, spec.frame.sounding_symbols)
     counts = [count for count in range(spec.frames, LEAST_FRAMES - 1, -1) if math.ceil(tasks / count) <= max(longest, shortest)]
     full = [count for count in counts if tasks % count == 0 and tasks // count >= shortest]

@@ -173,7 +173,7 @@ def plan_points(
             if spec.fragments == 1 and fading != "air" and "sounding_symbols" not in config.frame:
                 most = config.max_frame_uses // max(1, int(plan.occupied.any(0).sum()))
                 longest = per_frame if "tasks_per_frame" in config.frame else most
-                spec = economical(spec, lowest, tasks=config.tasks, longest=longest)
+                spec = economical(spec, lowest, longest=longest)
             spec = spec.measured(config.repeat)
             points.append(spec)
             number += spec.frames + ALIGNMENT_TRIES  # frames ahead of each point for sounding

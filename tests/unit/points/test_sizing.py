@@ -34,7 +34,7 @@ def all_uses(spec):
 @pytest.mark.parametrize(("bench", "snr_db"), [("builtin", -6), ("builtin", 0), ("builtin", 9), ("independent", 0)])
 def test_a_run_as_it_is_by_default_comes_to_1_3(access, bench, snr_db):
     before = point(access, snr_db, bench=bench)
-    spec = economical(before, snr_db, tasks=2016, longest=252)
+    spec = economical(before, snr_db, longest=252)
     assert all_uses(spec) <= 1.3 * 64
     assert all_uses(spec) <= all_uses(before)
     assert spec.tasks == 2016 == spec.frames * spec.frame.tasks_per_frame
@@ -44,20 +44,20 @@ def test_a_run_as_it_is_by_default_comes_to_1_3(access, bench, snr_db):
 
 
 def test_what_it_counts_is_what_is_sent():
-    spec = economical(point("noma", -6), -6, tasks=2016, longest=252)
+    spec = economical(point("noma", -6), -6, longest=252)
     assert _Price.of(spec).uses(spec) == pytest.approx(all_uses(spec))
     assert spec.opening().samples - spec.format().samples == 2 * (spec.opening_symbols - spec.frame.sounding_symbols) * 80
 
 
 def test_few_tasks_keep_their_frames():
     spec = point("oma", -6, tasks=168)
-    assert economical(spec, -6, tasks=168, longest=252) == spec
-    more = economical(point("oma", -6, tasks=504), -6, tasks=504, longest=252)
+    assert economical(spec, -6, longest=252) == spec
+    more = economical(point("oma", -6, tasks=504), -6, longest=252)
     assert more.frames == LEAST_FRAMES
     assert OVERHEAD * 64 < all_uses(more) < all_uses(point("oma", -6, tasks=504))
 
 
 def test_frames_of_a_length_that_was_asked_for_sound_less():
-    spec = economical(point("oma", -6), -6, tasks=2016, longest=84)
+    spec = economical(point("oma", -6), -6, longest=84)
     assert (spec.frame.tasks_per_frame, spec.frames) == (84, 24)
     assert spec.frame.sounding_symbols == 8 < spec.opening_symbols
