@@ -98,12 +98,10 @@ def pair_rows(twin: BenchConfig) -> list[dict[str, Any]]:
         left = pair_truth(twin, snr_db)
         for name, unit, target in (("phase", "° rms", 5.0), ("delay", "samples", 0.03), ("power", "dB", 0.25)):
             values = np.array(left[name])
-            rows.append(
-                row(
-                    f"N210 pair: {name} after alignment at {snr_db:g} dB", float(np.sqrt(np.mean(values**2))), unit,
-                    better="lower", target=target, note=f"{len(values)} alignments, the first {abs(values[0]):.3g}, worst {np.abs(values).max():.3g}",
-                )
-            )  # fmt: skip
+            worst = f"{len(values)} alignments, the first {abs(values[0]):.3g}, worst {np.abs(values).max():.3g}"
+            rms = float(np.sqrt(np.mean(values**2)))
+            title = f"N210 pair: {name} after alignment at {snr_db:g} dB"
+            rows.append(row(title, rms, unit, better="lower", target=target, note=worst))
     return rows
 
 
