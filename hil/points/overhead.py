@@ -15,8 +15,8 @@ __all__ = ["ALIGNMENT_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_sample
 ALIGNMENT_SOUNDING = 96
 """Sounding symbols a transmitter, at most, with which superposed transmitters are aligned."""
 LEAST_SOUNDING = 8
-LEVEL_ERROR = 1200.0
-"""Symbols × carriers × SNR from which levels of two transmitters are known to 0.25 dB: a point's first alignment."""
+LEVEL_ERROR = 2400.0
+"""Symbols × carriers × SNR from which levels of two transmitters are known to 0.18 dB: a point's first alignment."""
 PHASE_ERROR = 300.0
 """The same of their phases, to 3.3°, where all else is known: its later ones (`hil.calibration.align_shape`)."""
 
