@@ -132,14 +132,20 @@ def list_benches(home: Path | None) -> list[dict[str, Any]]:
 
 
 def _weights(home: Path | None) -> list[Check]:
-    """Every built-in scheme that has a recipe of its name should have been trained by it."""
+    """Every built-in scheme that was trained should have its weights; those that only have a recipe are named."""
     places = folders("models", home)
-    names = [name for name in SCHEMES.builtin if any((folder / f"{name}.toml").is_file() for folder in places)]
-    missing = [name for name in names if not any((folder / f"{name}.safetensors").is_file() for folder in places)]
-    if missing:
+
+    def there(suffix: str) -> list[str]:
+        return [name for name in SCHEMES.builtin if any((folder / f"{name}{suffix}").is_file() for folder in places)]
+
+    trained, weights = there(".metrics.json"), there(".safetensors")
+    missing = [name for name in trained if name not in weights]
+    if missing or not weights:
         fix = "hil train models/NAME.toml, or take models/ from the repository"
-        return [Check(name="weights", ok=False, detail=f"missing: {', '.join(missing)}", fix=fix)]
-    return [Check(name="weights", ok=True, detail=f"all {len(names)} shipped schemes")]
+        return [Check(name="weights", ok=False, detail=f"missing: {', '.join(missing) or 'all'}", fix=fix)]
+    left = [name for name in there(".toml") if name not in weights]
+    also = f"; not trained yet (hil train NAME): {', '.join(left)}" if left else ""
+    return [Check(name="weights", ok=True, detail=f"all {len(weights)} trained schemes{also}")]
 
 
 def _silence() -> Check:

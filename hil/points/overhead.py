@@ -10,7 +10,10 @@ from hil.phy.frame import FrameFormat
 from hil.points.spec import PointSpec
 from hil.units import db_to_power
 
-__all__ = ["ALIGNMENT_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "sounding_for", "uses_with_overhead"]
+__all__ = [
+    "ALIGNMENT_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "alignments_samples", "sounding_for",
+    "uses_with_overhead",
+]  # fmt: skip
 
 ALIGNMENT_SOUNDING = 96
 """Sounding symbols a transmitter, at most, with which superposed transmitters are aligned."""
@@ -21,10 +24,19 @@ PHASE_ERROR = 300.0
 """The same of their phases, to 3.3°, where all else is known: its later ones (`hil.calibration.align_shape`)."""
 
 
-def alignment_samples(spec: PointSpec, transmitters: int) -> int:
-    """Samples of one frame with which so many transmitters are aligned."""
-    frame = spec.frame.model_copy(update={"tasks_per_frame": 0, "sounding_symbols": ALIGNMENT_SOUNDING})
+def alignment_samples(spec: PointSpec, transmitters: int, symbols: int = ALIGNMENT_SOUNDING) -> int:
+    """Samples of one frame with which so many transmitters are aligned, by so many sounding symbols each."""
+    frame = spec.frame.model_copy(update={"tasks_per_frame": 0, "sounding_symbols": symbols})
     return FrameFormat(frame, torch.ones((transmitters, 1), dtype=torch.bool)).samples
+
+
+def alignments_samples(spec: PointSpec) -> int:
+    """Samples that all alignments of a point take where nothing is refused, the first one at length; 0 without any."""
+    if not spec.aligned:
+        return 0
+    count = spec.alignments or 1
+    symbols = [sounding_for(spec, LEVEL_ERROR), *[sounding_for(spec, PHASE_ERROR)] * (count - 1)]
+    return sum(alignment_samples(spec, len(spec.occupied), one) for one in symbols)
 
 
 def sounding_for(spec: PointSpec, cells: float) -> int:

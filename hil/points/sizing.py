@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hil.phy.frame import estimate_cost_db
-from hil.points.overhead import alignment_samples, uses_with_overhead
+from hil.points.overhead import alignments_samples, uses_with_overhead
 from hil.points.spec import PointSpec
 
 __all__ = ["OVERHEAD", "economical", "estimate_error"]
@@ -58,7 +58,7 @@ def economical(spec: PointSpec, lowest_snr_db: float, *, longest: int) -> PointS
         that of the shortest frames that come to `OVERHEAD` at the cost allowed; where none do, that of the least overhead.
         As many tasks are sent, or a few more that fill its last frame.
     """
-    least = uses_with_overhead(spec, _alignment(spec))
+    least = uses_with_overhead(spec, alignments_samples(spec))
     goal, best, price = OVERHEAD * len(spec.occupied[0]), spec, _Price.of(spec)
     for other in _others(spec, longest):
         if least <= goal:
@@ -88,12 +88,6 @@ def _others(spec: PointSpec, longest: int) -> Iterator[PointSpec]:
             yield spec.model_copy(update={"frame": frame, "opening_symbols": opening, "tasks": sent})
 
 
-def _alignment(spec: PointSpec) -> int:
-    """Samples that are sent to align its transmitters."""
-    aligned = spec.superposed and spec.receptions[0].receiver.aligned
-    return alignment_samples(spec, len(spec.occupied)) if aligned else 0
-
-
 @dataclass(frozen=True)
 class _Price:
     """What `uses_with_overhead` says of points that differ in tasks and soundings only, without making their formats.
@@ -111,7 +105,7 @@ class _Price:
     def of(cls, spec: PointSpec) -> _Price:
         form = spec.format()
         fixed = form.sounding_start + form.header_symbols * form.numerology.symbol_samples
-        return cls(fixed, _alignment(spec), tuple(len(segment.uses) for segment in form.segments))
+        return cls(fixed, alignments_samples(spec), tuple(len(segment.uses) for segment in form.segments))
 
     def uses(self, spec: PointSpec) -> float:
         numerology, frame, senders = spec.frame.numerology, spec.frame, len(spec.occupied)

@@ -60,7 +60,7 @@ def test_parts_of_other_threads_have_their_own_cpu_while_they_run_and_afterwards
 
     def work():
         with stopwatch.part("beside"):
-            busy(0.15)
+            busy(0.6)
             with stopwatch.part("inside"):  # counts with the part around it
                 begun.set()
                 go_on.wait()
@@ -70,13 +70,13 @@ def test_parts_of_other_threads_have_their_own_cpu_while_they_run_and_afterwards
         thread = threading.Thread(target=work)
         thread.start()
         begun.wait()
-        assert stopwatch.spent["here"].cpu_s < 0.1
+        assert stopwatch.spent["here"].cpu_s < 0.3
         go_on.set()
         thread.join()
     found = stopwatch.spent
-    assert found["beside"].cpu_s == pytest.approx(0.2, abs=0.05)
+    assert found["beside"].cpu_s == pytest.approx(0.65, abs=0.1)
     assert found["beside"].wall_s == 0
-    assert found["here"].cpu_s < 0.1
+    assert found["here"].cpu_s < 0.3
     assert "inside" not in found
 
 

@@ -5,6 +5,7 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
+from hil.calibration.gate import GateConfig
 from hil.cli.run import run
 from hil.errors import ConfigError
 
@@ -48,6 +49,7 @@ def test_every_flag_reaches_its_setting(tmp_path):
         "frame": {"tasks_per_frame": 2, "interleave": False}, "energy": "per_task", "fading": "emulated",
         "options": {"retrieval": {"gallery": "raw"}}, "seed": 9, "air_seed": 0, "draws": 3, "simulate": "awgn",
         "receiver": {}, "max_frame_uses": 16128, "repeat": 1, "interleave": False,
+        "alignments": 4, "gate": GateConfig().model_dump(exclude_none=True), "match_clocks": True,
     }  # fmt: skip
 
 

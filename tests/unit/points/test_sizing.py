@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hil.points.overhead import alignment_samples, uses_with_overhead
+from hil.points.overhead import alignments_samples, uses_with_overhead
 from hil.points.sizing import LEAST_FRAMES, OVERHEAD, _Price, economical, estimate_error
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
@@ -26,8 +26,7 @@ def point(access, snr_db, tasks=2016, bench="builtin", uses=64):
 
 
 def all_uses(spec):
-    aligned = spec.superposed and spec.receptions[0].receiver.aligned
-    return uses_with_overhead(spec, alignment_samples(spec, 2) if aligned else 0)
+    return uses_with_overhead(spec, alignments_samples(spec))
 
 
 @pytest.mark.parametrize("access", ["single", "oma", "noma"])
