@@ -59,10 +59,12 @@ def train(
     if dataset is not None:
         changes["dataset"] = dataset
     path = find_recipe(recipe, places)
-    wanted = load_recipe(path, changes)
+    plain = load_recipe(path)
+    first = {key: value for key, value in changes.items() if plain.init is not None and key.startswith("t1.")}  # its stage
+    wanted = load_recipe(path, {key: value for key, value in changes.items() if key not in first})
     queue = [wanted]
     if wanted.init is not None and (fresh or not (out / f"{wanted.init}.safetensors").is_file()):
-        shared = {key: value for key, value in changes.items() if key.partition(".")[0] in SHARED_KEYS}
+        shared = first | {key: value for key, value in changes.items() if key.partition(".")[0] in SHARED_KEYS}
         queue.insert(0, load_recipe(find_recipe(wanted.init, [path.parent, *places]), shared))
     data = load_dataset(wanted.dataset, image_size=wanted.image_size)
     for line in data.remarks:
