@@ -54,7 +54,7 @@ def test_cpu_of_other_threads_counts_with_the_part_that_waits_for_them():
     assert stopwatch.spent["waiting"].cpu_s >= 0.1
 
 
-def test_parts_of_other_threads_have_their_own_cpu_while_they_run_and_afterwards():
+def test_parts_of_other_threads_have_their_own_cpu_once_they_are_over():
     stopwatch = Stopwatch()
     begun, go_on = threading.Event(), threading.Event()
 
@@ -70,7 +70,7 @@ def test_parts_of_other_threads_have_their_own_cpu_while_they_run_and_afterwards
         thread = threading.Thread(target=work)
         thread.start()
         begun.wait()
-        assert stopwatch.spent["here"].cpu_s < 0.3
+        assert "beside" not in stopwatch.spent  # some systems tell nothing of a thread that waits
         go_on.set()
         thread.join()
     found = stopwatch.spent
