@@ -117,7 +117,9 @@ def heard_rows(bench_config: BenchConfig, name: str) -> list[dict[str, Any]]:
         air.calibrate(spec.frame)
         found = next(iter(measured(air, spec).collections.values()))
     seen = found.alignment or {}
-    note = f"{seen.get('alignments')} alignments, {found.frames}, each frame just after its alignment"
+    note = (
+        f"{seen.get('alignments')} alignments, {found.frames}, each frame just after its alignment; with its sounding's noise"
+    )
     bounds = (("phase_deg", "° rms", 5.0), ("delay_samples", "samples", 0.03), ("power_db", "dB", 0.25))
     return [
         row(

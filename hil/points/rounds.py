@@ -177,15 +177,17 @@ class RoundsHeard:
         return self._with.get(number) if self._several else None
 
     def summary(self) -> dict[str, Any] | None:
-        """For a row: how many alignments, how far off they were (rms over frames, less the estimates' own noise)."""
+        """For a row: how many alignments, how far off they were: rms over frames, the soundings' own noise included.
+
+        That noise is not taken off: what a frame says of levels rests on the frames before it too, so that its own stated
+        error would take off too much, and a misalignment would seem smaller than it is.
+        """
         if not self._with:
             return None
         found = list(self._found.values())
 
         def rms(name: str) -> float | None:
-            kind = name.partition("_")[0]
-            squares = [getattr(one, name) ** 2 - getattr(one, f"{kind}_error") ** 2 for one in found]
-            return float(np.sqrt(max(0.0, float(np.mean(squares))))) if squares else None
+            return float(np.sqrt(np.mean([getattr(one, name) ** 2 for one in found]))) if found else None
 
         return {
             "alignments": len(set(self._with.values())),

@@ -37,7 +37,8 @@ def _aligned(label: str, points: Sequence[Point]) -> str:
     kept = f", {total('kept_out_of_bounds')} kept out of bounds" if total("kept_out_of_bounds") else ""
     return (
         f"{label} was aligned {total('alignments')} times in {len(parts)} points; off, at the worst point, by "
-        f"{number(most('phase_deg'), 1)}° rms, {number(most('power_db'), 2)} dB, {number(most('delay_samples'), 3)} samples; "
+        f"{number(most('phase_deg'), 1)}° rms, {number(most('power_db'), 2)} dB, {number(most('delay_samples'), 3)} samples, "
+        f"their soundings' noise included; "
         f"{total('gated')} frames refused and sent again{kept}."
     )
 

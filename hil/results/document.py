@@ -71,7 +71,7 @@ class Row(_Part):
         impaired: what makes the stated noise doubtful, in words; null: nothing seen. suspect: the same in one word.
         clipped_samples: received, of which I or Q lay at a rail of the converter.
         alignment: of superposed transmitters: how many, frames refused (`gated`) and kept out of bounds, and what they were off
-            by (rms over the frames, by their own soundings): `phase_deg`, `power_db`, `delay_samples`.
+            by (rms over the frames, by their own soundings, whose noise is in it): `phase_deg`, `power_db`, `delay_samples`.
         repeat: the headline by measurement, where the point was measured several times; the row is all of them together.
         paper: who measured a row of source ``published``.
     """

@@ -24,7 +24,8 @@ def test_alignment_is_told_once_a_scheme():
     assert alignment_lines(View(three())) == []
     aligned = changed(three(), air={"jscc-noma": {"alignment": OFF}})
     assert alignment_lines(View(aligned)) == [
-        "jscc-noma was aligned 12 times in 3 points; off, at the worst point, by 3.1° rms, 0.12 dB, 0.012 samples; "
+        "jscc-noma was aligned 12 times in 3 points; off, at the worst point, by 3.1° rms, 0.12 dB, "
+        "0.012 samples, their soundings' noise included; "
         "3 frames refused and sent again."
     ]
     kept = changed(three(), air={"jscc-noma": {"alignment": OFF | {"kept_out_of_bounds": 2}}})
