@@ -30,7 +30,9 @@ def _help(key: str, text: str) -> str:
 
 @click.command()
 @click.argument("bench", required=False)
-@click.option("--schemes", callback=parse_names, metavar="NAMES", help=_help("schemes", "Names, weights files, path.py:Class."))
+@click.option(
+    "--schemes", callback=parse_names, metavar="NAMES", help=_help("schemes", "Names, weights files, path.py:Class; or all.")
+)
 @click.option("--goals", callback=parse_names, metavar="NAMES", help="What judges them.  [default: all that fit]")
 @click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help=_help("snr_db", "Targets: FIRST:LAST:STEP or a list."))
 @click.option("--dataset", metavar="SPEC", help=_help("dataset", "NAME, NAME:ARGUMENT or path.py:function."))

@@ -222,7 +222,8 @@ def compared_with(point: Measured, config: RunConfig, progress: Progress | None,
 def _budget(point: Measured) -> float:
     """Share of its energy that a task would have if Σ‖x_i‖² = q: superposed transmitters have a share of the power each."""
     plan = point.contender.plan
-    return plan.uses / int(plan.occupied.sum()) if point.spec.energy == "per_use" else 1.0
+    occupied = int(plan.occupied.sum())
+    return plan.uses / occupied if point.spec.energy == "per_use" and occupied else 1.0  # a noiseless reference sends nothing
 
 
 def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:

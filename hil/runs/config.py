@@ -132,7 +132,8 @@ class RunConfig(_Aligning):
 
     Attributes:
         dataset: spec of the data set.
-        schemes: names, weights files or ``path.py:Class``, in the order in which they take turns.
+        schemes: names, weights files or ``path.py:Class``, in the order in which they take turns; ``all``: whatever has
+            weights at hand and sends something.
         goals: what judges them; empty: all that the schemes' outputs and the data set allow.
         options: of goals, by the goal's name.
         models: folder of trained weights; None: the usual places.

@@ -33,6 +33,8 @@ from hil.timing import timed
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
 
 Size = tuple[int, int] | None
+ALL = "all"
+"""Instead of names: every scheme with weights at hand that sends something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +159,11 @@ def load_work(
         HilError: what data set or weights lack.
     """
     at_hand = objects or {}
-    names = _names(config.schemes, at_hand)
     given = Path(config.models).expanduser() if config.models is not None else None
     if given is not None and not given.is_dir():
         raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
     places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
+    names = _names(_all(places) if tuple(config.schemes) == (ALL,) else config.schemes, at_hand)
     schemes = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
     datasets = _datasets(config.dataset, schemes, say)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
@@ -204,6 +206,22 @@ def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"--schemes must name at least one scheme, each once, not {', '.join(names) or 'none'}")
     return names
+
+
+def _all(places: Sequence[Path]) -> list[str]:
+    """Every built-in scheme and recipe that has weights at hand and sends something: references are judged without being named.
+
+    Raises:
+        ConfigError: none has weights.
+    """
+    recipes = {path.stem for place in places for path in place.glob("*.toml")}
+    known = {name for name, entry in SCHEMES.builtin.items() if not cast(SchemeEntry, entry).reference} | {
+        name for name in recipes if name not in SCHEMES.builtin
+    }
+    found = [name for name in sorted(known) if weights_file(name, places) is not None]
+    if not found:
+        raise ConfigError(f"no scheme has weights in {', '.join(map(str, places))}; train some with: hil train RECIPE")
+    return found
 
 
 def _own(name: str) -> str:

@@ -156,6 +156,15 @@ def test_objects_stand_for_their_names(untrained):
     assert resolved.options["retrieval"]["gallery"] == "reconstructed"
 
 
+def test_all_stands_for_whatever_has_weights_and_sends(untrained, tmp_path):
+    work = load_work(config(schemes=("all",), models=str(untrained)))
+    assert {"jscc-single", "jscc-oma", "jscc-noma", "digital-single", "jscc-noma-same-view"} <= set(work.contenders)
+    assert not [name for name in work.contenders if name.startswith("baseline")]  # judged as references, without being named
+    assert work.resolved(config(schemes=("all",))).schemes == tuple(work.contenders)
+    with pytest.raises(ConfigError, match=r"no scheme has weights in .*hil train"):
+        load_work(config(schemes=("all",), models=str(tmp_path)))
+
+
 def test_a_goal_is_stored_as_what_loads_it_again(goals):
     """Its own name says nothing of the file that it came from; options go by its own name."""
     pictures = Scheme("pictures", outputs="images")
