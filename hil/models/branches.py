@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from hil.errors import ConfigError, ShapeError
 from hil.models.backbones.small import build_backbone
 from hil.models.card import Card, SchemeEntry
-from hil.models.contract import Plan
+from hil.models.contract import Plan, Received
 from hil.models.recipe import Recipe
 from hil.registry import SCHEMES
 
@@ -73,6 +74,19 @@ class BranchNetwork(nn.Module):
 
     def settle(self) -> None:
         """Called once when training is over: a scheme computes here what follows from its parameters. Most have nothing."""
+
+    def only_receiver(self, received: Mapping[str, Received]) -> Received:
+        """What the one receiver of such a network got.
+
+        Raises:
+            ShapeError: no receiver ``"rx"``, or another number of uses than the plan's.
+        """
+        if "rx" not in received:
+            raise ShapeError(f"{self.card.name}: received must have the receiver 'rx', not {sorted(received)}.")
+        one = received["rx"]
+        if one.symbols.ndim != 2 or one.symbols.shape[1] != self.plan.uses:
+            raise ShapeError(f"{self.card.name}: symbols must be [task, {self.plan.uses}], not {list(one.symbols.shape)}.")
+        return one
 
     def extract(self, views: Tensor) -> Tensor:
         """Features of the views, each by its branch's backbone.

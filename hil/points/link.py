@@ -33,6 +33,7 @@ class LinkSnr:
         mean_db: linear mean of the links; mean_db_ci: its interval.
         signal_db: standard error of the mean without that of the noise; noise_db: the noise's part.
         eff_db: −EVM of the received symbols; loss_db: `mean_db` − `eff_db`. Each with its interval.
+        level_db: standard error of `eff_db` that all frames share, as their estimates' level rests on the same soundings.
         noise: what it was measured against; None where nothing was heard.
     """
 
@@ -47,6 +48,7 @@ class LinkSnr:
     eff_db_ci: Interval
     loss_db: float
     loss_db_ci: Interval
+    level_db: float
     noise: NoiseLevel | None
 
 
@@ -63,6 +65,7 @@ class LinkRecord:
         silences: of the heard frames.
         active: carriers; sounding: sounding symbols of each transmitter in a frame; uses: received symbols of all frames.
         fading: whether links fade, so that a single frame says nothing of their mean.
+        level_symbols: sounding symbols that the level of all frames' estimates rests on together; infinite: nothing is shared.
         visits: int64 [frame], visit to the point that each frame was of; None: there was one.
     """
 
@@ -75,6 +78,7 @@ class LinkRecord:
     sounding: int
     uses: int
     fading: bool
+    level_symbols: float = math.inf
     visits: NDArray[np.int64] | None = None
 
     def by_visit(self) -> list[float]:
@@ -101,6 +105,7 @@ class LinkRecord:
         heard = self.blocks[: len(missed)]
         eff = _spread(missed, heard) if len(np.unique(heard)) > 1 else (1 / max(self.uses, 1), math.inf)
         lost = self._loss(both, missed, snr, own, eff)
+        common = (self._level(snr, len(means)), math.inf)
         noisy = (1 / level.looks, float(level.looks))
         snr_db = [decibels(float(mean * scale)) for mean in means]
         mean_db = decibels(float(means.mean() * scale))
@@ -114,9 +119,10 @@ class LinkRecord:
             signal_db=_error_db(own),
             noise_db=_error_db(noisy),
             eff_db=eff_db,
-            eff_db_ci=_interval(eff_db, eff),
+            eff_db_ci=_interval(eff_db, eff, common),
             loss_db=mean_db - eff_db,
-            loss_db_ci=_interval(mean_db - eff_db, *lost, noisy),
+            loss_db_ci=_interval(mean_db - eff_db, *lost, common, noisy),
+            level_db=_error_db(common),
             noise=level,
         )
 
@@ -128,6 +134,14 @@ class LinkRecord:
         """The same in closed form, if links do not change: twice the noise over the signal, and its square, over the looks."""
         looks, snr = self.active * self.sounding * len(self.signal), max(snr, 1e-30)
         return (2 / (snr * looks) + 1 / (snr**2 * looks * max(self.sounding - 1, 1))) / links
+
+    def _level(self, snr: float, links: int) -> float:
+        """Relative variance of the received symbols' error power that an error of the estimates' level makes, in all frames.
+
+        y/Ĝ with Ĝ = G(1 + δ) is x + n, both times 1 − δ: the error power is off by −2 Re δ, whatever a decoder makes of it.
+        δ has the variance noise/(signal × symbols × carriers), half of it in its real part.
+        """
+        return 2 / (max(snr, 1e-30) * self.active * self.level_symbols * links)
 
     def _drawn(self, parts: Floats, usual: float) -> Spread:
         """What frames spread by, drawn towards the usual: two frames alone say hardly anything of it; one says nothing.
@@ -153,7 +167,8 @@ class LinkRecord:
         nan = math.nan
         return LinkSnr(
             snr_db=[nan] * count, snr_db_error=[nan] * count, snr_db_ci=[NOTHING] * count, mean_db=nan, mean_db_ci=NOTHING,
-            signal_db=nan, noise_db=nan, eff_db=nan, eff_db_ci=NOTHING, loss_db=nan, loss_db_ci=NOTHING, noise=None,
+            signal_db=nan, noise_db=nan, eff_db=nan, eff_db_ci=NOTHING, loss_db=nan, loss_db_ci=NOTHING, level_db=nan,
+            noise=None,
         )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from hil.points.kinds import UNALIGNED_NAME
 from hil.points.link import LinkRecord
 from hil.points.noise import Silence, level_of, measure_silence
 from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
+from hil.points.sizing import symbols_of_level
 from hil.points.spec import PointSpec
 from hil.points.truth import FrameTruth, FrameWitness
 from hil.units import decibels
@@ -277,6 +278,7 @@ class Collector:
             sounding=self._looks(),
             uses=int(self._received.sum()) * self._occupied,
             fading=self.spec.fading == "air",
+            level_symbols=symbols_of_level(self.spec),
             visits=self.spec.visit_of(numbers) if several else None,
         )
 

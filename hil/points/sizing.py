@@ -11,11 +11,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from hil.phy.frame import estimate_cost_db
 from hil.points.overhead import alignments_samples, uses_with_overhead
 from hil.points.spec import PointSpec
 
-__all__ = ["OVERHEAD", "economical", "estimate_error"]
+__all__ = ["OVERHEAD", "economical", "estimate_error", "symbols_of_level"]
 
 OVERHEAD = 1.28
 """Uses a task, all counted, over its own, that frames are to come to; pilots alone make 52/48 of it."""
@@ -44,6 +46,28 @@ def estimate_error(spec: PointSpec, frame: int) -> float:
         return receiver.taps / (active * (own if frame else opening))
     known = min(opening + (frame - 1) * own, receiver.shape_memory) + own
     return receiver.taps / (active * known) + FITTED / active * (1 / own - 1 / known)
+
+
+def symbols_of_level(spec: PointSpec) -> float:
+    """Sounding symbols a transmitter that the mean level of all frames' estimates rests on; infinite where each has its own.
+
+    Every frame's level is a weighted mean of the symbols before it (docs/decisions/0007), so that an error of the first ones is
+    in all of them, and no spread of frames shows it. The mean over frames is a weighted mean of independent symbols too: of so
+    many equal ones as have its variance.
+    """
+    memory = spec.receptions[0].receiver.shape_memory
+    if not memory:
+        return math.inf
+    own, count = spec.frame.sounding_symbols, spec.frames
+    symbols = np.full(count, float(own))
+    symbols[0] = spec.opening_symbols or own
+    share, mean, known = np.zeros(count), np.zeros(count), 0.0
+    for frame, new in enumerate(symbols):
+        share *= known / (known + new)
+        share[frame] = new / (known + new)
+        known = min(known + new, memory)
+        mean += share / count
+    return float(1 / (mean**2 / symbols).sum())
 
 
 def economical(spec: PointSpec, lowest_snr_db: float, *, longest: int) -> PointSpec:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from hil.goals.card import Unit
 from hil.goals.contract import Goal, headline
-from hil.results.curves import SnrErrors, Spot
+from hil.results.curves import Curve, Point, Reading, SnrErrors, Spot
 from hil.results.document import SIMULATION, Agreement, MeanOverSnrs, Row
 from hil.results.estimate import Estimate, aligned, estimate
 from hil.results.family import Claim, claims_of
@@ -25,12 +26,19 @@ Verdict = Literal["inside", "undetermined", "beyond"]
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One point over the air and simulated: answers to the same tasks, and the clusters of all distinct tasks."""
+    """One point over the air and simulated.
+
+    Attributes:
+        row: over the air; air, simulated: answers to the same tasks.
+        clusters: of all distinct tasks.
+        drawn_at_db: SNR that was drawn at; its standard error, which the answers do not show (dB).
+    """
 
     row: Row
     air: Sample
     simulated: Sample
     clusters: Tensor
+    drawn_at_db: tuple[float, float] = (0.0, 0.0)
 
     @property
     def target(self) -> float:
@@ -61,9 +69,10 @@ def agreement_rows(
             for pair in own
             for sample in aligned([pair.air, pair.simulated])
         ]
-        claims, groups = _claims(own, estimates)
+        readings = {2 * at + 1: Reading(snr_db=pair.drawn_at_db[0], own_db=pair.drawn_at_db[1]) for at, pair in enumerate(own)}
+        claims, groups = _claims(own, estimates, readings, metric.unit)
         family = f"{len(claims)} differences of air and simulation: {name}"
-        array = claims_of(claims, SnrErrors({}), estimates=len(estimates), unit=metric.unit)
+        array = claims_of(claims, SnrErrors(readings), estimates=len(estimates), unit=metric.unit)
         said = judged(estimates, replace(array, kind="repetition"))
         points += [_point(pair, item, basis, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
         over = zip(groups, claims[len(own) :], said[len(own) :], strict=True)
@@ -75,17 +84,33 @@ def _about(row: Row, basis: str) -> dict[str, Any]:
     return {"goal": row.goal, "receiver": row.receiver, "source": "air", "snr_basis": basis, "energy": row.energy or "per_use"}
 
 
-def _claims(pairs: Sequence[Pair], estimates: Sequence[Estimate]) -> tuple[list[Claim], list[list[int]]]:
+def _claims(
+    pairs: Sequence[Pair], estimates: Sequence[Estimate], readings: Mapping[int, Reading], unit: Unit
+) -> tuple[list[Claim], list[list[int]]]:
     """A claim for each pair, then one for the mean of each scheme at each receiver, of which pairs is told."""
-    claims = []
     by_scheme: dict[tuple[str, str | None], list[int]] = {}
     for at, pair in enumerate(pairs):
-        spots = [Spot(value=estimates[number].value, weights={number: 1.0}, slope={}) for number in (2 * at, 2 * at + 1)]
-        first, second = (pair.row.scheme, spots[0]), (SIMULATION, spots[1])
-        claims.append(Claim.between(first, second, target=pair.target, snr_db=pair.target))
         by_scheme.setdefault((pair.row.scheme, pair.row.receiver), []).append(at)
+    slope: dict[int, float] = {}
+    for own in by_scheme.values():
+        drawn = [Point(number=2 * at + 1, estimate=estimates[2 * at + 1], reading=readings[2 * at + 1]) for at in own]
+        curve = Curve(drawn, unit)
+        slope |= {point.number: _slope(curve, point) for point in drawn if point.reading.own_db}
+    claims = []
+    for at, pair in enumerate(pairs):
+        air, drawn_ = (
+            Spot(value=estimates[number].value, weights={number: 1.0}, slope={number: slope[number]} if number in slope else {})
+            for number in (2 * at, 2 * at + 1)
+        )
+        claims.append(Claim.between((pair.row.scheme, air), (SIMULATION, drawn_), target=pair.target, snr_db=pair.target))
     groups = [own for own in by_scheme.values() if len(own) > 1]
     return claims + [Claim.mean([claims[at] for at in own]) for own in groups], groups
+
+
+def _slope(curve: Curve, point: Point) -> float:
+    """What an error of the SNR that a simulation was drawn at makes of its headline, per dB."""
+    here = curve.at(point.reading.snr_db)
+    return 0.0 if here is None else sum(here.slope.values())
 
 
 def _verdict(ends: Interval, bound: float) -> Verdict:

@@ -1,16 +1,23 @@
-"""Points that were measured are simulated while further ones are on the air, where no radio waits for the processor."""
+"""What is computed beside a run, where no radio waits for the processor.
+
+Points that were measured are simulated while further ones are on the air; what needs no channel is scored while the last points
+are simulated.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from hil.models.contract import Sent
 from hil.points.contender import Contender
 from hil.points.kinds import UNALIGNED_NAME
 from hil.runs.beside import Compared, compared_with, heard
 from hil.runs.config import RunConfig
-from hil.runs.steps import Measured
+from hil.runs.steps import Measured, References, references
+from hil.runs.work import Work
 
 __all__ = ["Ahead"]
 
@@ -20,7 +27,7 @@ class _StoppedError(Exception):
 
 
 class Ahead:
-    """One thread that simulates points in the order in which they were measured.
+    """One thread that simulates points in the order in which they were measured, and then scores what needs no channel.
 
     Only hil's own networks are called from it: nobody knows whether a stranger's scheme can encode while it decodes.
 
@@ -32,6 +39,7 @@ class Ahead:
         self._config = config
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="simulation")
         self._begun: dict[int, Future[Compared]] = {}
+        self._references: Future[References] | None = None
         self._stopped = False
 
     def __enter__(self) -> Self:
@@ -46,6 +54,16 @@ class Ahead:
         drawn = point.spec.fading != "air" and not point.spec.scheme.endswith(UNALIGNED_NAME)
         if drawn and heard(point) and _is_ours(point.contender):
             self._begun[point.spec.first_frame] = self._pool.submit(compared_with, point, self._config, self._go_on, workers=1)
+
+    def begin_references(self, work: Work, sent: Mapping[str, Sent]) -> None:
+        """Score what needs no channel, as soon as the points before it are done."""
+        if all(_is_ours(one) for one in work.contenders.values()):
+            self._references = self._pool.submit(references, work, sent)
+
+    @property
+    def references(self) -> References | None:
+        """What needs no channel, once that is scored; None if it was not begun."""
+        return None if self._references is None else self._references.result()
 
     def of(self, point: Measured) -> Compared | None:
         """What was simulated of a point, once that is done; None if it was not begun."""

@@ -39,13 +39,20 @@ class Beside:
     samples: Samples = field(default_factory=dict)
     basis: str = "effective"
 
-    def hold_against(self, contender: Contender, row: Row, air: Sample, simulated: Sample) -> None:
+    def hold_against(
+        self, contender: Contender, row: Row, air: Sample, simulated: Sample, *, at_db: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
         """Air and simulation of one point, to be judged; but of a bound, which decodes by the SNR that was estimated.
 
         No noise reaches its message: at its cliff the difference is that estimate's error alone, at 3 points for 0.1 dB.
+
+        Args:
+            contender: whose point it is; row: over the air.
+            air, simulated: answers to its tasks.
+            at_db: SNR that was drawn at, and its standard error that the answers do not show.
         """
         if contender.scheme.card.kind != "bound":
-            self.pairs.append(Pair(row=row, air=air, simulated=simulated, clusters=contender.tasks.clusters))
+            self.pairs.append(Pair(row=row, air=air, simulated=simulated, clusters=contender.tasks.clusters, drawn_at_db=at_db))
 
     def note(self, under: Condition, point: Measured, sample: Sample, reading: Reading) -> None:
         """One more point of the curve of its scheme."""
@@ -169,7 +176,8 @@ def beside_point(
     rows, samples = ahead.effective
     beside.rows += [*link.values(), *rows.values()]
     for key, sample in samples.items():
-        beside.hold_against(point.contender, point.rows[key], air_sample(point, key), sample)
+        snr = point.of(key[1]).snr
+        beside.hold_against(point.contender, point.rows[key], air_sample(point, key), sample, at_db=(snr.eff_db, snr.level_db))
     if ahead.per_task is not None:
         _note_per_task(point, ahead.per_task, beside)
 

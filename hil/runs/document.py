@@ -16,7 +16,7 @@ from hil.results.summary import summary
 from hil.runs.beside import Beside
 from hil.runs.config import RunConfig
 from hil.runs.progress import Report
-from hil.runs.steps import noiseless_samples, reference_rows
+from hil.runs.steps import References, references
 from hil.runs.work import Work
 from hil.timing import timed
 
@@ -35,6 +35,7 @@ def document(
     beside: Beside,
     sent: Mapping[str, Sent],
     report: Report,
+    ahead: References | None = None,
     **more: Any,
 ) -> ResultsDocument:
     """Points as measured and simulated -> the whole result.
@@ -46,13 +47,14 @@ def document(
         beside: simulated beside them.
         sent: symbols of the distinct tasks by scheme, for the rows without a channel.
         report: told how far it is.
+        ahead: what was made of the rows without a channel already.
         more: further keys of the document.
     """
-    with report.stage("noiseless references", 1) as progress, timed("references"):
-        references = reference_rows(work, sent)
-        noiseless = noiseless_samples(work, sent) if any(row.source == "air" for row in rows) else {}
+    with report.stage("noiseless references", 1) as progress:
+        without = references(work, sent) if ahead is None else ahead
         progress(1)
-    points = [*rows, *beside.rows, *references]
+    points = [*rows, *beside.rows, *without.rows]
+    noiseless = without.samples if any(row.source == "air" for row in rows) else {}
     with timed("statistics"):
         agreement, gaps = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
         comparisons, means = comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals)

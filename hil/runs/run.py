@@ -335,12 +335,16 @@ class _Run:
         noise = self._pool()
         beside = Beside()
         measured = [point for point, whole in zip(self.points, self.whole, strict=True) if whole]
+        if self._ahead is not None:
+            self._ahead.begin_references(self.work, self._sent)
         steps = sum(steps_of(point, self.config) for point in measured)
         with self.report.stage("simulating beside the air", steps) as progress:
             for point in measured:
                 ahead = None if self._ahead is None else self._ahead.of(point)
                 beside_point(point, self.config, beside, progress, ahead=ahead)
-        return document(self.config, self.work, self.rows, beside, self._sent, self.report, noise=noise, **self._last(about))
+        made = None if self._ahead is None else self._ahead.references
+        more = {"noise": noise, **self._last(about)}
+        return document(self.config, self.work, self.rows, beside, self._sent, self.report, made, **more)
 
     def partial(self, **about: Any) -> ResultsDocument:
         """What was measured before the run ended early: no simulation, no references."""

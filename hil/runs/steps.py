@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,8 +24,8 @@ from hil.runs.work import Work
 from hil.timing import timed
 
 __all__ = [
-    "Key", "Measured", "air_sample", "csi_of", "cut_short", "noiseless_samples", "point_key", "reference_rows", "score_point",
-    "snr_keys", "subject",
+    "Key", "Measured", "References", "air_sample", "csi_of", "cut_short", "point_key", "references", "score_point", "snr_keys",
+    "subject",
 ]  # fmt: skip
 
 Key = tuple[str, str | None]
@@ -59,6 +59,19 @@ class Measured:
     def of(self, receiver: str | None) -> Collection:
         """What a row's receiver got; the first one for an output of all together."""
         return self.first if receiver is None else self.collections[receiver]
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What needs no channel.
+
+    Attributes:
+        rows: of the result.
+        samples: (goal, scheme, receiver) -> how each distinct task is answered without noise, under the run's own options.
+    """
+
+    rows: list[Row]
+    samples: Mapping[tuple[str, str, str | None], Sample]
 
 
 def subject(contender: Contender, key: Key) -> Subject:
@@ -225,24 +238,25 @@ def _sample(spec: PointSpec, tasks: PerTask, found: Collection) -> Sample:
     )
 
 
-def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:
-    """Rows without a channel: each scheme noiseless under every variant of its goals, noiseless references, constants."""
-    everyone = torch.arange(len(work.tasks))
+@timed("references")
+def references(work: Work, sent: Mapping[str, Sent]) -> References:
+    """What needs no channel: each scheme noiseless under every variant of its goals, noiseless references, constants.
+
+    Args:
+        work: schemes, tasks and goals.
+        sent: symbols of the distinct tasks by scheme.
+    """
     rows: list[Row] = []
+    samples: dict[tuple[str, str, str | None], Sample] = {}
     for contender in work.contenders.values():
-        decoded = contender.noiseless(sent[contender.name])
-        for name, goal in contender.goals.items():
-            for options in goal.variants(contender.options[name]):
-                if goal.refuses(contender.scheme, options):
-                    continue
-                own = options == contender.options[name]
-                judge = contender.judges[name] if own else goal.judge(contender.scheme, contender.dataset, work.tasks, options)
-                for receiver, output in decoded.outputs.items():
-                    tasks = judge.score(output, everyone, decoded.lost[receiver])
-                    who = replace(subject(contender, (name, contender.label(receiver))), options=options)
-                    rows.append(scored_row(who, tasks, everyone, source="noiseless"))
+        for who, own, tasks in _noiseless(work, contender, sent[contender.name]):
+            index = torch.arange(len(tasks))
+            rows.append(scored_row(who, tasks, index, source="noiseless"))
+            if own:
+                samples[who.goal.name, contender.name, who.receiver] = Sample(tasks=tasks, index=index)
     for name, goal in work.goals.items():
         for _, reference in work.references(goal):
+            everyone = torch.arange(len(work.tasks))
             made = reference.noiseless(reference.encode())
             for key, tasks in reference.score(made, everyone).items():
                 rows.append(scored_row(subject(reference, key), tasks, everyone, source="noiseless"))
@@ -250,14 +264,19 @@ def reference_rows(work: Work, sent: Mapping[str, Sent]) -> list[Row]:
         metrics = goal.metrics_for(first.dataset)
         for label, found in first.judges[name].references().items():
             rows.append(reference_row(goal, metrics, label, found, clusters=work.tasks.clusters))
-    return rows
+    return References(rows=rows, samples=samples)
 
 
-def noiseless_samples(work: Work, sent: Mapping[str, Sent]) -> dict[tuple[str, str, str | None], Sample]:
-    """(goal, scheme, receiver) -> how each distinct task is answered without noise."""
+def _noiseless(work: Work, contender: Contender, sent: Sent) -> Iterator[tuple[Subject, bool, PerTask]]:
+    """A scheme's own answers without a channel: judged by what, whether under the run's own options, and how."""
     everyone = torch.arange(len(work.tasks))
-    return {
-        (goal, contender.name, receiver): Sample(tasks=tasks, index=everyone)
-        for contender in work.contenders.values()
-        for (goal, receiver), tasks in contender.score(contender.noiseless(sent[contender.name]), everyone).items()
-    }
+    decoded = contender.noiseless(sent)
+    for name, goal in contender.goals.items():
+        for options in goal.variants(contender.options[name]):
+            if goal.refuses(contender.scheme, options):
+                continue
+            own = options == contender.options[name]
+            judge = contender.judges[name] if own else goal.judge(contender.scheme, contender.dataset, work.tasks, options)
+            for receiver, output in decoded.outputs.items():
+                who = replace(subject(contender, (name, contender.label(receiver))), options=options)
+                yield who, own, judge.score(output, everyone, decoded.lost[receiver])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from hil.errors import ConfigError, ShapeError
+from hil.errors import ConfigError
 from hil.models.branches import BranchNetwork, GalleryMode
 from hil.models.contract import Features, Plan, Received, Sent, normalize_power
 from hil.models.recipe import Recipe
@@ -58,11 +58,7 @@ class FcJscc(BranchNetwork):
         Raises:
             ShapeError: no receiver ``"rx"``, or another number of uses than the plan's.
         """
-        if "rx" not in received:
-            raise ShapeError(f"{self.card.name}: received must have the receiver 'rx', not {sorted(received)}.")
-        one = received["rx"]
-        if one.symbols.ndim != 2 or one.symbols.shape[1] != self.plan.uses:
-            raise ShapeError(f"{self.card.name}: symbols must be [task, {self.plan.uses}], not {list(one.symbols.shape)}.")
+        one = self.only_receiver(received)
         return Features(features=self.demodulate(one.symbols.to(torch.complex64)), erased=~one.valid.any(1))
 
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:

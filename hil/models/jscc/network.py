@@ -14,7 +14,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hil.errors import ShapeError
 from hil.models.branches import BranchNetwork, GalleryMode
 from hil.models.contract import Features, Plan, Received, Sent, normalize_power
 from hil.models.jscc.autoencoder import JsccDecoder, JsccEncoder
@@ -114,11 +113,7 @@ class JsccNetwork(BranchNetwork):
         Raises:
             ShapeError: no receiver ``"rx"``, or another number of uses than the plan's.
         """
-        if "rx" not in received:
-            raise ShapeError(f"{self.card.name}: received must have the receiver 'rx', not {sorted(received)}.")
-        one = received["rx"]
-        if one.symbols.ndim != 2 or one.symbols.shape[1] != self.plan.uses:
-            raise ShapeError(f"{self.card.name}: symbols must be [task, {self.plan.uses}], not {list(one.symbols.shape)}.")
+        one = self.only_receiver(received)
         return Features(features=self.by_view(self.demodulate(one)), erased=~one.valid.any(1))
 
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:

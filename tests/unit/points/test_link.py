@@ -97,3 +97,29 @@ def test_intervals_hold_the_truth(frames):
     found = coverage_row("links", simulated_links(frames), 300)
     for case, share in found["cases"].items():
         assert 93.0 - 1.6 <= share <= 97.0 + 1.6, case
+
+
+def test_a_level_that_all_frames_share_widens_what_the_symbols_say_and_not_the_links_snr():
+    noise = NoiseLevel(power=0.4, looks=10**9)
+    alone, together = (record([1.0] * 3, [0.12] * 3, **more).snr(noise) for more in ({}, {"level_symbols": 100.0}))
+    assert alone.level_db == 0
+    assert together.level_db == pytest.approx(DB_OF_E * math.sqrt(2 / (2.5 * 52 * 100)))
+    assert together.mean_db_ci == alone.mean_db_ci
+    half = (together.eff_db_ci[1] - together.eff_db_ci[0]) / 2
+    assert half == pytest.approx(1.96 * together.level_db, rel=1e-3)  # frames do not differ here
+    assert together.loss_db_ci[1] - together.loss_db_ci[0] > alone.loss_db_ci[1] - alone.loss_db_ci[0]
+
+
+def test_the_shared_level_is_what_an_equaliser_that_is_off_makes_of_the_error_power():
+    """y/Ĝ against x, drawn: Ĝ from so many symbols, the same in all uses of a point."""
+    rng, snr, symbols, carriers, points = np.random.default_rng(2), 0.25, 40, 52, 400
+
+    def noise(*shape):
+        return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) * math.sqrt(0.5)
+
+    sent, heard = noise(points, 20_000), noise(points, 20_000) / math.sqrt(snr)
+    wrong = 1 + noise(points) / math.sqrt(snr * symbols * carriers)
+    error = (np.abs((sent + heard) / wrong[:, None] - sent) ** 2).mean(1)
+    found = record([snr] * 3, [1.0] * 3, level_symbols=float(symbols)).snr(NoiseLevel(power=1.0, looks=10**9))
+    own = 1 / 20_000  # of the error power itself
+    assert np.std(error) / np.mean(error) == pytest.approx(math.hypot(found.level_db / DB_OF_E, math.sqrt(own)), rel=0.12)

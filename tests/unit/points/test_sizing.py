@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from hil.points.overhead import alignments_samples, uses_with_overhead
-from hil.points.sizing import LEAST_FRAMES, OVERHEAD, _Price, economical, estimate_error
+from hil.points.sizing import LEAST_FRAMES, OVERHEAD, _Price, economical, estimate_error, symbols_of_level
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
 
@@ -60,3 +61,22 @@ def test_frames_of_a_length_that_was_asked_for_sound_less():
     spec = economical(point("oma", -6), -6, longest=84)
     assert (spec.frame.tasks_per_frame, spec.frames) == (84, 24)
     assert spec.frame.sounding_symbols == 8 < spec.opening_symbols
+
+
+def test_the_level_that_frames_share_rests_on_as_many_symbols_as_its_scatter_says():
+    """The mean over frames of running means of white noise, drawn; its variance is that of so many equal symbols."""
+    spec = economical(point("single", -6), -6, longest=252)
+    memory = spec.receptions[0].receiver.shape_memory
+    rng, draws = np.random.default_rng(4), 20_000
+    level, known, mean = np.zeros(draws), 0.0, np.zeros(draws)
+    for frame in range(spec.frames):
+        new = (frame == 0 and spec.opening_symbols) or spec.frame.sounding_symbols
+        level = (level * known + rng.standard_normal(draws) * math.sqrt(new)) / (known + new)
+        known = min(known + new, memory)
+        mean += level / spec.frames
+    assert symbols_of_level(spec) == pytest.approx(1 / mean.var(), rel=0.04)  # 1 % of a variance of so many draws
+    assert symbols_of_level(spec) < spec.opening_symbols + spec.frames * spec.frame.sounding_symbols
+
+
+def test_frames_that_fade_share_no_level():
+    assert symbols_of_level(point("single", -6, bench="rayleigh")) == math.inf

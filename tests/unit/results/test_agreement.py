@@ -1,5 +1,7 @@
 """Air against simulation: on answers made by hand, whose difference and verdict are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -118,3 +120,17 @@ def test_each_schemes_mean_over_its_snrs_is_judged_with_them():
     assert mean.ci[1] - mean.ci[0] == pytest.approx(2 * 1.972 * error, rel=0.01)
     assert mean.simultaneous_ci[0] < mean.ci[0]
     assert {item.family for item in (*points, *means)} == {"5 differences of air and simulation: shares"}
+
+
+def test_an_error_of_the_snr_that_was_drawn_at_is_in_the_interval_by_the_curves_slope():
+    """Shares of 0.5 and 0.7 at 0 and 3 dB: 0.847 in log odds, so a share of 0.5 moves by 0.0706 a dB."""
+    one_, other = shares(0.5, 3), shares(0.7, 4)
+    sharp = [pair(one_, one_, snr_db_target=0.0), pair(other, other, snr_db_target=3.0)]
+    sharp = [replace(item, drawn_at_db=(snr_db, 0.0)) for item, snr_db in zip(sharp, (0.0, 3.0), strict=True)]
+    blurred = [replace(item, drawn_at_db=(item.drawn_at_db[0], 0.2)) for item in sharp]
+    low, high = (float(values.mean()) for values in (one_, other))
+    slope = (np.log(high / (1 - high)) - np.log(low / (1 - low))) / 3 * low * (1 - low)
+    found = [agreement_rows(pairs, GOALS, basis="effective")[0][0] for pairs in (sharp, blurred)]
+    assert found[0].difference == found[1].difference == 0
+    more = found[1].standard_error ** 2 - found[0].standard_error ** 2  # the clusters' prior is in both
+    assert more**0.5 == pytest.approx(0.2 * slope, rel=0.02)
