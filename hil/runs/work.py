@@ -25,6 +25,7 @@ from hil.points.contender import Contender
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.spec import PointSpec
 from hil.registry import GOALS, SCHEMES
+from hil.runs.at_hand import noted_objects
 from hil.runs.config import RunConfig
 from hil.runs.sources import Sources
 from hil.spelling import did_you_mean
@@ -189,7 +190,12 @@ def load_work(
         options=options,
         contenders=contenders,
         model_folders=places,
-        sources=Sources([*(_own(name) for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
+        sources=Sources(
+            [*(_own(name) for name in names if name not in at_hand), *config.goals],
+            config.dataset,
+            chosen,
+            objects=noted_objects({name: schemes[name] for name in names if name in at_hand}),
+        ),
         datasets=datasets,
     )
 
