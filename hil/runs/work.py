@@ -190,14 +190,16 @@ def load_work(
         options=options,
         contenders=contenders,
         model_folders=places,
-        sources=Sources(
-            [*(_own(name) for name in names if name not in at_hand), *config.goals],
-            config.dataset,
-            chosen,
-            objects=noted_objects({name: schemes[name] for name in names if name in at_hand}),
-        ),
+        sources=_sources(config, names, at_hand, chosen),
         datasets=datasets,
     )
+
+
+def _sources(config: RunConfig, names: Sequence[str], at_hand: Mapping[str, Scheme], chosen: Mapping[str, Any]) -> Sources:
+    """A third party's code among schemes, goals and data, as files and as objects at hand."""
+    files = [_own(name) for name in names if name not in at_hand]
+    objects = noted_objects({name: at_hand[name] for name in names if name in at_hand})
+    return Sources([*files, *config.goals], config.dataset, chosen, objects=objects)
 
 
 def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
