@@ -88,4 +88,4 @@ def test_ctrl_c_is_130(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
-    assert capsys.readouterr().err == "hil: stopped by Ctrl-C\n"
+    assert capsys.readouterr().err.strip() == "hil: stopped by Ctrl-C"
