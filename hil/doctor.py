@@ -22,6 +22,9 @@ from hil.registry import DRIVERS, SCHEMES
 
 __all__ = ["Check", "diagnose", "driver_checks", "find_devices", "list_benches", "to_json"]
 
+SLOW = " on a USB 2 link"
+"""Said of a USB 3 device."""
+
 
 def diagnose(home: Path | None = None) -> list[Check]:
     """Every check, in the order in which things depend on each other."""
@@ -106,12 +109,24 @@ def find_devices(root: Path = Path("/sys/bus/usb/devices")) -> list[str]:
         except OSError:
             continue
         if pair in known:
-            found.append(f"{known[pair]} at USB {device.name}")
+            found.append(f"{known[pair]} at USB {device.name}" + (SLOW if _slow(device) else ""))
     return found
+
+
+def _slow(device: Path) -> bool:
+    """Whether a USB 3 device (which calls itself 2.1 on the older bus) is on a link of 480 Mb/s or less."""
+    try:
+        speed, version = (float((device / name).read_text()) for name in ("speed", "version"))
+    except (OSError, ValueError):
+        return False
+    return speed <= 480 and version > 2.0
 
 
 def _devices() -> Check:
     found = find_devices()
+    if any(one.endswith(SLOW) for one in found):
+        fix = "use a USB 3 port (blue, or SS) and a USB 3 cable: on USB 2 some 8 MS/s in all get through"
+        return Check(name="devices", ok=False, detail=", ".join(found), fix=fix)
     text = ", ".join(found) or "none on USB; network devices are asked by: hil radios probe NAME --bench FILE"
     return Check(name="devices", ok=None, detail=text)
 

@@ -10,11 +10,13 @@ import click
 
 __all__ = ["air"]
 
+DEFAULT = click.core.ParameterSource.DEFAULT
+
 
 @click.command()
 @click.argument("bench", default="virtual-pluto-trio")
 @click.option("--pace", type=click.Choice(["realtime", "free"]), help="Real time, or faster where clients only wait.")
-@click.option("--status", is_flag=True, help="Show a running air: radios, clients, rates, losses.")
+@click.option("--status", is_flag=True, help="Show a running air, without BENCH every one: radios, clients, rates, losses.")
 @click.option("--fault", metavar="RADIO:KIND[:KEY=VALUE…]", multiple=True, help="Inject a fault into a running air.")
 @click.option("--stop", is_flag=True, help="End a running air.")
 @click.option("--truth", type=click.Path(path_type=Path), help="Append the truth log to this file (one JSON object a line).")
@@ -34,6 +36,15 @@ def air(
     from hil.radios.bench import find_bench
     from hil.radios.virtual.client import ask
 
+    if (
+        status
+        and port is None
+        and not fault
+        and not stop
+        and click.get_current_context().get_parameter_source("bench") == DEFAULT
+    ):
+        _every(as_json)
+        return
     overrides: dict[str, Any] = {}
     if pace is not None:
         overrides["air.pace"] = pace
@@ -66,6 +77,17 @@ def air(
         click.echo(f"serving (control port {control_port}); Ctrl-C ends it")
 
     run_air(config, truth=truth, exposed=expose, ready=ready)
+
+
+def _every(as_json: bool) -> None:
+    """The status of every air that runs here."""
+    from hil.errors import RadioNotFoundError
+    from hil.radios.virtual.known import statuses
+
+    found = statuses()
+    if not found:
+        raise RadioNotFoundError("no air runs here: start one with: hil air BENCH")
+    click.echo(json.dumps(found) if as_json else "\n".join(f"{_table(one)} (port {one['control_port']})" for one in found))
 
 
 def _fault(text: str) -> dict[str, Any]:

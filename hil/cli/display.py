@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from hil.cli.log import LOG
 from hil.errors import OutputError
 from hil.files import replacing
 from hil.timing import Spent
@@ -36,6 +38,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line."""
+        LOG.info(text)
         self._console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
@@ -49,20 +52,21 @@ class Display:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
+        LOG.debug("%s: %d steps", name, total)
+        begun = time.monotonic()
         with Progress(*columns, console=self._console, transient=not self._console.is_terminal) as progress:
             task = progress.add_task(name, total=total)
             yield lambda steps: progress.advance(task, steps)
+        LOG.debug("%s: done in %.1f s", name, time.monotonic() - begun)
 
     def point(self, row: Row) -> None:
         """A point as it comes in."""
         measured = "/".join("–" if value is None else f"{value:.2f}" for value in row.snr_db or [])
         name, metric = row.headline
         where = f" at {row.receiver}" if row.receiver else ""
-        self._console.print(
+        self.say(
             f"  {row.scheme:<12} {row.snr_db_target or 0.0:>+5g} dB  measured {measured:>13} dB  "
-            f"{name} {_value(metric)}{where}  ({row.source}, {row.tasks} tasks)",
-            markup=False,
-            soft_wrap=True,
+            f"{name} {_value(metric)}{where}  ({row.source}, {row.tasks} tasks)"
         )
         if row.clipped_samples:
             self._console.print(f"    clipped: {row.clipped_samples:,} received samples at full scale", style="yellow")
@@ -87,6 +91,7 @@ class Display:
 
         Console(width=None if self.terminal else 150).print(results_table(document))
         for line in summary_lines(document):
+            LOG.info(line)
             click.echo(line)
 
 
@@ -104,6 +109,7 @@ def show_checks(checks: Iterable[Check]) -> None:
     """A diagnosis on standard output, a line for each thing looked at, and the fix for each red one."""
     console = Console(highlight=False, soft_wrap=True)
     for check in checks:
+        LOG.info("%s: %s", check.name, check.detail)
         style, mark = {True: ("green", "ok "), False: ("red", "RED"), None: ("dim", " · ")}[check.ok]
         console.print(Text.assemble((mark, style), " ", (check.name, "bold"), f": {check.detail}"))
         if check.fix:

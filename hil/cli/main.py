@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-from hil._version import __version__
+from hil.cli.complete import BY_NAME, completed
+from hil.cli.examples import EXAMPLES
+from hil.cli.log import LOG, log_options
 from hil.cli.terminal import Stop, finish_streams, prepare_streams
 from hil.errors import HilError
 from hil.spelling import did_you_mean
@@ -52,7 +54,7 @@ class _Verbs(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        return _dressed(command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -65,8 +67,33 @@ class _Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _dressed(command: click.Command, words: str) -> click.Command:
+    """A command, and those below it, with what all have: ``--log``, ``-v``, completion by name, examples."""
+    if isinstance(command, click.Group):
+        for name, own in command.commands.items():
+            _dressed(own, f"{words} {name}")
+    elif not any(one.name == "verbose" for one in command.params):
+        for one in command.params:
+            if one.name in BY_NAME and one._custom_shell_complete is None:
+                one._custom_shell_complete = completed(BY_NAME[one.name])
+        command.params.extend(log_options())
+        if words in EXAMPLES:
+            command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[words])
+    return command
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from hil.provenance import version_text
+
+        click.echo(f"hil, version {version_text()}")
+        ctx.exit()
+
+
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="hil")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show version and commit."
+)
 def cli() -> None:
     """Hardware-in-the-loop SDR testbed for joint source-channel coding (JSCC).
 
@@ -97,6 +124,7 @@ def main() -> None:
 
 def _told(err: BaseException, signal_number: int | None) -> int:
     """Say in one line why a command ended; its exit code."""
+    LOG.debug("ended by", exc_info=err)
     if isinstance(err, click.ClickException):
         err.show()
         return err.exit_code
@@ -126,4 +154,5 @@ def _told(err: BaseException, signal_number: int | None) -> int:
 
 def _say(text: str) -> None:
     line = " ".join(text.split())
+    LOG.info(line)
     click.echo(line if len(line) <= LONGEST else f"{line[:LONGEST]}…", err=True)

@@ -1,4 +1,4 @@
-"""`hil schemes`: what can be put on the air."""
+"""`hil schemes`: what can be put on the air, and schemes of one's own: begun, and held against the contract."""
 
 from __future__ import annotations
 
@@ -30,15 +30,105 @@ def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{key: value for key, value in row.items() if key != "why"} for row in rows]))
         return
+    _table(rows, places)
+
+
+def _table(rows: list[dict[str, Any]], places: list[Path]) -> None:
+    """The schemes within 80 columns; below, where weights lie, and why a scheme with weights cannot be used."""
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(Column("scheme", no_wrap=True), "paper", "section", "access", "uses", "kind", "weights")
+    names = ("scheme", "paper", "access", "uses", "kind", "usable")
+    table = Table(*(Column(name, no_wrap=True) for name in names), box=None, padding=(0, 2, 0, 0))
     for row in rows:
+        paper = f"{row['paper'].partition(',')[0].removesuffix(' et al.')} {row['section'].partition(',')[0]}".strip()
         uses = "/".join(str(count) for count in row["uses"] or [])
-        shown = row["weights"] or row["why"]
-        table.add_row(row["name"], row["paper"].partition(",")[0], row["section"], row["access"], uses, row["kind"], shown)
-    Console().print(table)
+        usable = "yes" if row["trained"] else "untrained" if row["why"].startswith("untrained") else "no"
+        table.add_row(row["name"], paper, row["access"], uses, row["kind"], usable)
+    Console(highlight=False).print(table)
+    for row in rows:
+        if not row["trained"] and not row["why"].startswith("untrained"):
+            click.echo(f"{row['name']}: {row['why']}")
+    click.echo(
+        f"weights are looked for in {', '.join(map(str, dict.fromkeys(places))) or 'no folder'}; train one: hil train NAME"
+    )
+
+
+@schemes.command("test")
+@click.argument("scheme")
+@click.option("--dataset", metavar="SPEC", help="Whose pictures are sent.  [default: noise in colours]")
+@click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="Folder of trained weights.")
+@click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with models/, ….")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_context
+def test_scheme(
+    ctx: click.Context, scheme: str, dataset: str | None, models: Path | None, home: Path | None, as_json: bool
+) -> None:
+    r"""Does SCHEME (path.py:Class, or a name) keep the contract? Every check by name, and what is wrong; exit code 1 if any is.
+
+    \b
+    hil schemes test mine.py:Mine
+    hil schemes test mine.py:Detector --dataset voc:PATH
+    """
+    import torch
+
+    from hil.models.conformance import examine
+    from hil.models.load import load_scheme
+    from hil.places import folders
+
+    torch.set_num_threads(1)
+    places = [models] if models is not None else [place for place in folders("models", home) if place.is_dir()]
+    tested = load_scheme(scheme, places)
+    verdicts = []
+    for verdict in examine(tested, _views(tested, dataset) if dataset is not None else None):
+        verdicts.append(verdict)
+        if not as_json:
+            click.echo(f"{'RED' if verdict.why else 'ok '} {verdict.test}")
+            if verdict.why:
+                same = next((one.test for one in verdicts[:-1] if one.why == verdict.why), None)
+                click.echo(f"      as above ({same})" if same else f"      {verdict.why}\n      wanted: {verdict.wanted}")
+    wrong = sum(bool(one.why) for one in verdicts)
+    if as_json:
+        click.echo(json.dumps([vars(one) for one in verdicts]))
+    else:
+        said = f"{wrong} of {len(verdicts)} checks are red" if wrong else f"all {len(verdicts)} checks passed"
+        click.echo(f"{scheme}: {said}" + ("" if wrong else f"; measure it: hil run --schemes {scheme}"))
+    ctx.exit(int(wrong > 0))
+
+
+def _views(scheme: Any, spec: str) -> Any:
+    """Seven tasks' views of a data set's images, float32 [task, tx, C, H, W]."""
+    import torch
+
+    from hil.datasets.dataset import load_dataset
+
+    count = 7 * scheme.plan.transmitters
+    data = load_dataset(spec, image_size=scheme.card.image_size)
+    images = data.test or data.query or data.train
+    return images.float_images(torch.arange(count) % len(images)).unflatten(0, (7, scheme.plan.transmitters))
+
+
+@schemes.command("new")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.py]")
+def new_scheme(name: str, out: Path | None) -> None:
+    r"""Write a scheme of your own to start from: about 30 lines that keep the contract and can be measured as they are.
+
+    \b
+    hil schemes new mine && hil schemes test mine.py:Mine
+    """
+    from hil.errors import OutputError
+    from hil.files import replace_file
+    from hil.models.template import class_name, scheme_code
+
+    cls = class_name(name)
+    file = out or Path(f"{name.replace('-', '_')}.py")
+    if file.exists():
+        raise OutputError(f"{file} exists already; choose another NAME or --out")
+    replace_file(file, scheme_code(name, str(file)).encode())
+    click.echo(
+        f"{file}: try it with\n  hil schemes test {file}:{cls}\n  hil run --schemes {file}:{cls} --snr 0:20:10 --tasks 84"
+    )
 
 
 def _variants(places: list[Path], *, known: list[str]) -> list[str]:

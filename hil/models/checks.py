@@ -121,7 +121,7 @@ def _check_one(name: str, card: Card, made: Any, tasks: int) -> None:
     if type(made) is not kind:
         raise ModelError(
             f"scheme '{name}': its card says that it puts out {card.outputs}, so decode must give "
-            f"hil.models.contract.{kind.__name__}, not {_described(made)}"
+            f"hil.models.contract.{kind.__name__}, not {_described(made)}{_wrapped(card, kind, made)}"
         )
     if not isinstance(made.erased, Tensor) or made.erased.dtype != torch.bool or made.erased.shape != (tasks,):
         raise ModelError(
@@ -141,6 +141,13 @@ def _check_one(name: str, card: Card, made: Any, tasks: int) -> None:
             raise ModelError(
                 f"scheme '{name}': {kind.__name__}.{part} must be {wanted.replace('task', str(tasks))}, not {_described(value)}"
             )
+
+
+def _wrapped(card: Card, kind: type[Output], made: Any) -> str:
+    """How a bare tensor becomes the output that it was meant to be."""
+    if not isinstance(made, Tensor) or card.outputs == "boxes":
+        return ""
+    return f"; return {kind.__name__}({card.outputs}=…, erased=~received['rx'].valid.any(1))"
 
 
 def _described(value: Any) -> str:

@@ -10,11 +10,12 @@ Where a scheme needs pictures of something, define the fixture `views` too. `rec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-import pytest
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +24,9 @@ from hil.models.card import Card
 from hil.models.checks import check_output, check_sent
 from hil.models.contract import OUTPUTS, Embeds, Images, Output, Plan, Received, Scheme, Sent, stacked
 
-__all__ = ["TOLERANCE", "SchemeContract", "received_for"]
+__all__ = ["TOLERANCE", "SchemeContract", "noise_views", "received_for"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 TOLERANCE = 1e-5
 """How far a task's values may move when others are in the batch, relative to the largest of them (and to 1)."""
@@ -144,19 +147,32 @@ def _assert_state(before: Mapping[str, Any], scheme: Scheme, who: str) -> None:
         assert same, f"{who} changed '{name}' of the scheme"
 
 
+def _fixture(function: F) -> F:
+    """The fixture of pytest where that is installed; `hil schemes test` asks the suite without."""
+    if importlib.util.find_spec("pytest") is None:
+        return function
+    made: F = importlib.import_module("pytest").fixture(function)
+    return made
+
+
+def noise_views(scheme: Scheme) -> Tensor:
+    """Views of noise in colours, float32 [task, tx, C, H, W] in 0…1, at the scheme's own size."""
+    size = scheme.card.image_size or (32, 32)
+    return torch.rand(TASKS, scheme.plan.transmitters, 3, *size, generator=torch.Generator().manual_seed(11))
+
+
 class SchemeContract:
     """Inherit, and define the fixture `scheme`."""
 
-    @pytest.fixture
+    @_fixture
     def scheme(self) -> Scheme:
         """The scheme, ready to use; define it in the subclass."""
         raise NotImplementedError("define the fixture 'scheme' in the subclass")
 
-    @pytest.fixture
+    @_fixture
     def views(self, scheme: Scheme) -> Tensor:
         """At least two tasks' views, float32 [task, tx, C, H, W] in 0…1; noise in colours if not defined in the subclass."""
-        size = scheme.card.image_size or (32, 32)
-        return torch.rand(TASKS, scheme.plan.transmitters, 3, *size, generator=torch.Generator().manual_seed(11))
+        return noise_views(scheme)
 
     def test_card_and_plan_are_whole(self, scheme: Scheme) -> None:
         """It has all that a scheme has; blocks lie inside the uses; what it puts out is one of the four kinds."""

@@ -249,7 +249,7 @@ def _loss(view: View, panel: Panel) -> list[str]:
     loss, worst = max(measured, key=lambda item: item[0])
     low, high = known_ends(worst.air.receiver_loss_db_ci if worst.air else None) or (loss, loss)
     ends = f" [{number(low, 2)}, {number(high, 2)}]" if low < high else ""
-    said = "within" if high <= LOSS_LIMIT_DB else "above" if low > LOSS_LIMIT_DB else "undetermined against"
+    said = "within" if high <= LOSS_LIMIT_DB else "above" if low > LOSS_LIMIT_DB else "too few frames to tell from"
     return [
         f"Largest receiver loss: {number(loss, 2)}{ends} dB ({view.label(worst.scheme)} at {snr_list([worst.target])}), "
         f"{said} the {LOSS_LIMIT_DB:g} dB allowed."

@@ -24,6 +24,7 @@ from hil.points.overhead import alignment_samples
 from hil.points.receive import Burst, Collection, Collector, combined_sha256
 from hil.points.spec import PointSpec
 from hil.results.document import Noise, ResultsDocument, Row
+from hil.runs.at_hand import check_objects
 from hil.runs.beside import Beside, beside_channel, beside_point
 from hil.runs.config import ReplayConfig, RunConfig, Simulate
 from hil.runs.document import document
@@ -76,6 +77,7 @@ def open_work(
         ModelError: the weights, or a third party's code and files, at hand are not those that were on the air.
         DatasetError: the data set at hand is not the one that was used.
     """
+    check_objects(capture.sources, config.schemes, objects or {}, other=other_weights)
     if not other_weights:
         names = [name.removesuffix(UNALIGNED_NAME) for name in config.schemes if name not in (objects or {})]
         check_sources(capture.sources, Sources([*names, *config.goals], config.dataset, config.options))

@@ -32,13 +32,16 @@ class Sources:
         names: of schemes and goals.
         dataset: spec of the data set.
         options: of goals, by name; task networks stand there.
+        objects: what is noted of schemes in memory (`hil.runs.at_hand`).
     """
 
-    def __init__(self, names: Iterable[str], dataset: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, names: Iterable[str], dataset: str, options: Mapping[str, Any], objects: Mapping[str, SourceFile] | None = None
+    ) -> None:
         chosen = [value for value in flattened(options).values() if isinstance(value, str)]
         self._whole = _paths([*names, *chosen])
         self.paths = tuple(dict.fromkeys([*self._whole, *_paths([split_spec(dataset).name])]))
-        self._read: dict[str, SourceFile] = {}
+        self._read: dict[str, SourceFile] = dict(objects or {})
 
     def read(self) -> dict[str, SourceFile]:
         """All files known until now: code with its text, others with their checksum; those gone meanwhile are left out."""

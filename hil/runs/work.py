@@ -25,6 +25,7 @@ from hil.points.contender import Contender
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.spec import PointSpec
 from hil.registry import GOALS, SCHEMES
+from hil.runs.at_hand import noted_objects
 from hil.runs.config import RunConfig
 from hil.runs.sources import Sources
 from hil.spelling import did_you_mean
@@ -191,9 +192,16 @@ def load_work(
         options=options,
         contenders=contenders,
         model_folders=places,
-        sources=Sources([*(_own(name) for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
+        sources=_sources(config, names, at_hand, chosen),
         datasets=datasets,
     )
+
+
+def _sources(config: RunConfig, names: Sequence[str], at_hand: Mapping[str, Scheme], chosen: Mapping[str, Any]) -> Sources:
+    """A third party's code among schemes, goals and data, as files and as objects at hand."""
+    files = [_own(name) for name in names if name not in at_hand]
+    objects = noted_objects({name: at_hand[name] for name in names if name in at_hand})
+    return Sources([*files, *config.goals], config.dataset, chosen, objects=objects)
 
 
 def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:

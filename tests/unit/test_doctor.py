@@ -28,9 +28,23 @@ def test_devices_are_found_by_their_identifiers(tmp_path: Path) -> None:
         device.mkdir()
         (device / "idVendor").write_text(vendor + "\n")
         (device / "idProduct").write_text(product + "\n")
+    for name, speed, version in (("1-1", "480", " 2.00"), ("1-2", "480", " 2.10")):
+        (tmp_path / name / "speed").write_text(speed + "\n")
+        (tmp_path / name / "version").write_text(version + "\n")
     (tmp_path / "usb1").mkdir()
-    assert find_devices(tmp_path) == ["ADALM-Pluto at USB 1-1", "USRP B200/B210 at USB 1-2"]
+    assert find_devices(tmp_path) == ["ADALM-Pluto at USB 1-1", "USRP B200/B210 at USB 1-2 on a USB 2 link"]
     assert find_devices(tmp_path / "nowhere") == []
+
+
+def test_images_of_usrps_are_looked_for(tmp_path: Path, monkeypatch) -> None:
+    def said() -> str:
+        return next(check for check in driver_checks()["uhd"] if check.name == "USRP images").detail
+
+    monkeypatch.setenv("UHD_IMAGES_DIR", str(tmp_path))
+    assert said().startswith(f"none of the B200 series in {tmp_path}")
+    for name in ("usrp_b200_fw.hex", "usrp_b210_fpga.bin"):
+        (tmp_path / name).touch()
+    assert said() == f"of the B200 series in {tmp_path}"
 
 
 def test_benches_that_cannot_be_read_say_why(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from hil.errors import HilError, RadioError
 from hil.radios.bench import BenchConfig
 from hil.radios.virtual.client import ask
 from hil.radios.virtual.control import Control
+from hil.radios.virtual.known import noted
 from hil.radios.virtual.world import World, protocol
 
 __all__ = ["Served", "main", "relocated", "run_air", "serve"]
@@ -139,9 +140,10 @@ def run_air(
     world = World(bench, truth=truth, exposed=exposed)
     try:
         control = Control(world, bench.air.control_port)
-        if ready is not None:
-            ready(control.port)
-        world.run(lambda: bool(ended) or control.stopped or (stopped is not None and stopped()))
+        with noted(control.port):
+            if ready is not None:
+                ready(control.port)
+            world.run(lambda: bool(ended) or control.stopped or (stopped is not None and stopped()))
     finally:
         world.close()
 

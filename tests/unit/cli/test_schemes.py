@@ -6,6 +6,7 @@ import torch
 from click.testing import CliRunner
 
 from hil.cli.schemes import schemes
+from hil.errors import ConfigError, OutputError
 from hil.models.load import build_network
 from hil.models.recipe import Recipe
 from hil.models.weights import write_weights
@@ -42,3 +43,37 @@ def test_bounds_are_called_so_before_they_are_trained(tmp_path):
     assert {name for name, row in rows.items() if row["kind"] == "bound"} == {
         name for name in SCHEMES.builtin if name.startswith(("baseline", "digital"))
     }
+
+
+def test_a_new_scheme_keeps_the_contract_and_a_broken_one_is_told_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(schemes, ["new", "my-scheme"])
+    assert "hil schemes test my_scheme.py:MyScheme" in done.output
+    done = CliRunner().invoke(schemes, ["test", "my_scheme.py:MyScheme"])
+    assert done.exit_code == 0, done.output
+    assert "all 11 checks passed" in done.output
+    assert isinstance(CliRunner().invoke(schemes, ["new", "my-scheme"]).exception, OutputError)
+    assert isinstance(CliRunner().invoke(schemes, ["new", "3-d"]).exception, ConfigError)
+    file = tmp_path / "my_scheme.py"
+    file.write_text(
+        file.read_text().replace("return Features(features=found[:, None], erased=~one.valid.any(1))", "return found")
+    )
+    done = CliRunner().invoke(schemes, ["test", "my_scheme.py:MyScheme"])
+    assert done.exit_code == 1
+    assert "must give hil.models.contract.Features, not a tensor float32 [7, 48]; return Features(features=…" in done.output
+    assert "as above (output is what the card says)" in done.output
+    file.write_text(file.read_text().replace("chunk(2, dim=1)", "chunk(2, dim=5)"))
+    done = CliRunner().invoke(schemes, ["test", "my_scheme.py:MyScheme", "--json"])
+    whys = {one["test"]: one["why"] for one in json.loads(done.output)}
+    assert not whys["card and plan are whole"]
+    assert whys["symbols are as planned"].startswith("IndexError: ")
+    assert "my_scheme.py:" in whys["symbols are as planned"]
+    assert "in encode" in whys["symbols are as planned"]
+
+
+def test_the_list_fits_80_columns(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(schemes, ["list", "--models", str(tmp_path)]).output.splitlines()
+    assert max(map(len, lines[:-1])) <= 80
+    assert not any("…" in line for line in lines[:-1])
+    assert len([line for line in lines if line.startswith("jscc-noma-same-view ")]) == 1

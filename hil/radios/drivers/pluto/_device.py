@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import threading
 from collections.abc import Iterator
 from typing import Any, Self
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from hil.errors import ConnectionLostError, DriverMissingError, RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range, SensorValue
+from hil.radios.others import others_there
 
 __all__ = ["INSTALL", "PlutoDevice", "RxBuffers", "TxBuffers", "destroy", "load_adi"]
 
@@ -39,6 +41,14 @@ def load_adi() -> Any:
             f"radio driver 'pluto': pylibiio found no libiio 0.x ({err}); install it with: {INSTALL}; see: hil doctor"
         ) from err
     return adi
+
+
+def _others() -> str:
+    """The Plutos on USB, where one was asked for by its place there."""
+    iio = importlib.import_module("iio")
+    return others_there(
+        lambda: [{"uri": uri, "name": text} for uri, text in iio.scan_contexts().items() if uri.startswith("usb:")]
+    )
 
 
 class PlutoDevice:
@@ -71,6 +81,7 @@ class PlutoDevice:
         except Exception as err:  # pyadi-iio raises bare Exceptions
             raise RadioNotFoundError(
                 f"radio '{name}': no Pluto answers at '{uri}' ({err}); is it connected, and does `iio_info -u {uri}` find it?"
+                f"{_others() if uri.startswith('usb:') else ''}"
             ) from err
 
     @contextlib.contextmanager

@@ -16,6 +16,7 @@ from hil.radios.contract import RadioInfo, RadioSettings, Range, SensorValue
 from hil.radios.drivers.soapy._options import SoapyOptions
 from hil.radios.drivers.soapy._quirks import Quirks, quirks_of
 from hil.radios.drivers.soapy._worker import Worker
+from hil.radios.others import others_there
 from hil.radios.sensors import asked_for, sensor_value
 
 __all__ = ["SoapyDevice", "load_soapy"]
@@ -106,8 +107,11 @@ class SoapyDevice:
             self.handle: Any = self.worker.call("opening the device", make, _OPEN_S)
         except RuntimeError as err:
             self.worker.end()
+            wider = {key: value for key, value in args.items() if key != "serial"}
+            others = others_there(lambda: map(dict, self.soapy.Device.enumerate(wider))) if len(wider) < len(args) else ""
             raise RadioNotFoundError(
-                f"radio '{name}': no SoapySDR device at {options.text()}: {err}; see: SoapySDRUtil --find={options.text()}"
+                f"radio '{name}': no SoapySDR device at {options.text()}: {err}; see: SoapySDRUtil "
+                f"--find={options.text()}{others}"
             ) from err
         try:
             driver, hardware = self.call("reading what it is", lambda h: (h.getDriverKey(), dict(h.getHardwareInfo())))

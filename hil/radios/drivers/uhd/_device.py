@@ -18,6 +18,7 @@ from hil.config import Config
 from hil.errors import ConnectionLostError, RadioError, RadioNotFoundError
 from hil.radios.contract import RadioInfo, RadioSettings, Range, SensorValue
 from hil.radios.drivers.uhd._module import load_uhd
+from hil.radios.others import others_there
 from hil.radios.sensors import asked_for, sensor_value
 from hil.radios.virtual.address import is_loopback
 
@@ -93,7 +94,7 @@ class UhdDevice:
         except RuntimeError as err:
             raise RadioNotFoundError(
                 f"radio '{name}': no USRP at '{options.args}' ({_first_line(err)}); "
-                "look for it with uhd_find_devices, see: hil doctor"
+                f"look for it with uhd_find_devices, see: hil doctor{_others(uhd, options.args)}"
             ) from err
 
     @contextlib.contextmanager
@@ -382,6 +383,14 @@ def _common(ranges: list[Any]) -> Range:
     """What all of UHD's ranges allow."""
     low, high = max(one.start() for one in ranges), min(one.stop() for one in ranges)
     return Range(low=low, high=high)
+
+
+def _others(uhd: Any, args: str) -> str:
+    """The serials that are there, where one was asked for; devices of another address are not searched for."""
+    pairs = [pair for pair in args.split(",") if not pair.strip().startswith("serial=")]
+    if len(pairs) == len(args.split(",")) or "addr=" in args:
+        return ""
+    return others_there(lambda: [one.to_dict() for one in uhd.find(",".join(pairs))])
 
 
 def _first_line(err: BaseException) -> str:
