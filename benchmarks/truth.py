@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.rows import Row, row
 from benchmarks.runframes import FREE, SHARED, plan_format, windows
 from benchmarks.truth_cases import Case, cases, receiver_truth
+from hil.phy.estimate import delay_basis
 from hil.phy.receive import FrameReception, Receiver
 from hil.phy.transmit import FrameBuilder
 from hil.points.receive import Collection, Collector
@@ -193,11 +194,24 @@ def _heard(snr_db: float, frames: int, hurt: Any) -> list[FrameReception]:
 
 
 def _cfo_bound(receiver: Receiver, noise: float) -> float:
-    """Cramér-Rao bound (Hz) of a carrier offset from all known cells of a frame of unit power carriers, phase unknown."""
-    counts = receiver.tables.observed_symbols.numpy().astype(float)
-    time = receiver.tables.offsets[:-1] / receiver.config.sample_rate_hz
-    middle = float(counts @ time) / counts.sum()
-    return math.sqrt(noise / 2 / float(counts @ (time - middle) ** 2)) / (2 * math.pi)
+    """Cramér-Rao bound (Hz) of a carrier offset from all known cells of a frame of unit power carriers, channel unknown.
+
+    Without noise a cell at time t is exp(j ω t) Σ b h, with b the receiver's delay basis at its carrier and h complex numbers
+    that nobody knows. What h can imitate of the derivative j t exp(j ω t) Σ b h says nothing of ω: pilots of a few carriers are
+    compared with what the sounding says of these few. The same over a flat channel of which only the phase is unknown would be
+    81 % of it in the demo's frames, which no receiver can reach that does not know that the channel is flat.
+
+    Source: Kay, Estimation Theory, 1993, ch. 15 (complex parameters as nuisance).
+    """
+    tables, numerology, config = receiver.tables, receiver.form.numerology, receiver.config
+    counts = tables.observed_symbols.numpy()
+    everywhere, pilots = np.arange(numerology.active), np.array(numerology.pilot_positions)
+    on = [everywhere if count >= len(everywhere) else pilots[:count] for count in counts]
+    time = np.repeat(tables.offsets[:-1], [len(carriers) for carriers in on]) / config.sample_rate_hz
+    basis = delay_basis(numerology, -config.taps_before, config.taps).numpy()[np.concatenate(on)]
+    slope = (time - time.mean()).astype(complex)
+    left = slope - basis @ np.linalg.lstsq(basis, slope, rcond=None)[0]
+    return math.sqrt(noise / 2 / float(np.vdot(left, left).real)) / (2 * math.pi)
 
 
 def speed_ratio(rounds: int) -> dict[str, float]:
@@ -237,7 +251,15 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     left = left_over()
     out.append(row("DC left after correction, 30 dB, carrier 12.3 kHz off", left["dc"], "dB", better="lower", target=-50))
     out.append(row("image left after correction, 2 dB and 10°, 30 dB", left["image"], "dB", better="lower", target=-50))
-    out.append(row("CFO RMSE / bound of all known cells, run frames, 10 dB", left["cfo"], "", better="lower", target=1.3))
+    out.append(
+        row(
+            "CFO RMSE / bound of all known cells and a channel unknown, run frames, 10 dB",
+            left["cfo"],
+            "",
+            better="lower",
+            target=1.3,
+        )
+    )
     for name, value in speed_ratio(5 if quick else 25).items():
         out.append(row(f"receive rate with all corrections / without, {name}", value, "", target=0.85))
     return out, {}

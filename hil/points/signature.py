@@ -22,6 +22,8 @@ _BLOCKS = 12
 _RUN = 9
 """Neighbouring symbols that an impulse is seen against."""
 _GROWS = 2.5
+_STEADY = 10.0
+"""What stands still of a gain that grows evenly, over what moves: 3 from the payload's begin, 5 to 8 from a sounding before it."""
 _GAUSSIAN_PEAK = 3.5
 """Of so many samples (thousands) no Gaussian I or Q stays below so many standard deviations."""
 
@@ -89,7 +91,8 @@ def _follows(error: Complexes, sent: Complexes, carriers: Floats) -> tuple[float
     """Power explained by gains that move, and by gains of carriers that stand still.
 
     A gain that stands still for all carriers alike, or in proportion to them, is what a channel that turns leaves in the mean:
-    it counts as moving, as do all where the last quarter of the frame is much worse than the first.
+    it counts as moving as far as there is something that moves beside it, and as nothing else beyond that. All count as moving
+    where the last quarter of the frame is much worse than the first.
     """
     scaled = (carriers / np.abs(carriers).max()).astype(np.float32)
     weight, gain = (np.abs(sent) ** 2).sum(0), (error * sent.conj()).sum(0)
@@ -102,10 +105,13 @@ def _follows(error: Complexes, sent: Complexes, carriers: Floats) -> tuple[float
     parts = [rows for rows in np.array_split(np.arange(len(error)), _BLOCKS) if rows.size]
     powers = [_by_carrier(error[rows], sent[rows]) for rows in parts]
     moved, third = sum(powers), max(1, len(parts) // 4)
-    chance = third * np.count_nonzero(sent.any(0)) * _power(error) / max(int((sent != 0).sum()), 1)
+    there, cells, total = np.count_nonzero(sent.any(0)), int((sent != 0).sum()), _power(error)
+    chance = third * there * total / max(cells, 1)
     if sum(powers[-third:]) - chance > _GROWS * max(sum(powers[:third]) - chance, 0.1 * chance):
-        plain = fixed
-    return moved - fixed + plain, fixed - plain
+        return moved, 0.0
+    rest = max(total - moved, 0.0) / max(cells - len(parts) * there, 1)
+    moves = max(moved - fixed - (len(parts) - 1) * there * rest, 0.0)
+    return moved - fixed + min(plain, _STEADY * moves), fixed - plain
 
 
 def _means(power: Floats, sent: Complexes, axis: int) -> tuple[Floats, NDArray[np.bool_]]:
