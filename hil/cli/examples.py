@@ -14,6 +14,7 @@ EXAMPLES = {
     "score": ("hil score runs/demo --goals image",),
     "send": ("hil send symbols.npy my-bench --snr 10 --transmit",),
     "sensitivity": ("hil sensitivity noma", "hil sensitivity noma --capture runs/demo --out runs/demo"),
+    "sweep": ("hil sweep seeds.toml", "hil sweep seeds.toml --cluster local --workers 2"),
     "train": ("hil train jscc-oma --out models", "hil train jscc-oma --dataset market1501:PATH --out mine --set seed=2"),
     "compare": ("hil compare runs/monday runs/tuesday",),
     "report": ("hil report runs/demo",),

@@ -28,6 +28,7 @@ COMMANDS = {
     "score": ("hil.cli.score:score", "Judge a capture by other goals, without the air."),
     "send": ("hil.cli.send:send", "Put your own symbols on the air and get what was received."),
     "sensitivity": ("hil.cli.sensitivity:sensitivity", "What errors of alignment cost a superposed scheme (NOMA)."),
+    "sweep": ("hil.cli.sweep:sweep", "A grid of runs, replays, scores or trainings, on all cores or a cluster."),
     "train": ("hil.cli.train:train", "Train a recipe's networks."),
     "compare": ("hil.cli.compare:compare", "Runs, or a run's schemes, against each other: at equal SNR, and in dB."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),

@@ -148,3 +148,10 @@ def test_tests_mirror_the_tree():
     unit = ROOT / "tests" / "unit"
     for folder in (path for path in unit.rglob("*") if path.is_dir() and path.name not in ("__pycache__", "oracles")):
         assert (PACKAGE / folder.relative_to(unit)).is_dir() or (PACKAGE / f"{folder.relative_to(unit)}.py").is_file(), folder
+
+
+def test_every_page_of_the_documentation_is_linked_from_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md")]
+    assert pages
+    assert [str(page) for page in pages if f"({page})" not in readme] == []

@@ -1,0 +1,60 @@
+"""`hil sweep`: a grid of runs, replays, scores or trainings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from hil.cli.display import Display
+from hil.cli.options import HOME
+
+__all__ = ["sweep"]
+
+
+@click.command()
+@click.argument("file", metavar="SWEEP.toml", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--workers", type=click.IntRange(1), help="Jobs at a time.  [default: one a core]")
+@click.option("--cluster", metavar="WHERE", help="Through dask.distributed: local, slurm, or a scheduler's address.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep.  [default: sweeps/NAME of the file]")
+@click.option("--dry-run", is_flag=True, help="Say which jobs there are and which are done, and stop.")
+@HOME
+def sweep(file: Path, workers: int | None, cluster: str | None, out: Path | None, dry_run: bool, home: Path | None) -> None:
+    """Do every job of a grid, each in a folder of its own, and write results.csv of all; asked again, do what is left.
+
+    SWEEP.toml has verb ("run", "replay", "score" or "train"), a table [grid] of settings with lists of values, and a
+    table [fixed] of settings that all jobs share. Exit code 1 if a job failed.
+    """
+    from hil.runs.sweep import load_sweep, prepare, write_table
+    from hil.runs.workers import locally, on_cluster
+
+    display = Display()
+    folder = out or Path("sweeps") / file.stem
+    config, jobs = load_sweep(file, folder)
+    left = [job for job in jobs if not job.done]
+    display.say(f"{len(jobs)} jobs in {folder}, {len(jobs) - len(left)} of them done")
+    if dry_run:
+        for job in jobs:
+            click.echo(f"{'done' if job.done else 'left'}  {job.folder.name}")
+        return
+    for job in left:
+        prepare(job, home)
+    count = workers or os.cpu_count() or 1
+    failed = []
+    folder.mkdir(parents=True, exist_ok=True)
+    ended = on_cluster(left, cluster, count, config.cluster, display.say) if cluster else locally(left, count)
+    with display.stage("jobs", len(left)) as progress:
+        for job, why in ended:
+            progress(1)
+            if why:
+                failed.append(job)
+                display.say(f"{job.folder.name}: failed: {why}")
+            write_table(jobs, folder / "results.csv")
+    rows = write_table(jobs, folder / "results.csv")
+    click.echo(
+        f"{folder / 'results.csv'}: {rows} rows of {len(jobs) - len(failed)} jobs"
+        + (f", {len(failed)} failed" if failed else "")
+    )
+    if failed:
+        click.get_current_context().exit(1)
