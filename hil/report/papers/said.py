@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from hil.report.measure import Measure, known_ends, snr_list
+from hil.report.measure import Measure, apart, known_ends, snr_list
 from hil.report.papers.found import Curve, Found
 from hil.report.papers.spec import Claimed
 from hil.results.document import Codewords, Row
 from hil.results.seeds import mean_over_seeds, method_of
 
-__all__ = ["Answer", "Difference", "answer", "answer_of_cosines", "without"]
+__all__ = ["Answer", "Difference", "answer", "answer_of_cosines"]
 
 Verdict = Literal["supported", "contradicted", "undetermined"]
 Ends = tuple[float, float]
@@ -111,7 +111,7 @@ def answer_of_cosines(claim: Claimed, found: Mapping[str, Codewords]) -> Answer:
     if missing:
         return Answer(claim=claim, missing=missing)
     one, two = found[claim.first], found[claim.second]
-    ends = without(one.cos2, known_ends(one.cos2_ci), two.cos2, known_ends(two.cos2_ci))
+    ends = apart(one.cos2, known_ends(one.cos2_ci), two.cos2, known_ends(two.cos2_ci))
     value = one.cos2 - two.cos2
     said = Difference(target=math.nan, value=value, ends=ends, kind="unpaired", verdict=_verdict(claim, ends))
     return Answer(claim=claim, differences=(said,))
@@ -135,27 +135,14 @@ def _difference(claim: Claimed, target: float, one: Row, two: Row, found: Found)
         kind = "paired, simultaneous" if item.simultaneous_ci else "paired"
         return [Difference(target=target, value=difference, ends=own, kind=kind, verdict=_verdict(claim, own))]
     ends_of = [_ends(measure, row) for row in (one, two)]
-    apart = without(value, ends_of[0], other, ends_of[1]) if sign == 1 else without(other, ends_of[1], value, ends_of[0])
+    ends = apart(value, ends_of[0], other, ends_of[1]) if sign == 1 else apart(other, ends_of[1], value, ends_of[0])
     difference = measure.gain(value, other)
-    return [Difference(target=target, value=difference, ends=apart, kind="unpaired", verdict=_verdict(claim, apart))]
+    return [Difference(target=target, value=difference, ends=ends, kind="unpaired", verdict=_verdict(claim, ends))]
 
 
 def _ends(measure: Measure, row: Row) -> Ends | None:
     found = measure.found(row)
     return None if found is None else known_ends(found.ci)
-
-
-def without(first: float, own: Ends | None, second: float, than: Ends | None) -> Ends | None:
-    """Interval of first − second from an interval of each, as if they were independent; None where one has none.
-
-    Schemes that answered the same tasks mostly err together, so that the paired interval would be narrower.
-    Source: Zou and Donner, Construction of confidence limits about effect measures, Statistics in Medicine 27, 2008.
-    """
-    if own is None or than is None:
-        return None
-    low = math.hypot(first - own[0], than[1] - second)
-    high = math.hypot(own[1] - first, second - than[0])
-    return first - second - low, first - second + high
 
 
 def _verdict(claim: Claimed, ends: Ends | None) -> Verdict:
@@ -175,7 +162,7 @@ def _steps(claim: Claimed, first: Curve, second: Curve, measure: Measure) -> tup
     if falls[0] is None or falls[1] is None:
         return ()
     (value, own), (other, than) = falls[0], falls[1]
-    ends = without(value, own, other, than)
+    ends = apart(value, own, other, than)
     return (Difference(target=math.nan, value=value - other, ends=ends, kind="unpaired", verdict=_verdict(claim, ends)),)
 
 
@@ -185,7 +172,7 @@ def _largest_fall(curve: Curve, targets: Sequence[float], measure: Measure) -> t
         lower, upper = curve.rows[low], curve.rows[high]
         value, other = measure.value(upper), measure.value(lower)
         if value is not None and other is not None:
-            fall = without(value, _ends(measure, upper), other, _ends(measure, lower))
+            fall = apart(value, _ends(measure, upper), other, _ends(measure, lower))
             found.append((measure.gain(value, other), fall))
     return max(found, key=lambda item: item[0]) if found else None
 

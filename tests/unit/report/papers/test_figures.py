@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from hil.cli.figures import figures
 from hil.errors import ConfigError
 from hil.registry import SCHEMES
+from hil.report.measure import apart
 from hil.report.papers.found import Found, Medium
-from hil.report.papers.said import answer, without
+from hil.report.papers.said import answer
 from hil.report.papers.spec import FOLDER, Claimed, CurveSpec, PaperFigure, figure_names, load_figure
 from hil.report.papers.write import write_paper_figure
 from hil.results.document import Codewords, read_results, write_results
@@ -110,8 +111,8 @@ def test_the_largest_fall_is_a_cliff_or_none():
 
 
 def test_an_interval_without_pairs_is_that_of_independent_normals():
-    assert without(0.6, (0.57, 0.63), 0.5, (0.46, 0.54)) == pytest.approx((0.05, 0.15))
-    assert without(0.6, None, 0.5, (0.46, 0.54)) is None
+    assert apart(0.6, (0.57, 0.63), 0.5, (0.46, 0.54)) == pytest.approx((0.05, 0.15))
+    assert apart(0.6, None, 0.5, (0.46, 0.54)) is None
 
 
 def test_training_seeds_speak_of_methods():
