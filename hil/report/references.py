@@ -54,8 +54,8 @@ def reference_lines(view: View, panel: Panel) -> list[str]:
         unit = f" ({panel.metric.difference_unit})" if panel.metric.difference_unit else ""
         lines.append(
             f"Warning: {view.label(scheme)} is better than its noiseless reference {reference.scheme} "
-            f"({panel.metric.text(panel.metric.value(reference))}){unit}: {', '.join(parts)}. The reference was trained less or "
-            "otherwise; distances to it say nothing of the channel."
+            f"({panel.metric.text(panel.metric.value(reference))}){unit}: {', '.join(parts)}. It was trained less, or"
+            " otherwise; distances to it say nothing of the channel."
         )
     return lines
 
