@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-SHARED_KEYS = ("backbone", "features", "transmitters", "image_size", "dataset", "seed", "held_out", "pretrained", "augment")
+SHARED_KEYS = (
+    "backbone",
+    "features",
+    "transmitters",
+    "image_size",
+    "dataset",
+    "seed",
+    "held_out",
+    "pretrained",
+    "frozen",
+    "mixed_precision",
+    "augment",
+)
 """What a recipe and the recipe it starts from must agree on, so `--set` changes both."""
 
 

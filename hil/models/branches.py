@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from hil.errors import ConfigError, ShapeError
+from hil.foreign import is_foreign
+from hil.models.backbones.foreign import check_features
 from hil.models.backbones.small import build_backbone
 from hil.models.card import Card, SchemeEntry
 from hil.models.contract import Plan, Received
@@ -60,6 +62,8 @@ class BranchNetwork(nn.Module):
         self.backbones = nn.ModuleList(
             build_backbone(recipe.backbone, recipe.features) for _ in range(branches or plan.transmitters)
         )
+        if is_foreign(recipe.backbone):
+            check_features(recipe.backbone, self.backbones[0], recipe.image_size, recipe.features)
         needed = getattr(self.backbones[0], "smallest", (1, 1))
         if any(size < least for size, least in zip(recipe.image_size, needed, strict=True)):
             raise ConfigError(

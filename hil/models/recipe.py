@@ -13,12 +13,14 @@ from pydantic import Field, model_validator
 
 from hil.config import Config, load_toml, validate
 from hil.errors import ConfigError
+from hil.foreign import is_foreign
 from hil.registry import DATASETS
 from hil.spelling import did_you_mean
 
 __all__ = ["Augment", "Recipe", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe", "recipe_from_dict"]
 
 STAGE_NAMES = ("t1", "t2", "t3")
+BACKBONES = ("small-cnn", "resnet50")
 
 
 class SnrRange(Config):
@@ -109,7 +111,7 @@ class Recipe(Config):
     Attributes:
         name: name of the files made; the recipe file's stem.
         scheme: a name of the registry ``hil.registry.SCHEMES``.
-        backbone: image -> feature network of each transmitter.
+        backbone: image -> feature network of each transmitter: ``small-cnn``, ``resnet50``, or anybody's, ``path.py:Class``.
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
         latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
@@ -122,14 +124,16 @@ class Recipe(Config):
         correlation_weight: λ of the loss's term λ·cos²(x_i, x_j), mean over pairs of transmitters (Lo et al., Sec. V-A).
         held_out: share of the training identities kept for validation, used only to choose between recipes.
         init: name of the recipe whose T1 starts this one, instead of an own `t1`.
-        pretrained: torchvision weights file (.pth) for the ``resnet50`` backbone, put in before T1.
+        pretrained: weights file (.pth, .pt, .safetensors) of the backbone, torchvision's for ``resnet50``, put in before T1.
+        frozen: the backbone stays as it is put in, and its features are computed once.
+        mixed_precision: backbones compute in bfloat16 where they can; all else in float32.
         augment: applied in T1 and T3.
         t1, t2, t3: the training steps; a step left out is not done.
     """
 
     name: str = ""
     scheme: str
-    backbone: Literal["small-cnn", "resnet50"] = "small-cnn"
+    backbone: str = "small-cnn"
     features: int = Field(default=128, ge=1)
     uses: int = Field(default=64, ge=0)
     latent: int | None = Field(default=None, ge=1)
@@ -143,6 +147,8 @@ class Recipe(Config):
     held_out: float = Field(default=0.1, ge=0, lt=1)
     init: str | None = None
     pretrained: str | None = None
+    frozen: bool = False
+    mixed_precision: bool = False
     augment: Augment = Augment()
     t1: Stage | None = None
     t2: Stage | None = None
@@ -154,8 +160,10 @@ class Recipe(Config):
             raise ValueError("give either 'init' (T1 of another recipe) or an own 't1', not both")
         if self.init is not None and self.init == self.name:
             raise ValueError("'init' names the recipe itself")
-        if self.pretrained is not None and self.backbone != "resnet50":
-            raise ValueError("'pretrained' needs backbone = \"resnet50\"")
+        if self.backbone not in BACKBONES and not is_foreign(self.backbone):
+            raise ValueError(f"backbone must be of {', '.join(BACKBONES)}, or path.py:Class, not '{self.backbone}'")
+        if self.pretrained is not None and self.backbone == "small-cnn":
+            raise ValueError("'pretrained' needs backbone = \"resnet50\" or path.py:Class")
         if self.t2 is not None and self.t2.loss == "cross_entropy":
             raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
         if self.t1 is not None and self.t1.loss != "cross_entropy":

@@ -13,6 +13,7 @@ from hil.report.measure import known_ends, number, sentence, snr_list
 from hil.report.methods import codeword_lines
 from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
+from hil.report.references import reference_lines
 from hil.report.repeats import repeat_lines
 from hil.report.superposed import alignment_lines, knowledge_lines
 from hil.report.view import View
@@ -109,7 +110,7 @@ def noise_line(item: Noise) -> str:
 def panel_lines(view: View, panel: Panel) -> list[str]:
     """What one goal at one receiver says."""
     makers: list[Callable[[View, Panel], list[str]]] = [
-        _references, _high_snr, _gaps, _bounds, _loss, repeat_lines, _orders, _means, knowledge_lines,
+        reference_lines, _references, _high_snr, _gaps, _bounds, _loss, repeat_lines, _orders, _means, knowledge_lines,
     ]  # fmt: skip
     return [line for make in makers for line in make(view, panel)]
 

@@ -11,7 +11,7 @@ from hil.goals.card import Unit
 from hil.results.document import MetricValue, Row
 from hil.units import db_to_power, power_to_db
 
-__all__ = ["Measure", "half_width", "known_ends", "mean_snr_db", "number", "sentence", "snr_list", "target_text"]
+__all__ = ["Measure", "apart", "half_width", "known_ends", "mean_snr_db", "number", "sentence", "snr_list", "target_text"]
 
 _SCALES = {"share": (100.0, "%", "points", 1, 2), "dB": (1.0, "dB", "dB", 2, 2), "1": (1.0, "", "", 3, 3)}
 """Unit -> factor, unit as shown, unit of a difference, digits of a value, digits of a difference."""
@@ -57,6 +57,21 @@ def mean_snr_db(values: Iterable[float | None] | None) -> float | None:
     """Linear mean of SNRs in dB, in dB; None if nothing was measured."""
     known = [value for value in values or () if value is not None and math.isfinite(value)]
     return power_to_db(sum(db_to_power(value) for value in known) / len(known)) if known else None
+
+
+def apart(
+    first: float, own: tuple[float, float] | None, second: float, than: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """Interval of first − second from an interval of each, as if they were independent; None where one has none.
+
+    Schemes that answered the same tasks mostly err together, so that the paired interval would be narrower.
+    Source: Zou and Donner, Construction of confidence limits about effect measures, Statistics in Medicine 27, 2008.
+    """
+    if own is None or than is None:
+        return None
+    low = math.hypot(first - own[0], than[1] - second)
+    high = math.hypot(own[1] - first, second - than[0])
+    return first - second - low, first - second + high
 
 
 @dataclass(frozen=True, kw_only=True)

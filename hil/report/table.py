@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from hil.report.findings import summary_lines
 from hil.report.measure import Measure, half_width, number, sentence, target_text
 from hil.report.panel import Panel, Point
+from hil.report.references import above_reference
 from hil.report.view import View
 from hil.results.document import ResultsDocument, Row
 
@@ -19,6 +20,7 @@ __all__ = ["results_table", "summary_lines"]
 
 _MARKS = {"inside": "", "undetermined": " ?", "beyond": " !"}
 """Behind a difference of air and simulation: where its simultaneous interval lies."""
+_ABOVE = "↑"
 Column = tuple[str, Callable[[Point], str]]
 """Title, and what a point has in it."""
 
@@ -52,10 +54,15 @@ def _table(view: View, panel: Panel) -> Table:
         title += f", {tasks.pop():,} tasks a point"
     said = {point.agreement.verdict for point in rows if point.agreement}
     marks = [f"{_MARKS[name].strip()} {name}" for name in ("undetermined", "beyond") if name in said]
-    caption = f"air − simul. by simultaneous intervals: {', '.join(marks)}" if marks else None
+    captions = [f"air − simul. by simultaneous intervals: {', '.join(marks)}"] if marks else []
+    above = above_reference(panel)
+    captions += (
+        [f"{_ABOVE} better than its noiseless reference"] if any((row.scheme, row.target) in above for row in rows) else []
+    )
+    caption = "; ".join(captions) or None
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=HORIZONTALS)
     table.padding, table.pad_edge = (0, 1, 0, 0), False
-    columns = _columns(view, panel, same_tasks=not tasks)
+    columns = _columns(view, panel, set(above), same_tasks=not tasks)
     for name, _ in columns:
         table.add_column(name, justify="left" if name == "scheme" else "right", no_wrap=True)
     for index, point in enumerate(rows):
@@ -64,9 +71,13 @@ def _table(view: View, panel: Panel) -> Table:
     return table
 
 
-def _columns(view: View, panel: Panel, *, same_tasks: bool) -> list[Column]:
+def _columns(view: View, panel: Panel, above: Collection[tuple[str, float | None]], *, same_tasks: bool) -> list[Column]:
     metric = panel.metric
-    scheme: Column = ("scheme", lambda point: view.label(point.scheme) + _impaired(point))
+
+    def named(point: Point) -> str:
+        return view.label(point.scheme) + _impaired(point) + (f" {_ABOVE}" if (point.scheme, point.target) in above else "")
+
+    scheme: Column = ("scheme", named)
     target: Column = ("target\ndB", lambda point: target_text(point.target))
     if not panel.measured:
         return [

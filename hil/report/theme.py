@@ -7,7 +7,7 @@ from typing import Any
 
 from hil.report.view import ACCESS_NAMES, View
 
-__all__ = ["GRID", "INK", "MUTED", "PAPER", "WARN", "Look", "css_colours", "looks"]
+__all__ = ["GRID", "INK", "MUTED", "PAPER", "WARN", "Look", "css_colours", "look_of", "looks"]
 
 # What matplotlib draws in is the light theme's colour; the page replaces each by a CSS variable (svg.py).
 INK, MUTED, GRID, PAPER, WARN = "#1b1f24", "#5d6672", "#d9dde2", "#fefefe", "#b3261e"
@@ -60,10 +60,11 @@ def looks(view: View) -> dict[str, Look]:
             while place in taken.values():
                 place += 1
             taken[name] = place
-    return {name: _look(taken[name]) for name in view.names}
+    return {name: look_of(taken[name]) for name in view.names}
 
 
-def _look(place: int) -> Look:
+def look_of(place: int) -> Look:
+    """The look at a place of the list of looks; 88 of them differ."""
     return Look(
         colour=_COLOURS[place % len(_COLOURS)][0],
         marker=list(_MARKERS)[place % len(_MARKERS)],

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from hil.errors import ConfigError
+from hil.foreign import is_foreign
+from hil.models.backbones.foreign import foreign_backbone
 from hil.models.backbones.resnet import ResNet50
 
 __all__ = ["BACKBONES", "SmallCnn", "build_backbone"]
@@ -69,4 +71,6 @@ def build_backbone(name: str, features: int) -> nn.Module:
         if features != ResNet50.FEATURES:
             raise ConfigError(f"backbone 'resnet50' has features = {ResNet50.FEATURES}, not {features}; set it in the recipe")
         return ResNet50(classes=None, last_stride=1)
+    if is_foreign(name):
+        return foreign_backbone(name)
     raise ConfigError(f"unknown backbone '{name}'; known: {', '.join(BACKBONES)}")

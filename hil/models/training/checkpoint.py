@@ -47,8 +47,12 @@ class Checkpoint:
 
 
 def run_key(recipe: Recipe, fingerprint: str) -> str:
-    """Names a run by its recipe and data; a checkpoint of another run is never resumed from."""
-    return hashlib.sha256(f"{recipe.model_dump_json()}|{fingerprint}|{torch.__version__}".encode()).hexdigest()
+    """Names a run by its recipe and data; a checkpoint of another run is never resumed from.
+
+    Settings that came later count where they are used, so that a training that began before them goes on.
+    """
+    unused = {name for name in ("frozen", "mixed_precision") if not getattr(recipe, name)}
+    return hashlib.sha256(f"{recipe.model_dump_json(exclude=unused)}|{fingerprint}|{torch.__version__}".encode()).hexdigest()
 
 
 def epoch_generator(seed: int, stage: str, epoch: int) -> torch.Generator:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from hil.errors import ConfigError, ModelError
 from hil.files import check_name, check_writable, replacing
+from hil.models.backbones.foreign import load_weights
 from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
 from hil.models.branches import BranchNetwork
 from hil.models.contract import Scheme
@@ -200,6 +201,8 @@ def _initialise(training: RetrievalTraining, recipe: Recipe, dataset: TrainingDa
         for backbone in training.network.backbones:
             if isinstance(backbone, ResNet50):
                 load_torchvision_weights(backbone, Path(recipe.pretrained))
+            else:
+                load_weights(backbone, Path(recipe.pretrained))
     if recipe.init is None:
         return
     weights = read_weights(out / f"{recipe.init}.safetensors")

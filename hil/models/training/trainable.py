@@ -98,8 +98,8 @@ class RetrievalTraining(nn.Module):
         return self.recipe.stages()
 
     def cached(self, stage: str) -> bool:
-        """T2 has frozen backbones, so their features are computed once."""
-        return stage == "t2"
+        """T2 has frozen backbones, so their features are computed once; of a frozen backbone all stages."""
+        return stage == "t2" or self.recipe.frozen
 
     def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
         """T1: backbones and classifiers; T2: the autoencoders; T3: all, the autoencoders with a factor of their own."""
@@ -119,12 +119,14 @@ class RetrievalTraining(nn.Module):
     def enter(self, stage: str) -> None:
         """Batch statistics are taken only in the parts that the stage trains."""
         self.train()
-        if stage == "t2":
+        if stage == "t2" or self.recipe.frozen:
             self.network.backbones.eval()
         self.requires_grad_(False)
         for _, parameters in self.parameter_groups(stage):
             for parameter in parameters:
                 parameter.requires_grad_(True)
+        if self.recipe.frozen:
+            self.network.backbones.requires_grad_(False)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         """Cross-entropy (T1 without, T3 with the channel) or the autoencoder's reconstruction loss (T2)."""
@@ -147,7 +149,9 @@ class RetrievalTraining(nn.Module):
             return batch.features
         if batch.views is None:
             raise ModelError(f"stage {stage}: a batch needs views or features.")
-        return self.network.extract(batch.views)
+        kind = batch.views.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=self.recipe.mixed_precision):
+            return self.network.extract(batch.views).float()
 
     def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Features [task, branch, p] through autoencoder and training channel.

@@ -1,0 +1,148 @@
+"""The plots of papers' figures: a panel for each rule of energy, intervals on both axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hil.report.axes import DASHED, SNR_LABEL, errors, legend, marks, snr_errors, value_axis
+from hil.report.measure import half_width, known_ends
+from hil.report.panel import place_db
+from hil.report.papers.found import Curve, Found, Medium
+from hil.report.svg import new_figure
+from hil.report.theme import GRID, INK, MUTED, Look, look_of
+from hil.results.document import Codewords, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_curves", "draw_table"]
+
+PANEL, HEIGHT = 5.4, 4.6
+"""Inches."""
+
+
+def draw_curves(found: Found, drawn: Mapping[Medium, Sequence[Curve]], published: Sequence[Row] = ()) -> Figure:
+    """A panel a rule of energy; over the air filled, simulated hollow.
+
+    Args:
+        found: what runs have.
+        drawn: medium -> its curves.
+        published: rows of the paper, or of others, drawn beside.
+    """
+    energies = list(dict.fromkeys(medium.energy for medium in drawn))
+    figure = new_figure(PANEL * max(1, len(energies)), HEIGHT)
+    labels = list(dict.fromkeys(curve.label for curves in drawn.values() for curve in curves if curve.drawn))
+    style = {label: look_of(place) for place, label in enumerate(labels)}
+    shown: list[Row] = []
+    panels: list[Axes] = []
+    for place, energy in enumerate(energies):
+        axes = figure.add_subplot(1, len(energies), place + 1, sharey=panels[0] if panels else None)
+        axes.grid(visible=True, color=GRID, linewidth=0.7)
+        panels.append(axes)
+        several = len({medium.source for medium in drawn if medium.energy == energy}) > 1
+        for medium, curves in drawn.items():
+            if medium.energy == energy:
+                shown += _panel(axes, found, medium, curves, style, named=several)
+        _published(axes, found, published)
+        axes.set_xlabel("cos² of the transmitters' symbols" if found.figure.kind == "cos2" else SNR_LABEL)
+        axes.set_title(f"{found.figure.place}, {found.figure.title}: {energy}" if len(energies) > 1 else found.figure.title)
+    for axes in panels:
+        value_axis(axes, found.measure, shown)
+    for axes in panels[1:]:
+        axes.set_ylabel("")
+    legend(figure, panels[0], "lower right" if found.measure.better == "higher" else "upper right", inside=9)
+    return figure
+
+
+def _panel(
+    axes: Axes, found: Found, medium: Medium, curves: Sequence[Curve], style: Mapping[str, Look], *, named: bool
+) -> list[Row]:
+    shown: list[Row] = []
+    hollow = medium.source == "simulation"
+    suffix = f" ({'simulated' if hollow else 'over the air'})" if named else ""
+    for curve in (one for one in curves if one.drawn):
+        look = style[curve.label]
+        if curve.level is not None:
+            value = found.measure.value(curve.level)
+            if value is not None:
+                label = None if hollow and named else curve.label
+                axes.axhline(found.measure.on_axis(value), color=look.colour, linewidth=1, linestyle=DASHED, label=label)
+            continue
+        rows = [row for target, row in curve.rows.items() if _belongs(found, curve, target, row)]
+        rows = [row for row in rows if found.measure.value(row) is not None]
+        if not rows:
+            continue
+        shown += rows
+        bound = " (bound)" if rows[0].kind == "bound" and "bound" not in curve.label else ""
+        axes.errorbar(
+            [_place(found, row) for row in rows], [found.measure.on_axis(found.measure.value(row) or 0.0) for row in rows],
+            yerr=errors(found.measure, rows), xerr=_widths(found, rows), elinewidth=1.0, capsize=2.5,
+            linewidth=1.2 if hollow else 1.8, linestyle=look.dashes, label=curve.label + bound + suffix,
+            **marks(look, hollow=hollow),
+        )  # fmt: skip
+    return shown
+
+
+def _belongs(found: Found, curve: Curve, target: float, row: Row) -> bool:
+    """Against cos² only what was sent at the figure's SNR, by networks whose codewords were looked at."""
+    return found.figure.kind == "snr" or (target == found.figure.snr_db and found.alike(row.scheme) is not None)
+
+
+def _place(found: Found, row: Row) -> float:
+    alike = found.alike(row.scheme)
+    return alike.cos2 if found.figure.kind == "cos2" and alike is not None else place_db(row)
+
+
+def _widths(found: Found, rows: Sequence[Row]) -> list[list[float]] | None:
+    if found.figure.kind == "snr":
+        return snr_errors(rows)
+    halves = [half_width(one.cos2_ci) or 0.0 for row in rows if (one := found.alike(row.scheme)) is not None]
+    return [halves, halves] if any(halves) else None
+
+
+def _published(axes: Axes, found: Found, rows: Sequence[Row]) -> None:
+    schemes = dict.fromkeys(row.scheme for row in rows if found.measure.value(row) is not None)
+    for place, name in enumerate(schemes):
+        own = sorted((row for row in rows if row.scheme == name), key=place_db)
+        look = look_of(place)
+        axes.plot(
+            [place_db(row) for row in own], [found.measure.on_axis(found.measure.value(row) or 0.0) for row in own],
+            linestyle=DASHED, linewidth=1, label=f"{name} ({own[0].paper or 'published'})", **marks(look, hollow=True),
+        )  # fmt: skip
+
+
+def draw_table(title: str, entries: Mapping[str, Codewords], published: Mapping[str, float]) -> Figure:
+    """cos² of each row of a table: measured with its interval, by chance, of different identities, as published."""
+    labels = list(dict.fromkeys([*entries, *published]))
+    figure = new_figure(6.4, 1.2 + 0.5 * len(labels))
+    axes = figure.add_subplot()
+    axes.grid(visible=True, color=GRID, linewidth=0.7, axis="x")
+    places = {label: len(labels) - index for index, label in enumerate(labels)}
+    for label, one in entries.items():
+        low, high = known_ends(one.cos2_ci) or (one.cos2, one.cos2)
+        first = label == next(iter(entries))
+        ends = [[max(0.0, one.cos2 - low)], [max(0.0, high - one.cos2)]]
+        axes.errorbar(
+            [one.cos2], [places[label]], xerr=ends, capsize=3, label="here, 95 %" if first else None, **marks(look_of(0))
+        )
+        axes.plot(
+            [one.cos2_chance], [places[label]], marker="|", markersize=12, color=MUTED, linestyle="none",
+            label="by chance" if first else None,
+        )  # fmt: skip
+        if one.cos2_others is not None:
+            axes.plot(
+                [one.cos2_others], [places[label]], linestyle="none", label="different identities" if first else None,
+                **marks(look_of(2), hollow=True),
+            )  # fmt: skip
+    axes.plot(
+        list(published.values()), [places[label] for label in published], linestyle="none", marker="x", color=INK,
+        label="published",
+    )  # fmt: skip
+    axes.set_yticks([places[label] for label in labels], labels)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("cos²")
+    axes.set_title(title)
+    legend(figure, axes, "lower right", inside=0)
+    return figure

@@ -1,0 +1,170 @@
+"""Papers' figures from results whose numbers are known."""
+
+import itertools
+
+import pytest
+from click.testing import CliRunner
+
+from hil.cli.figures import figures
+from hil.errors import ConfigError
+from hil.registry import SCHEMES
+from hil.report.measure import apart
+from hil.report.papers.found import Found, Medium
+from hil.report.papers.said import answer
+from hil.report.papers.spec import FOLDER, Claimed, CurveSpec, PaperFigure, figure_names, load_figure
+from hil.report.papers.write import write_paper_figure
+from hil.results.document import Codewords, read_results, write_results
+from tests.conftest import ROOT
+from tests.unit.report.documents import RETRIEVAL, comparison_of, document, row, simulated_row, three
+
+LINK = Medium(source="simulation", energy="per_use")
+
+
+def spec(*curves, **more):
+    return PaperFigure(paper="P", place="Fig. 1", title="t", goal="retrieval", metric="top1", curves=curves, **more)
+
+
+def simulated(scheme, values, **more):
+    """Rows at −6, 0, 6 … dB."""
+    return [
+        simulated_row(RETRIEVAL, scheme, "single", value, -6.0 + 6 * at, basis="link", energy="per_use", **more)
+        for at, value in enumerate(values)
+    ]
+
+
+def found(*rows, figure=None, **more):
+    return Found(figure or spec(CurveSpec(label="a", networks=("a",))), [document((list(rows), [], []), **more)])
+
+
+def test_every_figure_of_the_issue_is_there_and_names_what_it_draws():
+    assert figure_names() == [
+        "jankowski-4a", "jankowski-4b", "jankowski-4c", "lo-3a", "lo-3b", "lo-3c", "lo-4a", "lo-4b", "lo-4c", "lo-table1",
+    ]  # fmt: skip
+    known = {*SCHEMES.names(), *(path.stem for path in (ROOT / "models").glob("*.toml"))}
+    for figure in map(load_figure, figure_names()):
+        labels = {curve.label for curve in figure.curves}
+        assert {name for claim in (*figure.claims, *figure.ablations) for name in (claim.first, claim.second)} <= labels
+        for name in itertools.chain(*(curve.networks for curve in figure.curves)):
+            stem = name.split("-at")[0].split("-lambda")[0].split("-w*")[0].split("-q")[0]
+            assert stem in known, name
+
+
+def test_curves_are_picked_as_they_say():
+    rows = [
+        *simulated("n-at-6dB", [0.5, 0.6, 0.6], snr_train_db="-6 dB"), *simulated("n-at0dB", [0.4, 0.7, 0.8], snr_train_db=0.0),
+        *simulated("n@2", [0.9, 0.9, 0.9]),
+    ]  # fmt: skip
+    family = ("n", "n-at*")
+    figure = spec(
+        *(CurveSpec(label=pick, networks=family, pick=pick) for pick in ("first", "best", "own_snr", "each")),
+        CurveSpec(label="fades", networks=family, fading=True),
+    )
+    made = {one.label: [row.top1 for row in one.rows.values()] for one in found(*rows, figure=figure).curves(LINK)}
+    assert made == {
+        "first": [0.5, 0.6, 0.6], "best (best of 2)": [0.5, 0.7, 0.8], "own_snr": [0.5, 0.7],
+        "each, trained at −6 dB": [0.5, 0.6, 0.6], "each, trained at 0 dB": [0.4, 0.7, 0.8],
+    }  # fmt: skip
+
+
+def test_paired_intervals_are_taken_where_there_are_any_whatever_the_order():
+    one, two = simulated("a", [0.5])[0], simulated("b", [0.47])[0]
+    figure = spec(CurveSpec(label="a", networks=("a",)), CurveSpec(label="b", networks=("b",)))
+    claim = Claimed(text="b is better", first="b", second="a", relation=">")
+    paired = found(one, two, figure=figure, comparisons=[comparison_of(RETRIEVAL, one, two, 0.03, 0.01)])
+    said = answer(claim, list(paired.curves(LINK)), paired)
+    assert (said.verdict, said.differences[0].kind) == ("contradicted", "paired, simultaneous")
+    assert said.differences[0].ends == pytest.approx((-0.04, -0.02))
+    alone = found(one, two, figure=figure)
+    said = answer(claim, list(alone.curves(LINK)), alone)
+    assert (said.verdict, said.differences[0].kind) == ("contradicted", "unpaired")  # −3 ± 2.83
+    assert said.differences[0].ends == pytest.approx((-0.03 - 0.02 * 2**0.5, -0.03 + 0.02 * 2**0.5))
+
+
+def test_margins_ranges_levels_and_what_is_missing():
+    rows = [*simulated("a", [0.5, 0.9]), row(RETRIEVAL, "base", "single", "noiseless", 0.9)]
+    figure = spec(CurveSpec(label="a", networks=("a",)), CurveSpec(label="base", networks=("base",), pick="noiseless"))
+    all_of = found(*rows, figure=figure)
+    curves = list(all_of.curves(LINK))
+
+    def said(**more):
+        return answer(Claimed(text="t", first="a", second="base", **more), curves, all_of).verdict
+
+    assert said(margin=0.03) == (
+        "supported at some SNRs, contradicted at others: supported at 1 of 2 SNRs, contradicted at −6 dB"
+    )
+    assert said(margin=0.03, from_snr_db=0.0) == "supported"
+    assert said(margin=0.02, from_snr_db=0.0) == "undetermined"
+    assert said(relation="≈", margin=0.03, up_to_snr_db=-6.0) == "contradicted"
+    assert said(from_snr_db=20.0) == "not measured: no SNR that it is about has both"
+    missing = answer(Claimed(text="t", first="a", second="none"), curves, all_of)
+    assert missing.verdict == "not measured: no run has none"
+
+
+def test_the_largest_fall_is_a_cliff_or_none():
+    figure = spec(CurveSpec(label="a", networks=("a",)), CurveSpec(label="cliff", networks=("cliff",)))
+    both = found(*simulated("a", [0.5, 0.7, 0.8]), *simulated("cliff", [0.0, 0.0, 0.8]), figure=figure)
+    claim = Claimed(text="t", first="a", second="cliff", relation="steps")
+    said = answer(claim, list(both.curves(LINK)), both)
+    assert said.verdict == "supported"
+    assert said.differences[0].value == pytest.approx(0.6)
+    assert said.differences[0].ends == pytest.approx((0.56, 0.64))  # four intervals of ±2 points
+
+
+def test_an_interval_without_pairs_is_that_of_independent_normals():
+    assert apart(0.6, (0.57, 0.63), 0.5, (0.46, 0.54)) == pytest.approx((0.05, 0.15))
+    assert apart(0.6, None, 0.5, (0.46, 0.54)) is None
+
+
+def test_training_seeds_speak_of_methods():
+    rows = []
+    for seed, shift in ((1, 0.0), (2, 0.01), (3, -0.01)):
+        ending = "" if seed == 1 else f"@{seed}"
+        rows += simulated(f"a{ending}", [0.6 + shift], training_seed=seed)
+        rows += simulated(f"b{ending}", [0.5 + 1.1 * shift], training_seed=seed)
+    figure = spec(CurveSpec(label="a", networks=("a",)), CurveSpec(label="b", networks=("b",)))
+    several = found(*rows, figure=figure)
+    said = answer(Claimed(text="t", first="b", second="a", relation=">"), list(several.curves(LINK)), several)
+    assert said.seeds == "as methods, 3 training seeds: of 1 SNRs supported at 0, contradicted at 1, undetermined at 0"
+
+
+def test_files_of_a_figure_over_the_air_and_simulated(tmp_path):
+    write_results(three(), tmp_path / "results.json")
+    done = CliRunner().invoke(
+        figures, ["lo-3a", str(tmp_path), "--out", str(tmp_path / "out"), "--format", "svg"], catch_exceptions=False
+    )
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-2:] == [str(tmp_path / "out" / "lo-3a.svg"), str(tmp_path / "out" / "lo-3a.md")]
+    text = (tmp_path / "out" / "lo-3a.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## Over the air, per_use energy", "## Simulated, per_use energy", "## Simulated, per_task energy",
+    ]  # fmt: skip
+    assert "NOMA outperforms its orthogonal counterpart" in text
+    assert "not measured: no run has digital, two devices" in text
+    with pytest.raises(ConfigError, match="links that fade"):
+        write_paper_figure("lo-3b", [three()], tmp_path)
+    with pytest.raises(ConfigError, match="one data set, not of x, y"):
+        write_paper_figure("lo-3a", [three(dataset={"spec": name}) for name in "xy"], tmp_path)
+
+
+def test_cosines_beside_the_published_ones(tmp_path):
+    def alike(scheme, cos2):
+        return Codewords(
+            scheme=scheme, transmitters=(0, 1), uses=64, tasks=100, cos2=cos2, cos2_ci=(cos2 - 0.01, cos2 + 0.01),
+            cos2_chance=1 / 128, cos2_others=0.02, cos2_others_ci=(0.01, 0.03), coherent_gain=1.5, power_of_sum=3.0,
+        )  # fmt: skip
+
+    weights = {"jscc-noma": 0.5, "jscc-noma-lambda1": 0.1, "jscc-oma": 0.015}
+    rows = [one for place, name in enumerate(weights) for one in simulated(name, [0.5, 0.8 - 0.1 * place])]
+    whole = document((rows, [], []), codewords=[alike(*item) for item in weights.items()])
+    files, lines = write_paper_figure("lo-table1", [whole], tmp_path, formats=("png",))
+    assert all(path.stat().st_size > 500 for path in files)
+    assert "| NOMA (AWGN) | jscc-noma | 64 | 0.5000 [0.4900, 0.5100] | 0.0078 | 0.0200 [0.0100, 0.0300] | 0.7523 |" in lines
+    assert "- NOMA's codewords are more alike than OMA's (AWGN): **supported**" in lines
+    _, lines = write_paper_figure("lo-4a", [whole], tmp_path, formats=("svg",))
+    assert "- accuracy drops as codewords become less alike (AWGN): **supported**" in lines
+
+
+def test_published_rows_are_the_papers():
+    rows = read_results(FOLDER / "lo-table1.json").points
+    assert [one.headline[1].value for one in rows] == [0.0151, 0.0165, 0.7523, 0.8234]
+    assert {one.source for one in rows} == {"published"}
