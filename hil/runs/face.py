@@ -89,7 +89,7 @@ def run(
         work = load_work(asked, home=home, objects=objects, say=said.say)
         resolved = work.resolved(asked)
         with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
-            _save(folder, saved, found := run_simulation(resolved, work, said, given=given))
+            save_run(folder, saved, found := run_simulation(resolved, work, said, given=given))
             return found
     on_bench = bench_of(asked, home)
     check_bench(asked, on_bench, transmit=transmit)
@@ -100,12 +100,12 @@ def run(
     check_plan(resolved, work.contenders, on_bench, Path(out))
     with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
         return run_on_air(
-            resolved, on_bench, work, capture=folder.capture, report=said, save=partial(_save, folder, saved), given=given,
+            resolved, on_bench, work, capture=folder.capture, report=said, save=partial(save_run, folder, saved), given=given,
             transmit=transmit, record=record,
         )  # fmt: skip
 
 
-def _save(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:
+def save_run(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:
     write_results(document, folder.path / "results.json")
     if saved is not None:
         saved(document, folder)
