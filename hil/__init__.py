@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from hil.results.document import read_results as load_results
     from hil.runs.calibrate import calibrate
     from hil.runs.face import replay, run, score, send
+    from hil.runs.resume import resume
 
 __all__ = [
-    "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "run",
+    "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "resume", "run",
     "score", "send",
 ]  # fmt: skip
 
@@ -34,6 +35,7 @@ _FACE = {
     "calibrate": "hil.runs.calibrate:calibrate",
     "load_results": "hil.results.document:read_results",
     "replay": "hil.runs.face:replay",
+    "resume": "hil.runs.resume:resume",
     "run": "hil.runs.face:run",
     "score": "hil.runs.face:score",
     "send": "hil.runs.face:send",

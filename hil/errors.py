@@ -10,6 +10,7 @@ The tree::
     ├── ModelError               a scheme or its weights
     ├── DriverMissingError       a vendor library is not installed
     ├── RadioError               a radio that is there, but does not do its job
+    │   ├── EarlierFailureError  it failed in an earlier session of a run that goes on
     │   ├── RadioNotFoundError   no such device
     │   ├── RadioTimeoutError    the deadline passed
     │   ├── ReferenceLostError   the reference, or an oscillator, is not locked
@@ -86,6 +87,10 @@ class RadioError(HilError):
 
 class RadioNotFoundError(RadioError):
     """No such device."""
+
+
+class EarlierFailureError(RadioError):
+    """A radio was lost here in an earlier session of a run that is gone on with: what was sent is to be sent again."""
 
 
 class RadioTimeoutError(RadioError):

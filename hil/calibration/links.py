@@ -15,7 +15,7 @@ from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 from hil.units import DB_OF_E, power_to_db
 
-__all__ = ["Heard", "LinkCalibration", "Sounder", "calibrate_links"]
+__all__ = ["Heard", "LinkCalibration", "Sounder", "calibrate_links", "links_of"]
 
 WEAKEST_DB = -3.0
 """SNR at the greatest gain from which on a link is measured there; whether that is enough for a target is seen then."""
@@ -146,7 +146,7 @@ def calibrate_links(
                 f"only {len(good)} of {frames} sounding frames were received at transmit gains {_show(gains)} dB; "
                 "look for interference, or for overflows in the ledger"
             )
-        found += _links(name, good, gains)
+        found += links_of(name, good, gains)
     return found
 
 
@@ -190,7 +190,7 @@ def _climb(
     return gains, number
 
 
-def _links(receiver: str, good: Sequence[FrameReception], gains: Sequence[float]) -> list[LinkCalibration]:
+def links_of(receiver: str, good: Sequence[FrameReception], gains: Sequence[float]) -> list[LinkCalibration]:
     """The links to one receiver, from the frames that it received."""
     if len(good) < 2:
         nan = math.nan

@@ -1,5 +1,6 @@
 """Captures: one HDF5 file a run, written burst by burst, readable after a kill. The only place that imports h5py."""
 
+from hil.captures.continued import ContinuedWriter, RecordedExchange
 from hil.captures.entries import BurstKind, HeardSamples
 from hil.captures.keep import keep, manifest_problem, read_manifest
 from hil.captures.plan import CapturePlan, check_disk, plan_capture
@@ -13,6 +14,8 @@ from hil.captures.writer import CaptureWriter
 
 __all__ = [
     "CaptureWriter",
+    "ContinuedWriter",
+    "RecordedExchange",
     "HeardSamples",
     "BurstKind",
     "SourceFile",

@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from hil.captures.journal import USERBLOCK, JournaledFile
+from hil.captures.journal import USERBLOCK, JournaledFile, settle
 from hil.errors import CaptureError, DiskFullError
 from hil.files import claim, make_folder, write_error
 from hil.interrupts import uninterrupted
@@ -30,21 +30,27 @@ class CommittedFile:
         h5: the open `h5py.File`; change it inside `committing` only.
         holds: what is committed, in words, for messages.
 
+    Args:
+        path: of the file.
+        append: one that is there is written on; it has its name already.
+
     Raises:
         OutputError: the file cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         self.path = path
         self.holds = "nothing"
         self._closed = False
-        self._hidden = path.with_name(f".hil-{os.getpid()}-{secrets.token_hex(4)}.part")
+        self._hidden = path if append else path.with_name(f".hil-{os.getpid()}-{secrets.token_hex(4)}.part")
         make_folder(path.parent)
         try:
-            self._file = JournaledFile(self._hidden, create=True)
+            if append:
+                settle(path)
+            self._file = JournaledFile(self._hidden, create=not append, append=append)
         except OSError as err:
             raise write_error(path, err) from err
-        self.h5: Any = h5py.File(self._file, "w", userblock_size=USERBLOCK)
+        self.h5: Any = h5py.File(self._file, "r+") if append else h5py.File(self._file, "w", userblock_size=USERBLOCK)
 
     def publish(self, *, overwrite: bool) -> None:
         """Give the file its name; `overwrite`: in the place of one that has it.

@@ -43,17 +43,18 @@ class JournaledFile:
     Args:
         path: the file; made anew when `create`, else opened read-only.
         create: make and write the file.
+        append: write on in one that is there and was settled (`settle`).
 
     Raises:
         OSError: the file cannot be opened.
         CaptureFormatError: the journal is damaged.
     """
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
+    def __init__(self, path: Path, *, create: bool = False, append: bool = False) -> None:
         self.path = path
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC if create else os.O_RDONLY
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC if create else os.O_RDWR if append else os.O_RDONLY
         self._fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o644)
-        self._writable = create
+        self._writable = create or append
         self._pages: dict[int, bytearray] = {}
         self._position = 0
         self.failure: OSError | None = None

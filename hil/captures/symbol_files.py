@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.captures.mat_files import read_mat, write_mat
 from hil.errors import CaptureError, HilError, ShapeError
 from hil.files import replace_file
 
@@ -23,7 +24,7 @@ _PARTS = (("r", "i"), ("re", "im"), ("real", "imag"))
 
 
 def read_symbols(path: Path) -> NDArray[np.complex128]:
-    """Read complex symbols [tx, task, use] from a ``.npy`` file, or from the dataset ``symbols`` of an ``.h5`` file.
+    """Read complex symbols [tx, task, use] from a ``.npy`` file, or from ``symbols`` in an ``.h5`` or a ``.mat`` file.
 
     Raises:
         CaptureError: no such file, another kind of file, or no such dataset.
@@ -33,16 +34,18 @@ def read_symbols(path: Path) -> NDArray[np.complex128]:
         if not path.exists():
             raise CaptureError(f"no such file: {path}")
         if not path.is_file():
-            raise CaptureError(f"{path} is {'a folder' if path.is_dir() else 'no plain file'}; name a .npy or .h5 file")
+            raise CaptureError(f"{path} is {'a folder' if path.is_dir() else 'no plain file'}; name a .npy, .h5 or .mat file")
         if path.suffix.lower() == ".npy":
             return expect_symbols(_read_npy(path), str(path))
+        if path.suffix.lower() == ".mat":
+            return expect_symbols(read_mat(path), str(path))
         if path.suffix.lower() in (".h5", ".hdf5"):
             return expect_symbols(_read_h5(path), str(path))
     except HilError:
         raise
     except Exception as err:  # whatever numpy and HDF5 raise at other bytes
         raise CaptureError(f"cannot read {path}: {' '.join(str(err).split())[:200] or type(err).__name__}") from err
-    raise CaptureError(f"{path}: symbols come as .npy, or as .h5 with a dataset 'symbols', not '{path.suffix}'")
+    raise CaptureError(f"{path}: symbols come as .npy, or as .h5 or .mat with 'symbols' in it, not '{path.suffix}'")
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
@@ -126,12 +129,18 @@ def expect_symbols(symbols: Any, source: str) -> NDArray[np.complex128]:
     return values
 
 
-def write_received(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
+def write_received(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any], *, mat: str = "5") -> None:
     """Write what was received: one dataset an array, and `about` as JSON in the attribute ``about``. Whole or not at all.
+
+    A ``.mat`` has variables instead, and is of version `mat` (`hil.captures.mat_files.write_mat`).
 
     Raises:
         OutputError: the file cannot be written.
+        DriverMissingError: a package is missing for a ``.mat``.
     """
+    if path.suffix.lower() == ".mat":
+        write_mat(path, arrays, about, version=mat)
+        return
     buffer = io.BytesIO()  # not the disk: HDF5 loses its way when that refuses
     with h5py.File(buffer, "w") as file:
         for name, array in arrays.items():

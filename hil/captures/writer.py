@@ -18,7 +18,7 @@ from hil.captures.rows import check_names, json_text, sha256_array
 from hil.captures.sources import SourceFile
 from hil.errors import CaptureError, ShapeError
 
-__all__ = ["CaptureWriter"]
+__all__ = ["CaptureWriter", "WrittenPoint"]
 
 
 class CaptureWriter:
@@ -34,7 +34,7 @@ class CaptureWriter:
         self._tables: dict[str, Any] = {}
         self._committed = np.zeros(1, schema.COMMITTED)
         self._exchanges = 0
-        self._points: dict[str, _Point] = {}
+        self._points: dict[str, WrittenPoint] = {}
 
     @classmethod
     def create(
@@ -106,7 +106,10 @@ class CaptureWriter:
         h5.create_dataset("committed", data=self._committed)
         for table, codes in (("ledger", schema.FrameStatus), ("bursts", schema.FrameKind)):
             h5[table].attrs[codes.__name__] = json_text({member.name.lower(): int(member) for member in codes}, table)
-        self._tables = {name: h5[name] for name in (*(schema.COMMITTED.names or ()), "committed")}
+        self._take_tables()
+
+    def _take_tables(self) -> None:
+        self._tables = {name: self._file.h5[name] for name in (*(schema.COMMITTED.names or ()), "committed")}
 
     def set_sources(self, sources: Mapping[str, SourceFile]) -> None:
         """Store files of a third party's code anew: some are opened only when it is first called.
@@ -165,7 +168,7 @@ class CaptureWriter:
             hdf5.write_array(group, "symbols", entry.symbols)
             for key, arrays in entry.folders.items():
                 hdf5.write_arrays(group, key, arrays)
-        self._points[name] = _Point(entry.receivers, entry.received_shape)
+        self._points[name] = WrittenPoint(entry.receivers, entry.received_shape)
         return index
 
     def append_burst(
@@ -315,14 +318,14 @@ class CaptureWriter:
         else:
             self._file.release()
 
-    def _point(self, index: int) -> _Point:
+    def _point(self, index: int) -> WrittenPoint:
         if not 0 <= index < len(self._points):
             raise CaptureError(f"{self.path} has points 0 to {len(self._points) - 1}, not {index}; add_point comes first")
         return list(self._points.values())[index]
 
 
 @dataclass
-class _Point:
+class WrittenPoint:
     """A point, and whether it is over."""
 
     receivers: tuple[str, ...]

@@ -19,7 +19,7 @@ __all__ = ["captures"]
 
 @click.group()
 def captures() -> None:
-    """Check, describe and keep captures."""
+    """Check, describe, keep and share captures."""
 
 
 @captures.command()
@@ -79,6 +79,31 @@ def info(file: Path, as_json: bool) -> None:
             for name, counts in point["frames_by_receiver"].items()
         )
         click.echo(f"point {point['index']} {point['name']}: {point['bursts']} bursts; {frames}; {state}")
+
+
+@captures.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--sigmf", is_flag=True, required=True, help="As SigMF recordings, one a receiver (needs the extra sigmf).")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: FILE's]")
+def export(file: Path, sigmf: bool, out: Path | None) -> None:
+    """Write FILE for other tools: NAME.RECEIVER.sigmf-meta and .sigmf-data, and NAME.hil.h5 with what SigMF does not hold."""
+    from hil.captures.sigmf_files import export_sigmf
+    from hil.runs.face import capture_of
+
+    source = capture_of(file)
+    for made in export_sigmf(source, out or source.parent):
+        click.echo(str(made))
+
+
+@captures.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Capture to make.  [default: NAME.h5 beside FILE]")
+def import_(file: Path, out: Path | None) -> None:
+    """Make the capture again that FILE (a .sigmf-meta, or the .hil.h5) was exported from, to the last bit."""
+    from hil.captures.sigmf_files import import_sigmf, rest_of
+
+    rest = rest_of(file)
+    click.echo(str(import_sigmf(rest, out or rest.with_name(f"{rest.name.removesuffix('.hil.h5')}.h5"))))
 
 
 @captures.command()

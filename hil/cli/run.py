@@ -11,6 +11,7 @@ import click
 from hil.cli.display import Display
 from hil.cli.options import HOME, config_options, default_of, flags_of, parse_names, parse_snr
 from hil.config import parse_settings, read_toml
+from hil.errors import ConfigError
 from hil.runs.config import RunConfig
 from hil.timing import spent
 
@@ -56,6 +57,7 @@ def _help(key: str, text: str) -> str:
 @click.option("--calibration", metavar="FILE", help="A record that must hold.  [default: the bench's newest, if that holds]")
 @click.option("--recalibrate", is_flag=True, help="Use no calibration record: measure the links first.")
 @click.option("--name", help="Name of the run's folder.  [default: date and time]")
+@click.option("--resume", metavar="NAME", help="Go on where the run in runs/NAME was killed or ended, by its own run.toml.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name, once this one is complete.")
 @HOME
@@ -69,6 +71,7 @@ def run(
     calibration: str | None,
     recalibrate: bool,
     name: str | None,
+    resume: str | None,
     out: Path,
     overwrite: bool,
     home: Path | None,
@@ -83,10 +86,14 @@ def run(
     import torch
 
     from hil.runs import face
+    from hil.runs.resume import resume as go_on
 
     torch.set_num_threads(1)
     display = Display(quiet=as_json)
     changes = {**parse_settings(settings, RunConfig), **flags_of(flags, KEYS)}
+    if resume is not None:
+        _check_alone(changes, config=config, gallery=gallery, name=name, calibration=calibration, save_config=save_config,
+                     recalibrate=recalibrate, overwrite=overwrite)  # fmt: skip
     if gallery is not None:
         changes |= _gallery(config, changes, gallery)
     if save_config is not None:
@@ -102,16 +109,26 @@ def run(
         )
         places.append(folder)
 
-    results = face.run(
-        config=config, out=out, name=name, overwrite=overwrite, transmit=transmit, calibration=calibration,
-        recalibrate=recalibrate, home=home, report=display, saved=saved, **changes,
-    )  # fmt: skip
+    if resume is not None:
+        results = go_on(resume, out=out, transmit=transmit, home=home, report=display, saved=saved)
+    else:
+        results = face.run(
+            config=config, out=out, name=name, overwrite=overwrite, transmit=transmit, calibration=calibration,
+            recalibrate=recalibrate, home=home, report=display, saved=saved, **changes,
+        )  # fmt: skip
     if as_json:
         click.echo(json.dumps(results.to_dict()))
         return
     display.results(results)
     display.times(spent())
     click.echo(f"report: {places[-1].final / 'report.html'}")
+
+
+def _check_alone(changes: dict[str, Any], **others: Any) -> None:
+    """Refuse settings beside ``--resume``: a run goes on as it was begun."""
+    given = [*changes, *(key.replace("_", "-") for key, value in others.items() if value)]
+    if given:
+        raise ConfigError(f"--resume goes on by the run's own run.toml, and takes no setting beside it; leave out {given[0]!r}")
 
 
 def _gallery(config: Path | None, changes: dict[str, Any], mode: str) -> dict[str, Any]:

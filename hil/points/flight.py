@@ -14,7 +14,7 @@ from torch import Tensor
 from hil.calibration.align_clocks import ClockMatch
 from hil.calibration.precode import Precoder
 from hil.captures import CaptureWriter
-from hil.errors import CalibrationError, RadioError, RadioTimeoutError
+from hil.errors import CalibrationError, EarlierFailureError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.aligning import Aligner
 from hil.points.carried import Carried
@@ -60,6 +60,10 @@ class Air(Protocol):
     writer: CaptureWriter
     aligner: Aligner
 
+    @property
+    def session(self) -> int:
+        """Changes where a run went on after a break."""
+
     def burst(self, waveforms: Tensor) -> BurstReception:
         """Send complex64 [tx, n] and receive around it."""
 
@@ -104,7 +108,7 @@ class Flight:
         self.frames_sent = 0
         self._air, self._said, self._expired = air, dict(said), 0
         self._alignments: list[dict[str, Any]] = []
-        self._match = match
+        self._match, self._session = match, air.session
         self._plain = None if spec.aligned else Carried.of(spec, sent.symbols, None, fade)
         self._rounds: Rounds | None = None
         if spec.aligned:
@@ -164,6 +168,9 @@ class Flight:
         if self._rounds is None:
             assert self._plain is not None
             return self._plain
+        if self._session != self._air.session:  # what was aligned before a break is aligned no more
+            self._session = self._air.session
+            self._rounds.part_over()
         carried = self._rounds.carried()
         number = len(self._alignments)
         if number < len(self._rounds.made):
@@ -187,6 +194,8 @@ class Flight:
         except RadioError as err:
             lost = {name: collector.miss(number, alignment=alignment) for name, collector in self._collectors.items()}
             keep_failure(writer, err, self.index, "frame", number, lost)
+            if isinstance(err, EarlierFailureError):
+                return False
             if not isinstance(err, RadioTimeoutError):
                 raise
             self._expired += 1

@@ -13,9 +13,9 @@ from hil.radios.burst import BurstReception
 from hil.timing import timed
 from hil.units import decibels
 
-__all__ = ["begins", "keep_burst", "keep_failure", "keep_frames", "sounding_row"]
+__all__ = ["Kind", "begins", "keep_burst", "keep_failure", "keep_frames", "sounding_row"]
 
-Kind = Literal["frame", "sounding"]
+Kind = Literal["frame", "sounding", "calibration"]
 
 
 @timed("capture")

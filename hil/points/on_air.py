@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.calibration.levels import MOST_BACK_OFF_DB, Level, Levels
-from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links
+from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links, links_of
 from hil.calibration.precode import Precoder
 from hil.calibration.sounding import RENEWED_AFTER
 from hil.captures import CaptureWriter
-from hil.errors import CalibrationError, RadioError, RadioTimeoutError
+from hil.errors import CalibrationError, EarlierFailureError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.points.aligning import Aligner, clock_match
 from hil.points.clips import clipped, to_complex
 from hil.points.flight import EXPIRIES, Flight, OnAir
-from hil.points.keep import keep_burst, keep_failure, sounding_row
+from hil.points.keep import Kind, keep_burst, keep_failure, sounding_row
 from hil.points.needs import FADING_FRAMES, FADING_LOOKS, LEAD_SAMPLES, TAIL_SAMPLES
 from hil.points.order import pieces
+from hil.points.past import Past, received_before
 from hil.points.spec import PointSpec
 from hil.radios.burst import BurstReception
 from hil.radios.delays import measure_delay
@@ -35,6 +36,8 @@ from hil.units import db_to_amplitude, db_to_power
 
 __all__ = ["AirRun"]
 
+Looks = list[tuple[LinkCalibration, float]]
+"""Links as they are found again, each with the SNR that it should have (dB)."""
 _FORGIVEN_DB = 0.5
 """What a level may be out of range by, to be brought to its end."""
 
@@ -46,10 +49,15 @@ class AirRun:
         bench: open.
         writer: takes every burst.
         receivers: configuration of each receiver, by name, the first one first.
+        past: hands out what an earlier session of the run received of the next burst; None: nothing is on record.
     """
 
-    def __init__(self, bench: Bench, writer: CaptureWriter, receivers: Mapping[str, ReceiverConfig]) -> None:
+    def __init__(
+        self, bench: Bench, writer: CaptureWriter, receivers: Mapping[str, ReceiverConfig], *, past: Past | None = None
+    ) -> None:
         self.bench, self.writer, self.receivers = bench, writer, dict(receivers)
+        self._past = past
+        self._kind: Kind = "sounding"
         self.links: list[LinkCalibration] = []
         self.levels = [Level(gain_db=bench.tx_gain(tx)) for tx in range(bench.transmitters)]
         self.aligner = Aligner()
@@ -65,7 +73,15 @@ class AirRun:
             waveforms = torch.cat([waveforms, waveforms.new_zeros(rest, waveforms.shape[1])])
         if any(level.back_off_db for level in self.levels):
             waveforms = waveforms * torch.tensor([[db_to_amplitude(-level.back_off_db)] for level in self.levels])
+        if self._past is not None and self._past.on_record:
+            self.bench.pass_over(waveforms.numpy(), lead=LEAD_SAMPLES, tail=TAIL_SAMPLES)
+            return received_before(self._past, self.bench.transmitters)
         return self.bench.burst(waveforms.numpy(), lead=LEAD_SAMPLES, tail=TAIL_SAMPLES)
+
+    @property
+    def session(self) -> int:
+        """Changes where time has passed that no clock of the radios tells: a run went on after a break."""
+        return int(self._past is not None and self.bench.paced and not self._past.on_record)
 
     def clock_s(self, sample: int) -> float:
         """A receiver's sample in seconds of its clock."""
@@ -84,14 +100,18 @@ class AirRun:
         Raises:
             RadioTimeoutError: no answer came in time, twice.
         """
-        for attempt in range(1, EXPIRIES + 1):
+        expired = 0
+        while True:
             try:
                 got = self.burst(waveforms)
                 break
             except RadioError as err:
                 lost = {name: {"status": "lost"} for name in self.receivers}
-                keep_failure(self.writer, err, self._calibration, "sounding", number, lost)
-                if attempt == EXPIRIES or not isinstance(err, RadioTimeoutError):
+                keep_failure(self.writer, err, self._calibration, self._kind, number, lost)
+                if isinstance(err, EarlierFailureError):
+                    continue
+                expired += 1
+                if expired == EXPIRIES or not isinstance(err, RadioTimeoutError):
                     raise
         heard: dict[str, FrameReception | None] = {}
         rows = {}
@@ -104,7 +124,7 @@ class AirRun:
             found = receive(name, to_complex(part.samples, full_scale)) if useful else None
             heard[name] = found
             rows[name] = sounding_row(found, number, part.start, whole=got.whole) | clipped(part.samples, full_scale)
-        keep_burst(self.writer, got, self._calibration, "sounding", number, rows)
+        keep_burst(self.writer, got, self._calibration, self._kind, number, rows)
         return heard
 
     def sounder(self, spec: FrameConfig, symbols: int) -> Sounder:
@@ -124,6 +144,30 @@ class AirRun:
         sounder = self.sounder(frame, max(8, frame.sounding_symbols))
         self.links = calibrate_links(sounder, self.bench.set_tx_gain, self._gain_range, **often)
         return self.links
+
+    def look_again(self, links: Sequence[LinkCalibration], frame: FrameConfig, *, point: int, frames: int) -> Looks:
+        """Sound links where they were calibrated: are they still as they were? Kept as "calibration" in the capture.
+
+        Args:
+            links: to all receivers, as `calibrate` found them.
+            frame: of the run.
+            point: that they were calibrated in, by its index in the capture.
+            frames: to sound with.
+
+        Returns:
+            links as they are now, in the same order, and what they should be (dB).
+        """
+        self._calibration, self._kind, self.links = point, "calibration", list(links)
+        self._follow_delays()
+        levels = [self._levels(link.tx).at(link.gain_db) for link in self.first_links()]
+        gains = [level.total_db for level in self.set_levels(levels)]
+        sounder = self.sounder(frame, max(8, frame.sounding_symbols))
+        heard = [sounder.sound(number) for number in range(frames)]
+        found = {}
+        for name in sounder.receivers:
+            for one in links_of(name, [look for looks in heard if (look := looks[name]) is not None], gains):
+                found[one.tx, name] = one
+        return [(found[link.tx, link.receiver], link.snr_at(gains[link.tx])) for link in links]
 
     def adopt(
         self, links: Sequence[LinkCalibration], delays: Mapping[tuple[int, str], float], about: Mapping[str, Any]

@@ -217,7 +217,13 @@ class TransmitStream(abc.ABC):
 
 
 class Radio(abc.ABC):
-    """One device. A context manager: leaving it closes it, and closing it silences its transmitter."""
+    """One device. A context manager: leaving it closes it, and closing it silences its transmitter.
+
+    Attributes:
+        deaf: of a simulated radio: its time goes on, and what it would hear is not computed; samples are zeros.
+    """
+
+    deaf: bool = False
 
     @classmethod
     @abc.abstractmethod

@@ -222,12 +222,26 @@ class SendConfig(_Aligning):
     """What `hil send` does with a stranger's symbols.
 
     Attributes:
-        snr_db: target of each link (dB).
+        snr_db: targets of each link (dB), one after the other; a single number for one.
         normalize: scale each transmitter to mean |x|² = 1 first.
+        simulate: beside the air, the same symbols through ``awgn`` at the measured SNR, or the measured ``channel``.
     """
 
-    snr_db: float = Field(15.0, ge=-20, le=60)
+    snr_db: tuple[Annotated[float, Field(ge=-20, le=60)], ...] = Field((15.0,), min_length=1, max_length=MOST_SNRS)
     normalize: bool = False
+    simulate: Simulate = "none"
+
+    @field_validator("snr_db", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int | float | str) else value
+
+    @field_validator("snr_db")
+    @classmethod
+    def _each_once(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len({f"{value:+g}" for value in values}) < len(values):
+            raise ValueError("each SNR must stand there once")
+        return values
 
 
 class CalibrateConfig(_OnBench):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.captures import Capture
+from hil.captures.mat_files import check_mat
 from hil.captures.symbol_files import expect_symbols, write_received
 from hil.config import merged, read_toml, to_toml, validate
 from hil.errors import CaptureError, OutputError
@@ -89,7 +90,7 @@ def run(
         work = load_work(asked, home=home, objects=objects, say=said.say)
         resolved = work.resolved(asked)
         with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
-            _save(folder, saved, found := run_simulation(resolved, work, said, given=given))
+            save_run(folder, saved, found := run_simulation(resolved, work, said, given=given))
             return found
     on_bench = bench_of(asked, home)
     check_bench(asked, on_bench, transmit=transmit)
@@ -100,12 +101,12 @@ def run(
     check_plan(resolved, work.contenders, on_bench, Path(out))
     with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
         return run_on_air(
-            resolved, on_bench, work, capture=folder.capture, report=said, save=partial(_save, folder, saved), given=given,
+            resolved, on_bench, work, capture=folder.capture, report=said, save=partial(save_run, folder, saved), given=given,
             transmit=transmit, record=record,
         )  # fmt: skip
 
 
-def _save(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:
+def save_run(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:
     write_results(document, folder.path / "results.json")
     if saved is not None:
         saved(document, folder)
@@ -189,8 +190,8 @@ class SendResult:
 
     Attributes:
         symbols: complex64 [task, use] = y/Ḡ; valid: bool [task, use]; noise_var: float32 [task, use].
-        channel: complex64 [tx, task, use], estimated h/Ḡ.
-        arrays: these, those of further receivers as ``RECEIVER/symbols`` …, `scale` and `sent`.
+        channel: complex64 [tx, task, use], estimated h/Ḡ. Of several SNRs, these have an axis [snr] in front.
+        arrays: these, those of further receivers as ``RECEIVER/symbols`` …, and the others of docs/send.md.
         about: SNR, frames, checksum, where the capture lies.
     """
 
@@ -211,6 +212,7 @@ def send(
     capture: str | Path | None = None,
     overwrite: bool = False,
     transmit: bool = False,
+    mat: str = "5",
     home: Path | None = None,
     report: Report | None = None,
     **settings: Any,
@@ -221,7 +223,7 @@ def send(
         symbols: complex [tx, task, use]; a use that is zero in all tasks is not occupied; mean |x|² = 1 on the others.
         bench: name or path; None: the file's, or the built-in one.
         config: a TOML file of `hil.runs.config.SendConfig`.
-        out: ``.h5`` to write; None: no file.
+        out: ``.h5`` or ``.mat`` to write; None: no file. mat: version of a ``.mat``: ``5`` or ``7.3``.
         capture: file that keeps every sample; None: beside `out`, else in ``runs/``.
         overwrite: replace files of the same names, once there are new ones.
         transmit: allow real transmitters to send, within the bench file's limits.
@@ -236,7 +238,7 @@ def send(
     values, scale = normalised(expect_symbols(symbols, "hil.send"), force=asked.normalize)
     target = Path(out) if out is not None else None
     if target is not None:
-        _check_target(target, overwrite=overwrite)
+        _check_target(target, mat=mat, overwrite=overwrite)
     on_bench = bench_of(asked, home)
     check_bench(asked, on_bench, transmit=transmit)
     asked = asked.model_copy(update={"air_seed": on_bench.seed})
@@ -246,23 +248,26 @@ def send(
         )
         about["capture"] = str(final)
         if target is not None:
-            write_received(target, arrays, about)
+            write_received(target, arrays, about, mat=mat)
     own = {name: arrays[name] for name in ("symbols", "valid", "noise_var", "channel")}
     return SendResult(**own, arrays=arrays, about=about)
 
 
-def _check_target(target: Path, *, overwrite: bool) -> None:
+def _check_target(target: Path, *, mat: str, overwrite: bool) -> None:
     """Refuse, before anything is sent, a file that what is received cannot be written to.
 
     Raises:
-        OutputError: no HDF5 by its name, a folder, or there already.
+        OutputError: no HDF5 or .mat by its name, a folder, or there already.
+        DriverMissingError: a package is missing for a .mat.
     """
     if target.is_dir():
         raise OutputError(f"--out {target} is a folder; name a file in it, such as {target / 'received.h5'}")
-    if target.suffix.lower() not in (".h5", ".hdf5"):
-        raise OutputError(f"--out must name an .h5 file, not {target.name!r}")
+    if target.suffix.lower() not in (".h5", ".hdf5", ".mat"):
+        raise OutputError(f"--out must name an .h5 or a .mat file, not {target.name!r}")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists already; choose another --out, or give --overwrite")
+    if target.suffix.lower() == ".mat":
+        check_mat(mat)
     check_writable(target.parent)
 
 

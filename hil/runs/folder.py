@@ -17,7 +17,9 @@ from hil.files import check_name, free_name, make_folder, replacing, write_error
 from hil.interrupts import uninterrupted
 from hil.spelling import did_you_mean
 
-__all__ = ["OUTPUTS", "RunFolder", "capture_place", "check_free", "find_run", "fresh_folder", "run_folder"]
+__all__ = [
+    "OUTPUTS", "RunFolder", "capture_place", "check_free", "find_run", "fresh_folder", "resumed_folder", "run_folder"
+]  # fmt: skip
 
 OUTPUTS = ("capture.h5", "report.html", "run.toml", "results.json")
 """What a run leaves, in the order in which it takes the place of an earlier one."""
@@ -94,6 +96,33 @@ def run_folder(out: Path, name: str | None, settings: str, *, overwrite: bool = 
         if folder.path != folder.final:
             with uninterrupted():
                 _move(folder)
+
+
+@contextmanager
+def resumed_folder(out: Path, name: str) -> Iterator[RunFolder]:
+    """Take the folder of a run that was killed or ended, to go on with it. It stays, whatever happens.
+
+    Raises:
+        ConfigError: there is no such run, or it is going on.
+        OutputError: no plain name.
+    """
+    check_name(name, "--resume")
+    folder = out / name
+    if not (folder / "run.toml").is_file():
+        known = [one.name for one in out.iterdir()] if out.is_dir() else []
+        raise ConfigError(f"no run {folder}{did_you_mean(name, known)}: --resume goes on with one that has a run.toml there")
+    with ExitStack() as stack:
+        if not _locked(stack, folder):
+            raise ConfigError(f"the run in {folder} is still going on; wait for its end, or stop it")
+        for left in folder.glob(".hil-*.part"):  # of a process that was killed before its capture had a name
+            left.unlink(missing_ok=True)
+        run = RunFolder(path=folder, final=folder)
+        try:
+            yield run
+        except BaseException as err:
+            with uninterrupted():
+                _note_samples(run.capture, err, "")
+            raise
 
 
 @contextmanager
@@ -230,7 +259,10 @@ def _refuse(folder: Path) -> None:
     except OSError as err:
         raise write_error(folder, err) from err
     if there:
-        raise ConfigError(f"{folder} holds a run already ({', '.join(there)}); choose another --name, or give --overwrite")
+        raise ConfigError(
+            f"{folder} holds a run already ({', '.join(there)}); go on where it stopped with --resume {folder.name}, choose "
+            "another --name, or give --overwrite"
+        )
 
 
 def _leave(folder: RunFolder, err: BaseException) -> None:

@@ -108,7 +108,7 @@ def check_bench(config: RunConfig | SendConfig, bench: BenchConfig, *, transmit:
     """Refuse, before anything is loaded, what the bench file alone forbids or cannot give (`hil.radios.preflight`)."""
     frame = validate(FrameConfig, config.frame, "frame")
     back_off = EMULATED_BACK_OFF_DB if getattr(config, "fading", "none") == "emulated" else 0.0
-    targets = config.snr_db if isinstance(config, RunConfig) else (config.snr_db,)
+    targets = config.snr_db
     preflight(bench, consent=transmit, snr_db=targets, carrier_dbfs=_carrier_dbfs(frame) - back_off)
 
 

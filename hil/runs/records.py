@@ -117,11 +117,13 @@ class ChosenRecord:
     Attributes:
         record, path: which.
         demanded: asked for by name: it is refused where it does not hold. Else the run calibrates for itself.
+        at_s: Unix time that its age is counted to; None: now.
     """
 
     record: CalibrationRecord
     path: Path
     demanded: bool = False
+    at_s: float | None = None
 
     def why_not(self, bench: Bench, asked: BenchConfig, frame: FrameConfig) -> str:
         """As `why_not`.
@@ -129,7 +131,7 @@ class ChosenRecord:
         Raises:
             RecordError: a demanded record does not hold.
         """
-        why = why_not(self.record, bench, asked, frame)
+        why = why_not(self.record, bench, asked, frame, self.at_s)
         if why and self.demanded:
             raise RecordError(
                 f"the calibration record {self.path} does not hold for bench '{asked.name}': {why}; make a new one with "

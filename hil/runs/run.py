@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.calibration.levels import Level
-from hil.captures import CaptureWriter, check_disk
+from hil.captures import CaptureWriter, ContinuedWriter, check_disk
 from hil.errors import RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.contender import Contender
@@ -59,6 +59,7 @@ def run_on_air(
     given: Mapping[str, Any] | None = None,
     transmit: bool = False,
     record: ChosenRecord | None = None,
+    resume: bool = False,
 ) -> ResultsDocument:
     """Measure all points over the air of a bench, keep every sample, score, simulate beside it.
 
@@ -72,6 +73,7 @@ def run_on_air(
         given: what was asked for of the configuration.
         transmit: the operator allows real transmitters to send.
         record: a calibration record to be used, if it holds; None: links are calibrated first.
+        resume: go on with the capture, which is there; what is on record in it is not sent again.
 
     Raises:
         HilError: what stopped the run; the capture keeps what was measured before. Radios that do not answer in time end a
@@ -87,8 +89,10 @@ def run_on_air(
         asked, bench_config = bench_config, bench.true_config
         points = plan_points(config, work.contenders, bench_config, bench.full_scales)
         about["sounding_cost_db"] = _tell_plan(points, bench_config, capture, report)
-        with _writer(capture, config, bench_config, work, about["provenance"], len(points)) as writer:
-            air = AirRun(bench, writer, receivers_of(bench_config, config))
+        with _writer(capture, config, bench_config, work, about, len(points), resume=resume) as writer:
+            past = writer if isinstance(writer, ContinuedWriter) else None
+            air = AirRun(bench, writer, receivers_of(bench_config, config), past=past)
+            about["provenance"] |= _tell_past(past, report)
             run = _Run(config, work, air, report, None if bench.paced else ahead)
             try:
                 about["provenance"] |= _calibrate(run, points, fading == "air", report, record, asked)
@@ -117,25 +121,43 @@ def _save_rest(run: _Run, err: BaseException, about: Mapping[str, Any], save: Sa
 
 
 def _writer(
-    capture: Path, config: RunConfig, bench: BenchConfig, work: Work, made_by: Mapping[str, Any], points: int
+    capture: Path,
+    config: RunConfig,
+    bench: BenchConfig,
+    work: Work,
+    about: Mapping[str, Any],
+    points: int,
+    *,
+    resume: bool,
 ) -> CaptureWriter:
-    """A capture that holds what a replay needs."""
+    """A capture that holds what a replay, and a resumed run, need."""
+    if resume:
+        return ContinuedWriter.reopen(capture)
     settings = {
         "experiment": config.model_dump(mode="json"),
         "bench": bench.model_dump(mode="json"),
         "points": points,
+        "given": about["given"],
         "dataset": {**work.about_data, "fingerprints": work.fingerprints},
     }
     return CaptureWriter.create(
         capture,
         config=settings,
-        provenance=made_by,
+        provenance=about["provenance"],
         models=work.weights,
         sources=work.sources.read(),
         receivers=[one.name for one in bench.receivers],
         transmitters=len(bench.transmitters),
         flags=FLAGS,
     )
+
+
+def _tell_past(past: ContinuedWriter | None, report: Report) -> dict[str, Any]:
+    """Say, here and in the capture, that a run goes on; what provenance says of it."""
+    if past is None:
+        return {}
+    report.say(f"going on with {past.path}: {past.on_record} bursts are on record, and are not sent again")
+    return {"resumed": past.note_session({"resumed": _now(), "bursts_on_record": past.on_record})}
 
 
 def _now() -> str:

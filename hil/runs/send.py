@@ -16,6 +16,7 @@ from hil.calibration.links import LinkCalibration
 from hil.captures import CaptureWriter, check_disk
 from hil.errors import CalibrationError, ConfigError, RadioTimeoutError, ShapeError
 from hil.models.contract import Sent, access
+from hil.points.aligning import ALIGNMENT_TRIES
 from hil.points.flight import OnAir
 from hil.points.kinds import Fading
 from hil.points.needs import capture_needs
@@ -28,6 +29,7 @@ from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.runs.config import SendConfig, alignment_settings
 from hil.runs.progress import Report
+from hil.runs.sent import errors_of, frame_arrays, simulated, stacked
 from hil.runs.unaligned import superposed_on_free_oscillators
 
 __all__ = ["normalised", "occupied_uses", "send_symbols"]
@@ -94,7 +96,7 @@ def send_symbols(
     transmit: bool = False,
     scale: Sequence[float] = (),
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Put symbols on the air at one SNR.
+    """Put symbols on the air at one SNR after the other.
 
     Args:
         symbols: complex64 [tx, task, use], mean |x|² = 1 on occupied uses.
@@ -106,7 +108,8 @@ def send_symbols(
         scale: amplitude that each transmitter's symbols were divided by, for the record.
 
     Returns:
-        arrays by name (see `_arrays`), and what is to be said about them.
+        arrays by name (see `_arrays` and `hil.runs.sent`; of several SNRs each with an axis for them in front), and what is to
+        be said about them.
     """
     transmitters, tasks, uses = symbols.shape
     if transmitters > len(bench_config.transmitters):
@@ -116,25 +119,52 @@ def send_symbols(
     occupied = torch.from_numpy(occupied_uses(symbols))
     with Bench(bench_config, transmit=transmit) as bench:
         bench_config = bench.true_config
-        spec = _spec(config, bench_config, occupied, tasks, bench.full_scales)
+        specs = _specs(config, bench_config, occupied, tasks, bench.full_scales)
         ends = {"transmitters": len(bench_config.transmitters), "receivers": len(bench_config.receivers)}
-        needs = capture_needs([spec], bench_config.sample_rate_hz, **ends)
+        needs = capture_needs(specs, bench_config.sample_rate_hz, **ends)
         word = access(occupied)
-        report.say(f"plan: {tasks} tasks of {uses} uses ({word}), {spec.frames} frames, {needs}")
+        frames = sum(spec.frames for spec in specs)
+        report.say(f"plan: {tasks} tasks of {uses} uses ({word}), {frames} frames, {needs}")
         check_disk(needs, capture)
         with _writer(capture, config, bench_config, symbols.shape) as writer:
             receivers = _receptions(config, bench_config, bench.full_scales)
             air = AirRun(bench, writer, {one.name: one.receiver for one in receivers})
-            links = air.calibrate(spec.frame, fading=spec.fading == "air")
-            every = Sent(symbols=torch.from_numpy(symbols)[:, spec.task_index()])
-            levels = air.levels_for(config.snr_db)
-            with report.stage("on the air", spec.frames) as progress:
-                made = air.measure(air.known(spec, levels, tell_snr=False), every, {}, levels, progress)
-            about = _about(made, spec, bench_config, tasks, word)
-            about["warnings"] = _warnings(spec, bench_config, links)
-            _finish(writer, made, spec, about, config.snr_db)
-            writer.finish(about | {"links": [asdict(link) for link in links]})
-    return _arrays(made, symbols, scale), about
+            lowest = min(specs, key=lambda spec: spec.snr_db_target)
+            links = air.calibrate(lowest.frame, fading=lowest.fading == "air")
+            made, abouts = [], []
+            with report.stage("on the air", frames) as progress:
+                for spec in specs:
+                    every = Sent(symbols=torch.from_numpy(symbols)[:, spec.task_index()])
+                    levels = air.levels_for(spec.snr_db_target)
+                    made.append(air.measure(air.known(spec, levels, tell_snr=False), every, {}, levels, progress))
+                    abouts.append(_about(made[-1], spec, bench_config, tasks, word))
+                    abouts[-1]["warnings"] = _warnings(spec, bench_config, links)
+                    _finish(writer, made[-1], spec, abouts[-1], alone=len(specs) == 1)
+            if not any(_heard(one) for one in made):
+                raise CalibrationError(f"none of the {frames} frames was received at any of {len(specs)} SNRs")
+            said = abouts[0] if len(abouts) == 1 else {"points": abouts}
+            writer.finish(said | {"links": [asdict(link) for link in links]})
+    found = []
+    for spec, one, about in zip(specs, made, abouts, strict=True):
+        arrays = _arrays(one, symbols, scale) | frame_arrays(capture, one.index, spec, one.collections, tasks)
+        found.append((arrays | _beside(arrays, about, config), about))
+    return found[0] if len(found) == 1 else stacked(found, [spec.snr_db_target for spec in specs])
+
+
+def _beside(arrays: dict[str, NDArray[Any]], about: dict[str, Any], config: SendConfig) -> dict[str, NDArray[Any]]:
+    """What a simulation makes of the same symbols; the errors of both are noted in `about`."""
+    valid = arrays["valid"]
+    about |= errors_of(arrays["symbols"], (arrays["channel"] * arrays["sent"]).sum(0), valid)
+    if config.simulate == "none" or not valid.any():
+        return {}
+    made = simulated(arrays, config.simulate, about["snr_db"], config.seed)
+    target = made.pop("simulated_target")
+    about["simulated"] = {"channel": config.simulate, **errors_of(made["simulated"], target, valid)}
+    return made
+
+
+def _heard(made: OnAir) -> bool:
+    return any(one.frames["scored"] for one in made.collections.values())
 
 
 def _writer(capture: Path, config: SendConfig, bench: BenchConfig, shape: tuple[int, ...]) -> CaptureWriter:
@@ -158,15 +188,33 @@ def _receptions(config: SendConfig, bench: BenchConfig, full_scales: dict[str, f
     return tuple(Reception(name=one.name, full_scale=full_scales[one.name], receiver=receiver) for one in bench.receivers)
 
 
-def _spec(
+def _specs(
     config: SendConfig, bench: BenchConfig, occupied: torch.Tensor, tasks: int, full_scales: dict[str, float]
+) -> list[PointSpec]:
+    """A point for each SNR, with frame numbers of their own."""
+    specs: list[PointSpec] = []
+    for snr_db in config.snr_db:
+        first = FIRST_FRAME if not specs else specs[-1].first_frame + specs[-1].frames + ALIGNMENT_TRIES
+        specs.append(_spec(config, bench, occupied, tasks, full_scales, snr_db=snr_db, first_frame=first))
+    return specs
+
+
+def _spec(
+    config: SendConfig,
+    bench: BenchConfig,
+    occupied: torch.Tensor,
+    tasks: int,
+    full_scales: dict[str, float],
+    *,
+    snr_db: float,
+    first_frame: int,
 ) -> PointSpec:
     receiver = receiver_for(bench, config.receiver)
     width = max(1, int(occupied.any(0).sum()))
     fading: Fading = "air" if any(link.fading != "none" for link in bench.links) else "none"
     asked = config.frame.get("tasks_per_frame")
     per_frame = asked or (1 if fading == "air" else max(1, min(tasks, PAYLOAD_USES // width)))
-    frame = frame_for(receiver, config.snr_db, given={**config.frame, "tasks_per_frame": per_frame})
+    frame = frame_for(receiver, snr_db, given={**config.frame, "tasks_per_frame": per_frame})
     superposed = bool((occupied.sum(0) > 1).any())
     receptions = tuple(
         one.model_copy(
@@ -178,11 +226,11 @@ def _spec(
         scheme="symbols",
         power=(1.0,) * len(occupied),
         fading=fading,
-        snr_db_target=config.snr_db,
+        snr_db_target=snr_db,
         occupied=tuple(tuple(bool(use) for use in row) for row in occupied),
         tasks=math.ceil(tasks / per_frame) * per_frame,
         distinct_tasks=tasks,
-        first_frame=FIRST_FRAME,
+        first_frame=first_frame,
         frame=frame,
         receptions=receptions,
         rx_csi="channel",
@@ -216,7 +264,7 @@ def _warnings(spec: PointSpec, bench: BenchConfig, links: Sequence[LinkCalibrati
     return [] if said is None else [said]
 
 
-def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], snr_db: float) -> None:
+def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str, Any], *, alone: bool) -> None:
     """Store what came; refuse to go on with a point that was cut short, or of which nothing was received."""
     writer.finish_point(
         made.index,
@@ -228,8 +276,8 @@ def _finish(writer: CaptureWriter, made: OnAir, spec: PointSpec, about: dict[str
     frames = next(iter(made.collections.values())).frames
     if made.ended is not None:
         raise RadioTimeoutError(f"ended after {frames['sent']} of {spec.frames} frames: {made.ended}")
-    if not any(one.frames["scored"] for one in made.collections.values()):
-        raise CalibrationError(f"none of the {spec.frames} frames was received at {snr_db:g} dB")
+    if alone and not _heard(made):
+        raise CalibrationError(f"none of the {spec.frames} frames was received at {spec.snr_db_target:g} dB")
 
 
 def _arrays(made: OnAir, symbols: NDArray[np.complex64], scale: Sequence[float]) -> dict[str, NDArray[Any]]:

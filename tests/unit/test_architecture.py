@@ -132,7 +132,7 @@ def test_the_python_face_is_what_it_says():
     import hil
 
     assert hil.__all__ == [
-        "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "run",
+        "Bench", "Capture", "Goal", "HilError", "Scheme", "__version__", "calibrate", "load_results", "replay", "resume", "run",
         "score", "send",
     ]  # fmt: skip
     for name in hil.__all__:

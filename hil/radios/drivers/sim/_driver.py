@@ -177,7 +177,9 @@ class SimulatedRadio(Radio):
             events = [self._event("overflow", channel, start, lost) for channel in settings.rx_channels]
             start += lost
         samples = np.empty((len(settings.rx_channels), n, 2), np.int16)
-        for row, channel in enumerate(settings.rx_channels):
+        if self.deaf:
+            samples[:] = 0
+        for row, channel in enumerate(settings.rx_channels if not self.deaf else ()):
             clips, where = self._read(row, channel, start, n, samples[row])
             if clips:
                 events.append(self._event("clip", channel, where, clips))
