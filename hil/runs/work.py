@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.config import validate
+from hil.datasets.card import DatasetEntry
 from hil.datasets.dataset import Dataset, load_dataset
 from hil.errors import ConfigError, DatasetError, ModelError
 from hil.foreign import is_foreign, load_foreign
@@ -24,7 +25,7 @@ from hil.places import folders
 from hil.points.contender import Contender
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.spec import PointSpec
-from hil.registry import GOALS, SCHEMES
+from hil.registry import DATASETS, GOALS, SCHEMES
 from hil.runs.config import RunConfig
 from hil.runs.sources import Sources
 from hil.spelling import did_you_mean
@@ -82,7 +83,7 @@ class Work:
     def resolved(self, config: RunConfig) -> RunConfig:
         """The configuration with full names and all options of this work."""
         options = {key: value.model_dump(mode="json") for key, value in self.options.items()}
-        return config.resolved(tuple(self.contenders), self.goal_specs, options)
+        return config.resolved(tuple(self.contenders), self.goal_specs, options, dataset=self.dataset_spec)
 
     def references(self, goal: Goal) -> Iterable[tuple[str, Contender]]:
         """Schemes that put out what a goal needs, to be judged without noise, where their weights are at hand.
@@ -163,7 +164,8 @@ def load_work(
         raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
     places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
     schemes = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
-    datasets = _datasets(config.dataset, schemes, say)
+    spec = config.dataset or _serving(schemes)
+    datasets = _datasets(spec, schemes, say)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
@@ -182,14 +184,14 @@ def load_work(
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
     chosen = {name: own.model_dump() for name, own in options.items()}
     return Work(
-        dataset_spec=config.dataset,
+        dataset_spec=spec,
         tasks=tasks,
         goals=goals,
         goal_specs=config.goals or tuple(goals),  # all that were asked for are there
         options=options,
         contenders=contenders,
         model_folders=places,
-        sources=Sources([*(_own(name) for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
+        sources=Sources([*(_own(name) for name in names if name not in at_hand), *config.goals], spec, chosen),
         datasets=datasets,
     )
 
@@ -213,6 +215,13 @@ def _own(name: str) -> str:
 
 def _resolved(name: str) -> str:
     return SCHEMES.resolve(_own(name)) + name[len(_own(name)) :]
+
+
+def _serving(schemes: Mapping[str, Scheme]) -> str:
+    """The built-in data set that serves what all schemes put out; the default one where none does."""
+    outputs = {scheme.card.outputs for scheme in schemes.values()}
+    entries = [entry for entry in DATASETS.builtin.values() if isinstance(entry, DatasetEntry)]
+    return next((entry.name for entry in entries if outputs <= set(entry.serves)), DATASETS.defaults()[0])
 
 
 def _datasets(spec: str, schemes: Mapping[str, Scheme], say: Callable[[str], None] | None) -> dict[Size, Dataset]:
