@@ -36,7 +36,11 @@ def _help(key: str, text: str) -> str:
 )
 @click.option("--goals", callback=parse_names, metavar="NAMES", help="What judges them.  [default: all that fit]")
 @click.option("--snr", "snr_db", callback=parse_snr, metavar="DB", help=_help("snr_db", "Targets: FIRST:LAST:STEP or a list."))
-@click.option("--dataset", metavar="SPEC", help=_help("dataset", "NAME, NAME:ARGUMENT or path.py:function."))
+@click.option(
+    "--dataset",
+    metavar="SPEC",
+    help="NAME, NAME:ARGUMENT or path.py:function.  [default: the built-in one for what the schemes put out]",
+)
 @click.option("--models", metavar="DIR", help="Folder of trained weights.")
 @click.option("--tasks", type=int, help=_help("tasks", "Tasks per scheme and SNR, rounded up to whole frames."))
 @click.option("--distinct-tasks", type=int, help=_help("distinct_tasks", "Distinct tasks among them."))

@@ -137,15 +137,14 @@ def _variants(places: list[Path], *, known: list[str]) -> list[str]:
     from hil.models.recipe import load_recipe
     from hil.registry import DATASETS
 
+    own = {entry.name for entry in DATASETS.builtin.values() if getattr(entry, "serves", ())}
     found = {file.stem for place in places for file in place.glob("[!.]*.safetensors")}
     for file in [file for place in places for file in place.glob("[!.]*.toml")]:
         try:
             recipe = load_recipe(file)
         except ConfigError:
             continue  # no recipe: hil train says why
-        if (
-            recipe.t3 is not None and recipe.dataset.partition(":")[0] in DATASETS.defaults()
-        ):  # T1 alone is what others start from
+        if recipe.t3 is not None and recipe.dataset in own:  # T1 alone is what others start from
             found.add(file.stem)
     return sorted(found - set(known))
 

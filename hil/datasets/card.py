@@ -21,8 +21,10 @@ class DatasetEntry(Entry):
 
     Attributes:
         spec: how it is written.
+        serves: kinds of output (`hil.models.card.OutputKind`) that it is taken for where a run names no data set.
         options: name -> what it says; written ``SPEC?name=value&name=value``, a name without a value if it takes none.
     """
 
     spec: str
+    serves: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +14,9 @@ from hil.errors import ConfigError, ShapeError
 from hil.foreign import is_foreign
 from hil.models.backbones.foreign import check_features
 from hil.models.backbones.small import build_backbone
-from hil.models.card import Card, SchemeEntry
 from hil.models.contract import Plan, Received
+from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
-from hil.registry import SCHEMES
 
 __all__ = ["GALLERIES", "BranchNetwork", "GalleryMode"]
 
@@ -29,7 +27,7 @@ SMALL_PIXELS, LARGE_AT_ONCE = 64 * 64, 32
 """Of images with more pixels so many go through a backbone at once: 128 of 256×128 take 1 GB in a ResNet-50."""
 
 
-class BranchNetwork(nn.Module):
+class BranchNetwork(RecipeNetwork):
     """A backbone per transmitter (branch) and the plan; `encode` and `decode` are the subclasses' own.
 
     Args:
@@ -37,28 +35,12 @@ class BranchNetwork(nn.Module):
         plan: what the scheme needs of the channel.
         branches: how many; 0: one for each transmitter of the plan.
 
-    Attributes:
-        card: the registry's, with what the recipe says of size, training SNR and seed.
-
     Raises:
         ConfigError: the recipe's images are too small for its backbone.
     """
 
-    plan: Plan
-    trained_at: str | None = None
-    """What a card says of the training SNR where that is not the recipe's."""
-
     def __init__(self, recipe: Recipe, plan: Plan, *, branches: int = 0) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self.plan = plan
-        self.card: Card = replace(
-            cast(SchemeEntry, SCHEMES.entry(recipe.scheme)).card,
-            name=recipe.name or recipe.scheme,
-            image_size=recipe.image_size,
-            snr_train_db=self.trained_at or str(recipe.snr_range),
-            training_seed=recipe.seed,
-        )
+        super().__init__(recipe, plan)
         self.backbones = nn.ModuleList(
             build_backbone(recipe.backbone, recipe.features) for _ in range(branches or plan.transmitters)
         )
@@ -75,9 +57,6 @@ class BranchNetwork(nn.Module):
     def decoded(self) -> int:
         """Length of the features that the decoder puts out for a view: its backbones', unless a scheme says otherwise."""
         return self.recipe.features * len(self.backbones) // self.plan.transmitters
-
-    def settle(self) -> None:
-        """Called once when training is over: a scheme computes here what follows from its parameters. Most have nothing."""
 
     def only_receiver(self, received: Mapping[str, Received]) -> Received:
         """What the one receiver of such a network got.

@@ -8,9 +8,9 @@ from typing import Any
 
 from hil.errors import ModelError
 from hil.foreign import is_foreign, load_foreign
-from hil.models.branches import BranchNetwork
 from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
+from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 from hil.models.weights import fill_network, read_weights
 from hil.registry import SCHEMES
@@ -19,7 +19,7 @@ from hil.spelling import did_you_mean
 __all__ = ["build_network", "load_scheme", "weights_file"]
 
 
-def build_network(recipe: Recipe) -> BranchNetwork:
+def build_network(recipe: Recipe) -> RecipeNetwork:
     """The untrained network of a recipe, initialised from torch's global generator.
 
     Raises:
@@ -27,9 +27,9 @@ def build_network(recipe: Recipe) -> BranchNetwork:
         ModelError: the scheme is not one that recipes can train.
     """
     factory: Any = SCHEMES.load(recipe.scheme)
-    if not (isinstance(factory, type) and issubclass(factory, BranchNetwork)):
-        raise ModelError(f"scheme '{recipe.scheme}' is no hil.models.branches.BranchNetwork, so a recipe cannot build it")
-    build: Callable[..., BranchNetwork] = factory
+    if not (isinstance(factory, type) and issubclass(factory, RecipeNetwork)):
+        raise ModelError(f"scheme '{recipe.scheme}' is no hil.models.network.RecipeNetwork, so a recipe cannot build it")
+    build: Callable[..., RecipeNetwork] = factory
     return build(recipe)
 
 

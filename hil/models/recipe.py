@@ -83,7 +83,8 @@ class Stage(Config):
         schedule: ``steps``, or ``cosine``: 5 % linear warm-up, then half a cosine down to zero.
         optimiser: ``sgd`` (momentum 0.9) or ``adamw``.
         weight_decay: L2 regulariser (decoupled with ``adamw``).
-        loss: ``cross_entropy`` over identities, ``l1`` / ``mse`` between sent and decoded features, or ``rate_accuracy``:
+        loss: ``cross_entropy`` over identities, ``l1`` / ``mse`` between sent and decoded features (of image codecs,
+            pixels), or ``rate_accuracy``:
             ce_weight · cross-entropy + rate_weight · bits an image, of schemes that send bits.
         ce_weight, rate_weight: of ``rate_accuracy``; the papers' λ is one of the two, not the same one.
         label_smoothing: share of the target spread over all identities (``cross_entropy``).
@@ -114,6 +115,7 @@ class Recipe(Config):
         backbone: image -> feature network of each transmitter: ``small-cnn``, ``resnet50``, or anybody's, ``path.py:Class``.
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
+        activation: non-linearity of image codecs, ``prelu`` or ``gdn`` (generalised divisive normalisation).
         latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
         transmitters: of the schemes for several; the others have one.
         image_size: (height, width) in pixels.
@@ -136,6 +138,7 @@ class Recipe(Config):
     backbone: str = "small-cnn"
     features: int = Field(default=128, ge=1)
     uses: int = Field(default=64, ge=0)
+    activation: Literal["prelu", "gdn"] = "prelu"
     latent: int | None = Field(default=None, ge=1)
     transmitters: int = Field(default=2, ge=2, le=16)
     image_size: tuple[int, int] = (64, 32)
@@ -168,8 +171,10 @@ class Recipe(Config):
             raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
         if self.t1 is not None and self.t1.loss != "cross_entropy":
             raise ValueError("t1.loss must be 'cross_entropy'")
-        if self.t3 is not None and self.t3.loss not in ("cross_entropy", "rate_accuracy"):
-            raise ValueError("t3.loss must be 'cross_entropy', or 'rate_accuracy' of schemes that send bits")
+        if self.t3 is not None and self.t3.loss == "l1":
+            raise ValueError(
+                "t3.loss must be 'cross_entropy', 'rate_accuracy' (schemes that send bits) or 'mse' (image codecs)"
+            )
         return self
 
     @property

@@ -33,7 +33,7 @@ def row_table(runs: Mapping[str, ResultsDocument]) -> Table:
 def _flat(row: Row) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in rounded(row.model_dump(mode="json")).items():
-        if key in ("metrics", "options"):
+        if key in ("metrics", "options", "pictures"):
             continue
         found |= _columns(key, value)
     for name, metric in row.metrics.items():

@@ -12,6 +12,7 @@ from hil.report.findings import MEAN_SHARE, panel_lines
 from hil.report.measure import Measure, half_width, known_ends, number, sentence, snr_list, target_text
 from hil.report.page import Html, cell, element, fold, join, marked, paragraph, plots, table, text, with_interval
 from hil.report.panel import FURTHER, Panel, Point, place_db
+from hil.report.pictures import pictures
 from hil.report.repeats import repeated
 from hil.report.theme import looks
 from hil.report.view import View
@@ -35,6 +36,7 @@ def judged(view: View, panel: Panel, name: str) -> list[Part]:
     parts: list[Part] = [
         ("", "", _hero(draw)),
         ("points", "Every point", _points(view, panel)),
+        ("pictures", "Pictures", pictures(view, panel)),
         ("repeats", "Measurement by measurement", repeated(view, panel)),
         ("simulation", "Over the air beside simulation", _simulation(draw)),
         ("further", "Further metrics", _further(draw)),

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from hil.errors import ConfigError
 from hil.files import replace_file
 from hil.goals.card import Unit
-from hil.results.parts import Codewords, Interval, MeanOverSeeds, Part, Repeat, RepeatedPoint
+from hil.results.parts import Codewords, Interval, MeanOverSeeds, Part, Picture, Repeat, RepeatedPoint
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
@@ -73,6 +73,7 @@ class Row(_Part):
         alignment: of superposed transmitters: how many, frames refused (`gated`) and kept out of bounds, and what they were off
             by (rms over the frames, by their own soundings, whose noise is in it): `phase_deg`, `power_db`, `delay_samples`.
         repeat: the headline by measurement, where the point was measured several times; the row is all of them together.
+        pictures: some tasks to look at, of a goal that judges images.
         paper: who measured a row of source ``published``.
     """
 
@@ -119,6 +120,7 @@ class Row(_Part):
     clipped_samples: int | None = None
     alignment: dict[str, Any] | None = None
     repeat: Repeat | None = None
+    pictures: list[Picture] | None = None
     paper: str | None = None
     options: dict[str, Any] = {}
     metrics: dict[str, MetricValue]

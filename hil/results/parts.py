@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Codewords", "Interval", "MeanOverSeeds", "Part", "Repeat", "RepeatedPoint"]
+__all__ = ["Codewords", "Interval", "MeanOverSeeds", "Part", "Picture", "Repeat", "RepeatedPoint"]
 
 Interval = tuple[float | None, float | None]
 
@@ -68,6 +68,18 @@ class MeanOverSeeds(Part):
     value: float
     spread: float
     ci: Interval
+
+
+class Picture(Part):
+    """One task of a point, to look at; base64 of PNG.
+
+    Attributes:
+        task: distinct task; sent: its first view; received: what came of it, empty where it was lost.
+    """
+
+    task: int
+    sent: str
+    received: str
 
 
 class Codewords(Part):

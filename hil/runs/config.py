@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from hil.calibration.gate import GateConfig
 from hil.config import Config, validate
 from hil.points.kinds import Energy
-from hil.registry import DATASETS, SCHEMES
+from hil.registry import SCHEMES
 
 __all__ = [
     "MOST_SNRS",
@@ -131,9 +131,9 @@ class RunConfig(_Aligning):
     """What is measured.
 
     Attributes:
-        dataset: spec of the data set.
+        dataset: spec of the data set; empty: the built-in one that serves what the schemes put out.
         schemes: names, weights files or ``path.py:Class``, in the order in which they take turns; ``all``: whatever has
-            weights at hand and sends something.
+            weights at hand, sends something and puts out what the data set serves; ``image``: those that put out images.
         goals: what judges them; empty: all that the schemes' outputs and the data set allow.
         options: of goals, by the goal's name.
         models: folder of trained weights; None: the usual places.
@@ -151,7 +151,7 @@ class RunConfig(_Aligning):
         draws: noise draws of a simulation; at the link's SNR, where no difference is stated, no more than an interval needs.
     """
 
-    dataset: str = Field(default_factory=lambda: DATASETS.defaults()[0])
+    dataset: str = ""
     schemes: tuple[str, ...] = Field(default_factory=SCHEMES.defaults, min_length=1)
     goals: tuple[str, ...] = ()
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -206,10 +206,13 @@ class RunConfig(_Aligning):
         per_frame = max(1, self.tasks_per_frame)
         return math.ceil(self.tasks / per_frame) * per_frame
 
-    def resolved(self, schemes: Sequence[str], goals: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> RunConfig:
-        """The same with full names, all options, and no more distinct tasks than are sent."""
+    def resolved(
+        self, schemes: Sequence[str], goals: Sequence[str], options: Mapping[str, Mapping[str, Any]], *, dataset: str
+    ) -> RunConfig:
+        """The same with full names, data set and all options, and no more distinct tasks than are sent."""
         return self.model_copy(
             update={
+                "dataset": dataset,
                 "schemes": tuple(schemes),
                 "goals": tuple(goals),
                 "options": {name: dict(own) for name, own in options.items()},

@@ -10,9 +10,9 @@ from hil.datasets.dataset import Dataset, Split
 from hil.datasets.images import picked
 from hil.errors import DatasetError
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
-from hil.models.branches import BranchNetwork
 from hil.models.contract import CountsBits, Scheme
 from hil.models.load import build_network
+from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 from hil.models.training.examples import Examples
 from hil.models.training.train import examples_of
@@ -22,7 +22,11 @@ from hil.runs.work import bind, fitting_goals
 
 __all__ = ["accuracies", "check_served", "evaluate"]
 
-TEST_SNRS_DB = (-6.0, 0.0, 6.0, 12.0, 15.0)
+TEST_SNRS_DB: dict[str, tuple[float, ...]] = {
+    "features": (-6.0, 0.0, 6.0, 12.0, 15.0),
+    "images": (0.0, 5.0, 10.0, 15.0, 20.0),
+}
+"""By what is put out."""
 TEST_TASKS = 2000
 NOISE_DRAWS = 4
 
@@ -85,7 +89,8 @@ def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
         told = [snr_db] * scheme.plan.transmitters if scheme.plan.tx_csi != "none" else None
         return contender.encode(told)
 
-    sent = sent_at(max(TEST_SNRS_DB))
+    snrs = TEST_SNRS_DB.get(scheme.card.outputs, TEST_SNRS_DB["features"])
+    sent = sent_at(max(snrs))
     scored = contender.score(contender.noiseless(sent), torch.arange(len(tasks)))
     value = metric.of(next(iter(scored.values())))
     found: dict[str, Any] = {"goal": name, "metric": metric.name, "tasks": len(tasks), "noiseless": round(scale * value, 2)}
@@ -94,12 +99,12 @@ def accuracies(scheme: Scheme, data: Dataset) -> dict[str, Any]:
     if not scheme.plan.uses:
         return found
     index, gains, draws = torch.arange(len(tasks)), None, NOISE_DRAWS
-    if isinstance(scheme, BranchNetwork) and scheme.recipe.channel.fading == "rayleigh":
+    if isinstance(scheme, RecipeNetwork) and scheme.recipe.channel.fading == "rayleigh":
         found["fading"] = "rayleigh"
         index, draws = index.repeat(NOISE_DRAWS), 1
         gains = drawn_fade(0, scheme.plan.transmitters, len(index))[..., None]
         sent = repeated(sent, index)
-    for snr_db in TEST_SNRS_DB:
+    for snr_db in snrs:
         if scheme.plan.tx_csi != "none":
             sent = repeated(sent_at(snr_db), index)
         channel = None if gains is None else gains.expand_as(sent.symbols)

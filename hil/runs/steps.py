@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hil.goals.contract import PerTask
 from hil.models.contract import Plan, Sent
-from hil.points.contender import Contender
+from hil.points.contender import Contender, Decoded
 from hil.points.impaired import Verdict
 from hil.points.link import LinkSnr
 from hil.points.overhead import uses_with_overhead
@@ -20,6 +20,7 @@ from hil.points.spec import PointSpec
 from hil.results.document import Row
 from hil.results.rows import Subject, mean_uses, reference_row, scored_row
 from hil.results.sample import Sample
+from hil.runs.pictures import pictures_of
 from hil.runs.work import Work
 from hil.timing import timed
 
@@ -123,7 +124,7 @@ def score_point(
     rows = {}
     for key, tasks in scored.items():
         found = next(iter(collections.values())) if key[1] is None else collections[key[1]]
-        rows[key] = _air_row(contender, key, spec, sent, found, tasks, more)
+        rows[key] = _air_row(contender, key, spec, sent, found, tasks, {**more, **_seen(contender, key, spec, decoded)})
     whole = all(bool(one.sent.all()) for one in collections.values())
     if not whole:
         planned = {"tasks_planned": spec.tasks, "frames_planned": spec.frames}
@@ -131,6 +132,14 @@ def score_point(
     return Measured(
         spec=spec, contender=contender, sent=sent, fade=fade, collections=collections, scored=scored, rows=rows, whole=whole
     )
+
+
+def _seen(contender: Contender, key: Key, spec: PointSpec, decoded: Decoded) -> dict[str, Any]:
+    """A row's key about what its images look like, of a goal that judges images."""
+    if contender.goals[key[0]].needs != "images":
+        return {}
+    name = next(name for name in decoded.outputs if contender.label(name) == key[1])
+    return {"pictures": pictures_of(contender, decoded.outputs[name], spec.task_index(), decoded.lost[name])}
 
 
 def cut_short(spec: PointSpec, collections: Mapping[str, Collection]) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.config import validate
+from hil.datasets.card import DatasetEntry
 from hil.datasets.dataset import Dataset, load_dataset
 from hil.errors import ConfigError, DatasetError, ModelError
 from hil.foreign import is_foreign, load_foreign
@@ -20,11 +21,12 @@ from hil.goals.contract import Goal, GoalOptions, Tasks, headline
 from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
 from hil.models.load import load_scheme, weights_file
+from hil.models.recipe import load_recipe
 from hil.places import folders
 from hil.points.contender import Contender
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.spec import PointSpec
-from hil.registry import GOALS, SCHEMES
+from hil.registry import DATASETS, GOALS, SCHEMES
 from hil.runs.at_hand import noted_objects
 from hil.runs.config import RunConfig
 from hil.runs.sources import Sources
@@ -34,8 +36,8 @@ from hil.timing import timed
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
 
 Size = tuple[int, int] | None
-ALL = "all"
-"""Instead of names: every scheme with weights at hand that sends something."""
+GROUPS: dict[tuple[str, ...], set[str]] = {("all",): set(), ("image",): {"images"}}
+"""Words instead of names, and what the schemes that they stand for put out; empty: what the data set serves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ class Work:
     def resolved(self, config: RunConfig) -> RunConfig:
         """The configuration with full names and all options of this work."""
         options = {key: value.model_dump(mode="json") for key, value in self.options.items()}
-        return config.resolved(tuple(self.contenders), self.goal_specs, options)
+        return config.resolved(tuple(self.contenders), self.goal_specs, options, dataset=self.dataset_spec)
 
     def references(self, goal: Goal) -> Iterable[tuple[str, Contender]]:
         """Schemes that put out what a goal needs, to be judged without noise, where their weights are at hand.
@@ -164,9 +166,10 @@ def load_work(
     if given is not None and not given.is_dir():
         raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
     places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
-    names = _names(_all(places) if tuple(config.schemes) == (ALL,) else config.schemes, at_hand)
+    names = _names(_grouped(config, places), at_hand)
     schemes = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
-    datasets = _datasets(config.dataset, schemes, say)
+    spec = config.dataset or _serving(schemes)
+    datasets = _datasets(spec, schemes, say)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
@@ -185,23 +188,25 @@ def load_work(
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
     chosen = {name: own.model_dump() for name, own in options.items()}
     return Work(
-        dataset_spec=config.dataset,
+        dataset_spec=spec,
         tasks=tasks,
         goals=goals,
         goal_specs=config.goals or tuple(goals),  # all that were asked for are there
         options=options,
         contenders=contenders,
         model_folders=places,
-        sources=_sources(config, names, at_hand, chosen),
+        sources=_sources(config, spec, names, at_hand, chosen),
         datasets=datasets,
     )
 
 
-def _sources(config: RunConfig, names: Sequence[str], at_hand: Mapping[str, Scheme], chosen: Mapping[str, Any]) -> Sources:
+def _sources(
+    config: RunConfig, spec: str, names: Sequence[str], at_hand: Mapping[str, Scheme], chosen: Mapping[str, Any]
+) -> Sources:
     """A third party's code among schemes, goals and data, as files and as objects at hand."""
     files = [_own(name) for name in names if name not in at_hand]
     objects = noted_objects({name: at_hand[name] for name in names if name in at_hand})
-    return Sources([*files, *config.goals], config.dataset, chosen, objects=objects)
+    return Sources([*files, *config.goals], spec, chosen, objects=objects)
 
 
 def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
@@ -216,20 +221,40 @@ def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
     return names
 
 
-def _all(places: Sequence[Path]) -> list[str]:
-    """Every built-in scheme and recipe that has weights at hand and sends something: references are judged without being named.
+def _grouped(config: RunConfig, places: Sequence[Path]) -> Sequence[str]:
+    """Names of schemes, with ``all`` and ``image`` told out: whatever has weights at hand, or needs none, and sends something.
+
+    References are judged without being named. Of ``all``, what the named data set, or the default one, serves.
 
     Raises:
         ConfigError: none has weights.
     """
+    if tuple(config.schemes) not in GROUPS:
+        return config.schemes
+    entry = DATASETS.builtin.get(config.dataset.partition(":")[0] or DATASETS.defaults()[0])
+    served = GROUPS[tuple(config.schemes)] or (set(entry.serves) if isinstance(entry, DatasetEntry) else set())
     recipes = {path.stem for place in places for path in place.glob("*.toml")}
-    known = {name for name, entry in SCHEMES.builtin.items() if not cast(SchemeEntry, entry).reference} | {
-        name for name in recipes if name not in SCHEMES.builtin
-    }
-    found = [name for name in sorted(known) if weights_file(name, places) is not None]
+    found = [
+        name
+        for name in sorted(recipes | set(SCHEMES.builtin))
+        if weights_file(name, places) is not None and not _reference(name) and (not served or _outputs(name, places) in served)
+    ]
     if not found:
         raise ConfigError(f"no scheme has weights in {', '.join(map(str, places))}; train some with: hil train RECIPE")
     return found
+
+
+def _reference(name: str) -> bool:
+    entry = SCHEMES.builtin.get(name)
+    return isinstance(entry, SchemeEntry) and entry.reference
+
+
+def _outputs(name: str, places: Sequence[Path]) -> str:
+    """What a built-in scheme, or the scheme of a recipe, puts out."""
+    if name not in SCHEMES.builtin:
+        recipe = next(place / f"{name}.toml" for place in places if (place / f"{name}.toml").is_file())
+        name = load_recipe(recipe).scheme
+    return cast(SchemeEntry, SCHEMES.builtin[name]).card.outputs
 
 
 def _own(name: str) -> str:
@@ -239,6 +264,13 @@ def _own(name: str) -> str:
 
 def _resolved(name: str) -> str:
     return SCHEMES.resolve(_own(name)) + name[len(_own(name)) :]
+
+
+def _serving(schemes: Mapping[str, Scheme]) -> str:
+    """The built-in data set that serves what all schemes put out; the default one where none does."""
+    outputs = {scheme.card.outputs for scheme in schemes.values()}
+    entries = [entry for entry in DATASETS.builtin.values() if isinstance(entry, DatasetEntry)]
+    return next((entry.name for entry in entries if outputs <= set(entry.serves)), DATASETS.defaults()[0])
 
 
 def _datasets(spec: str, schemes: Mapping[str, Scheme], say: Callable[[str], None] | None) -> dict[Size, Dataset]:

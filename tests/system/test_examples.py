@@ -21,15 +21,15 @@ def run(program, *arguments, cwd):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=240, check=False)
 
 
-def test_there_are_six():
+def test_there_are_seven():
     assert [path.stem for path in EXAMPLES] == [
-        "own_dataset", "own_goal", "own_scheme", "read_capture", "read_results", "send_symbols",
+        "large_pictures", "own_dataset", "own_goal", "own_scheme", "read_capture", "read_results", "send_symbols",
     ]  # fmt: skip
     for path in EXAMPLES:
         assert path.read_text(encoding="utf-8").count("\n") < 60, path
 
 
-@pytest.mark.parametrize("name", ["own_scheme", "own_goal", "own_dataset", "send_symbols"])
+@pytest.mark.parametrize("name", ["large_pictures", "own_scheme", "own_goal", "own_dataset", "send_symbols"])
 def test_an_example_that_measures(name, tmp_path):
     done = run(ROOT / "examples" / f"{name}.py", tmp_path / "runs", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

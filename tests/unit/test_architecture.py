@@ -19,9 +19,10 @@ OLD_NAMES = ("upgrade.py", "from_v1.py")
 FOREIGN_WORDS = {
     ("uhd", "hil/radios/drivers/soapy/_quirks.py"),
     *(("voc", f"hil/goals/detection/{name}.py") for name in ("goal", "precision")),
+    *(("objects", f"hil/{name}.py") for name in ("goals/detection/goal", "goals/detection/precision", "models/state_dicts")),
 }
 """(name, file): a word of somebody else's that happens to be ours too: SoapySDR calls its modules so, and detection a way to
-count."""
+count; "objects" is a word."""
 REGISTRIES = (DATASETS, DRIVERS, GOALS, SCHEMES)
 
 

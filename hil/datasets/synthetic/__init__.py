@@ -8,6 +8,7 @@ REGISTERED = (
         target="hil.datasets.synthetic.reader:load",
         summary="drawn people before six cameras; synthetic:identities=N for a part of it",
         spec="synthetic",
+        serves=("features",),
         default=True,
     ),
 )

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.datasets.streams import Floats, Ints
 from hil.datasets.synthetic._people import People
-from hil.datasets.synthetic._streams import Floats, Ints
 
 __all__ = ["Poses", "paint_figures"]
 

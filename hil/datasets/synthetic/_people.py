@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from hil.datasets.synthetic._streams import Floats, Ints, Stream
+from hil.datasets.streams import Floats, Ints, Stream
 
 __all__ = ["People", "draw_people"]
 

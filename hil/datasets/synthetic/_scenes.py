@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hil.datasets.streams import Floats, Ints, Stream
 from hil.datasets.synthetic._figures import Poses
-from hil.datasets.synthetic._streams import Floats, Ints, Stream
 
 __all__ = ["CAMERAS", "Camera", "backdrop", "draw_poses", "expose"]
 

@@ -16,10 +16,10 @@ import torch
 from hil.cache import cache_folder
 from hil.datasets.dataset import DISTRACTOR, Dataset, Split, fingerprint
 from hil.datasets.folder import resized
+from hil.datasets.streams import Ints, Stream
 from hil.datasets.synthetic._figures import paint_figures
 from hil.datasets.synthetic._people import People, draw_people
 from hil.datasets.synthetic._scenes import CAMERAS, backdrop, draw_poses, expose
-from hil.datasets.synthetic._streams import Ints, Stream
 from hil.errors import DatasetError, OutputError
 from hil.files import replacing
 

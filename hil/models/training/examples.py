@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hil.errors import DatasetError
 
-__all__ = ["Examples", "Pixels", "TrainingData", "draw_views", "split_identities"]
+__all__ = ["EachAlone", "Examples", "Pixels", "TrainingData", "draw_views", "split_identities"]
 
 HELD_BYTES = 2 << 30
 """Training images that take no more are held in memory, larger sets are read batch by batch. Market-1501's 12,936 images of
@@ -120,6 +120,22 @@ def split_identities(split: Any, share: float, generator: torch.Generator) -> tu
             f"{len(held)} for validation; training needs at least 2 identities and 4 images (lower held_out in the recipe)."
         )
     return kept, Examples.of(split, chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EachAlone:
+    """A split in which every image stands for itself, whatever its labels; see `TrainingData.train`."""
+
+    images: Any
+    identities: Tensor
+    cameras: Tensor
+
+    @staticmethod
+    def of(split: Any) -> EachAlone:
+        """Of any images."""
+        count = len(split.images)
+        nowhere = torch.zeros(count, dtype=torch.int64)
+        return EachAlone(images=split.images, identities=torch.arange(1, count + 1), cameras=nowhere)
 
 
 def draw_views(

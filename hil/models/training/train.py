@@ -21,21 +21,26 @@ from hil.files import check_name, check_writable, replacing
 from hil.models.backbones.foreign import load_weights
 from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
 from hil.models.branches import BranchNetwork
+from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
 from hil.models.load import build_network, load_scheme
+from hil.models.network import RecipeNetwork
 from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
 from hil.models.training.compressed import training_of
-from hil.models.training.examples import Examples, Pixels, TrainingData, draw_views, split_identities
+from hil.models.training.examples import EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
+from hil.models.training.images import ImageTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, write_weights
 from hil.provenance import provenance
+from hil.registry import SCHEMES
 
 __all__ = ["Evaluate", "Metrics", "Progress", "examples_of", "train"]
 
 FEATURE_BATCH = 256
 Metrics = dict[str, Any]
+Training = RetrievalTraining | ImageTraining
 Evaluate = Callable[[Scheme, Examples], Metrics]
 
 
@@ -102,7 +107,10 @@ def train(
     network.settle()
     facts: Metrics = {
         **_facts(recipe, network, dataset, where),
-        "identities": {"training": kept.classes, "held_out": held_out.classes},
+        ("images" if isinstance(training, ImageTraining) else "identities"): {
+            "training": kept.classes,
+            "held_out": held_out.classes,
+        },
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "loss": {name: values[-1] if values else None for name, values in losses.items()},
         "log": {name: [round(value, 4) for value in values] for name, values in losses.items()},
@@ -119,7 +127,10 @@ def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Exampl
     Raises:
         DatasetError: too little to train on.
     """
-    return split_identities(dataset.train, recipe.held_out, epoch_generator(0, "held-out", 0))
+    entry = SCHEMES.entry(recipe.scheme)
+    alone = isinstance(entry, SchemeEntry) and entry.card.outputs != "features"
+    split = EachAlone.of(dataset.train) if alone else dataset.train
+    return split_identities(split, recipe.held_out, epoch_generator(0, "held-out", 0))
 
 
 def _save(
@@ -140,7 +151,7 @@ def _save(
     return metrics
 
 
-def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTraining) -> dict[str, Tensor]:
+def _kept_tensors(recipe: Recipe, network: RecipeNetwork, training: Training) -> dict[str, Tensor]:
     """What a weights file holds; a T1 that others start from keeps its classifiers."""
     tensors = dict(network.state_dict())
     if recipe.t3 is None:
@@ -150,7 +161,7 @@ def _kept_tensors(recipe: Recipe, network: BranchNetwork, training: RetrievalTra
 
 def _started(
     recipe: Recipe, dataset: TrainingData, out: Path, *, classes: int, device: torch.device
-) -> tuple[BranchNetwork, RetrievalTraining]:
+) -> tuple[RecipeNetwork, Training]:
     """Network and training of a recipe on a device, with what the recipe starts from put in."""
     network, training = _untrained(recipe, classes)
     _initialise(training, recipe, dataset, out)
@@ -158,7 +169,7 @@ def _started(
     return network, training
 
 
-def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTraining]:
+def _untrained(recipe: Recipe, classes: int) -> tuple[RecipeNetwork, Training]:
     """Network and training of a recipe, initialised from its seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -166,7 +177,7 @@ def _untrained(recipe: Recipe, classes: int) -> tuple[BranchNetwork, RetrievalTr
         return network, training_of(network, recipe, classes)
 
 
-def _facts(recipe: Recipe, network: BranchNetwork, dataset: TrainingData, device: torch.device) -> Metrics:
+def _facts(recipe: Recipe, network: RecipeNetwork, dataset: TrainingData, device: torch.device) -> Metrics:
     """What was trained on what."""
     return {
         "recipe": recipe.name,
@@ -195,9 +206,9 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _initialise(training: RetrievalTraining, recipe: Recipe, dataset: TrainingData, out: Path) -> None:
+def _initialise(training: Training, recipe: Recipe, dataset: TrainingData, out: Path) -> None:
     """Put in the T1 that the recipe starts from, or ImageNet weights."""
-    if recipe.pretrained is not None:
+    if recipe.pretrained is not None and isinstance(training, RetrievalTraining):
         for backbone in training.network.backbones:
             if isinstance(backbone, ResNet50):
                 load_torchvision_weights(backbone, Path(recipe.pretrained))
@@ -237,7 +248,7 @@ class _Run:
     """One training run in progress."""
 
     recipe: Recipe
-    training: RetrievalTraining
+    training: Training
     examples: Examples
     pixels: Pixels
     same_camera: bool
@@ -347,7 +358,8 @@ class _Run:
 
     def _features(self) -> Tensor:
         """Features of all training images by every branch, float32 [variant, image, branch, p]; variants: as is, flipped."""
-        network: BranchNetwork = self.training.network
+        network = self.training.network
+        assert isinstance(network, BranchNetwork)  # others have no stage on features
         unchanged, unused = Augment(), torch.Generator()
         found = []
         with torch.no_grad():

@@ -6,7 +6,7 @@ import pytest
 
 from hil.config import to_toml, validate
 from hil.errors import ConfigError
-from hil.registry import DATASETS, SCHEMES
+from hil.registry import SCHEMES
 from hil.runs.config import RunConfig, SendConfig
 
 
@@ -18,7 +18,7 @@ def test_the_default_is_the_paper_on_the_built_in_bench():
     config = RunConfig()
     assert config.snr_db == (-6, -3, 0, 3, 6, 9, 12, 15)
     assert config.schemes == SCHEMES.defaults()
-    assert config.dataset == DATASETS.defaults()[0]
+    assert config.dataset == ""
     assert (config.bench, config.energy, config.fading, config.simulate) == ("builtin", "per_use", "none", "none")
     assert config.tasks_per_frame == 84
     assert config.sent_tasks == config.tasks == 24 * 84

@@ -1,0 +1,69 @@
+"""Training of image codecs: one stage, all together, through the channel, to the least squared error of pixels."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hil.errors import ModelError
+from hil.models.image.schemes import DeepJscc
+from hil.models.recipe import Recipe, Stage
+from hil.models.training.medium import TrainingMedium
+from hil.models.training.trainable import Batch
+
+__all__ = ["ImageTraining"]
+
+
+class ImageTraining(nn.Module):
+    """T3 alone of `hil.models.image`. See `hil.models.training.trainable.Trainable`.
+
+    Args:
+        network: what is trained.
+        recipe: its stage and channel.
+
+    Raises:
+        ModelError: the recipe asks for another stage or loss.
+    """
+
+    inherits_classifiers = False
+
+    def __init__(self, network: DeepJscc, recipe: Recipe) -> None:
+        super().__init__()
+        if set(recipe.stages()) != {"t3"} or recipe.stages()["t3"].loss != "mse" or recipe.init is not None:
+            raise ModelError(
+                f"recipe '{recipe.name}', scheme '{recipe.scheme}': image codecs train all together, "
+                'so give t3 alone with loss = "mse", and no init.'
+            )
+        self.network, self.recipe = network, recipe
+        self.classifiers = nn.ModuleList()
+        self.medium = TrainingMedium(recipe, network.plan)
+
+    def stages(self) -> dict[str, Stage]:
+        """T3."""
+        return self.recipe.stages()
+
+    def cached(self, stage: str) -> bool:
+        """Always on images."""
+        return False
+
+    def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
+        """All."""
+        return [(1.0, [*self.network.parameters()])]
+
+    def enter(self, stage: str) -> None:
+        """All is trained."""
+        self.train()
+        self.requires_grad_(True)
+
+    def loss(self, stage: str, batch: Batch) -> Tensor:
+        """Mean squared error of pixels, through the channel.
+
+        Raises:
+            ModelError: the batch has no images.
+        """
+        if batch.views is None:
+            raise ModelError(f"stage {stage}: a batch needs views.")
+        images = batch.views[:, 0]
+        snr_db = self.medium.draw_snr(len(images), batch.generator)
+        symbols = self.network.modulate(images, snr_db.to(images.device))
+        return F.mse_loss(self.network.demodulate(self.medium.send(symbols, snr_db, batch.generator)), images)
