@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from hil.config import validate
 from hil.datasets.dataset import Dataset, load_dataset
+from hil.datasets.images import mean_image
 from hil.errors import ConfigError, DatasetError, ModelError
 from hil.foreign import is_foreign, load_foreign
 from hil.goals.card import GoalEntry
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
 from hil.models.card import SchemeEntry
-from hil.models.contract import Scheme
+from hil.models.contract import Fits, Scheme
 from hil.models.load import load_scheme, weights_file
 from hil.places import folders
 from hil.points.contender import Contender
@@ -164,6 +165,7 @@ def load_work(
     places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
     schemes = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
     datasets = _datasets(config.dataset, schemes, say)
+    schemes = {name: _fitted(scheme, datasets[scheme.card.image_size]) for name, scheme in schemes.items()}
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
@@ -192,6 +194,15 @@ def load_work(
         sources=Sources([*(_own(name) for name in names if name not in at_hand), *config.goals], config.dataset, chosen),
         datasets=datasets,
     )
+
+
+def _fitted(scheme: Scheme, dataset: Dataset) -> Scheme:
+    """The scheme set up for the images of a data set, where it asks for that."""
+    if not isinstance(scheme, Fits):
+        return scheme
+    images = dataset.train.images
+    height, width = dataset.image_size
+    return scheme.fit((images.shape[1], height, width), mean_image(images))
 
 
 def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:

@@ -1,6 +1,8 @@
-"""Layered normalised min-sum in plain numpy, over all codewords at once: the same sums in the same order as the compiled one."""
+"""Layered normalised min-sum in plain numpy, all codewords at once: the compiled one's sums in its order."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ def decode(
         if not len(left):
             break
         some, own = words[left], messages[left]
-        for start, stop in zip(starts[:-1], starts[1:], strict=True):
+        for start, stop in pairwise(starts):
             _layer(some, own, columns[start:stop], shifts[start:stop], int(start), normalisation)
         words[left], messages[left] = some, own
         made[left[_valid(some, starts, columns, shifts)]] = iteration
@@ -71,10 +73,10 @@ def _layer(
 def _valid(
     words: NDArray[np.float32], starts: NDArray[np.int64], columns: NDArray[np.int64], shifts: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """bool [codeword], all checks hold for the hard decisions."""
+    """Whether all checks hold for the hard decisions, bool [codeword]."""
     hard = words < 0
     wrong = np.zeros(len(words), np.bool_)
-    for start, stop in zip(starts[:-1], starts[1:], strict=True):
+    for start, stop in pairwise(starts):
         sums = np.zeros(words[:, 0].shape, np.bool_)
         for column, shift in zip(columns[start:stop], shifts[start:stop], strict=True):
             sums ^= np.roll(hard[:, column], -shift, axis=1)
