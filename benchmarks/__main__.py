@@ -21,6 +21,7 @@ NAMES = {
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
     "coverage": "how often 95 % intervals hold the truth, every kind that a run prints",
     "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
+    "digital": "LDPC decoder against commpy and ldpc, its error rates",
     "faults": "faults injected into the virtual radios, a resumable campaign",
 }
 

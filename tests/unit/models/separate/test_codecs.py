@@ -53,7 +53,8 @@ def test_bpg_is_called_as_its_programs_want_it(picture, tmp_path, monkeypatch):
     """A stand-in with the options of libbpg's programs; its files are JPEG of quality 51 − QP."""
     program = (
         f"#!{sys.executable}\nimport sys\nfrom PIL import Image\nwords = sys.argv[1:]\n"
-        "own = {'format': 'JPEG', 'quality': 1 + 51 - int(words[words.index('-q') + 1])} if '-q' in words else {'format': 'PNG'}\n"
+        "quality = 52 - int(words[words.index('-q') + 1]) if '-q' in words else None\n"
+        "own = {'format': 'PNG'} if quality is None else {'format': 'JPEG', 'quality': quality}\n"
         "Image.open(words[-1]).save(words[words.index('-o') + 1], **own)\n"
     )
     for name in ("bpgenc", "bpgdec"):
