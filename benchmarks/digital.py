@@ -40,7 +40,7 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _error_rows(code: Ldpc, words: int) -> list[Row]:
-    """Error rates beside the known ones: met where the two differ by less than 1.96 standard deviations of both, or less fail."""
+    """Error rates beside the known ones: met up to 1.96 standard deviations of the difference above; `same`: below, too."""
     out = []
     for es_n0_db, known in _KNOWN.items():
         sent, llr = _noisy(code, es_n0_db, words)
