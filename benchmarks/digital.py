@@ -104,7 +104,8 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     sent, llr = _noisy(code, _SPEED_DB, words)
     code.decode(llr[:2])
     made, seconds = _timed(lambda: code.decode(llr))
-    peers = _peers(code, llr[: 20 if quick else 100], sent)
+    few = 20 if quick else 100
+    peers = _peers(code, llr[:few], sent[:few])
     out = []
     for name, (speed, wrong) in peers.items():
         title = f"LDPC decoder at {_SPEED_DB} dB, {ITERATIONS} iterations at most, beside {name}"

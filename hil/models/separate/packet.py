@@ -128,21 +128,31 @@ def _scrambler(bits: int) -> NDArray[np.uint8]:
 
 
 def packet_for_uses(mcs: Mcs, uses: int, *, interleaved: bool = True) -> Packet:
-    """The packet that makes most of at most so many uses: whole codewords, the longest where several lengths fit alike.
+    """The packet with most room in at most so many uses: whole codewords, or one more, all shortened to fill the uses.
 
     Raises:
-        ConfigError: not even the shortest codeword fits.
+        ConfigError: no codeword has room for a byte.
     """
     bits = uses * mcs.bits
-    lifting = max(LIFTINGS, key=lambda size: (bits // (COLUMNS * size) * size, size))
-    codewords = bits // (COLUMNS * lifting)
-    if not codewords:
-        least = -(-COLUMNS * min(LIFTINGS) // mcs.bits)
-        raise ConfigError(f"uses must be at least {least} for a codeword of {mcs.name}, not {uses}")
-    sent = codewords * COLUMNS * lifting
-    return Packet(
-        mcs=mcs, lifting=lifting, codewords=codewords, shortened=0, uses=-(-sent // mcs.bits), interleaved=interleaved
-    )
+
+    def of(lifting: int, codewords: int) -> Packet:
+        shortened = max(0, codewords * COLUMNS * lifting - bits)
+        sent = codewords * COLUMNS * lifting - shortened
+        return Packet(
+            mcs=mcs,
+            lifting=lifting,
+            codewords=codewords,
+            shortened=shortened,
+            uses=-(-sent // mcs.bits),
+            interleaved=interleaved,
+        )
+
+    whole = [(size, bits // (COLUMNS * size)) for size in LIFTINGS]
+    found = [of(size, count + more) for size, count in whole for more in (0, 1) if count + more]
+    best = max(found, key=lambda packet: (packet.room, -packet.uses, packet.lifting))
+    if best.room < 1:
+        raise ConfigError(f"uses must be enough for a byte and {OVERHEAD_BYTES} of overhead in {mcs.name}, not {uses}")
+    return best
 
 
 def packet_for_bytes(mcs: Mcs, room: int, *, interleaved: bool = True) -> Packet:

@@ -13,10 +13,13 @@ def test_a_packet_of_uses_holds_whole_codewords():
     packet = packet_for_uses(MCS[4], 512)
     assert (packet.lifting, packet.codewords, packet.uses) == (81, 1, 486)
     assert packet.room == 1458 // 8 - OVERHEAD_BYTES
-    shorter = packet_for_uses(MCS[4], 485)  # one of 1296 bits rather than two of 648
-    assert (shorter.lifting, shorter.codewords, shorter.uses) == (54, 1, 324)
-    with pytest.raises(ConfigError, match="at least 162 for a codeword of 16-QAM 3/4, not 100"):
-        packet_for_uses(MCS[4], 100)
+    full = packet_for_uses(MCS[4], 324)
+    assert (full.lifting, full.codewords, full.shortened, full.uses) == (54, 1, 0, 324)
+    more = packet_for_uses(MCS[4], 400)  # 1944 bits less 344
+    assert (more.lifting, more.codewords, more.shortened, more.uses) == (81, 1, 344, 400)
+    assert more.room > full.room
+    with pytest.raises(ConfigError, match="enough for a byte and 6 of overhead in 16-QAM 3/4, not 30"):
+        packet_for_uses(MCS[4], 30)
 
 
 @pytest.mark.parametrize("room", [1, 60, 177, 288, 1000])
