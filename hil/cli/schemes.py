@@ -173,10 +173,11 @@ def _row(name: str, places: list[Path]) -> dict[str, Any]:
     builtin = SCHEMES.builtin.get(_scheme_of(name, places))
     card, plan = getattr(builtin, "card", None), None
     why = f"untrained: hil train {getattr(builtin, 'weights', '') or name}"
-    if weights is not None or builtin is None:
+    ready = getattr(builtin, "untrained", False)
+    if weights is not None or builtin is None or ready:
         try:
             scheme = load_scheme(name, places)
-            card, plan, why = scheme.card, scheme.plan, "an installed package"
+            card, plan, why = scheme.card, scheme.plan, "needs none" if ready else "an installed package"
         except HilError as err:
             why = str(err)
     metrics = weights.with_suffix(".metrics.json") if weights else None

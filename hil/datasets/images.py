@@ -21,7 +21,7 @@ from hil.datasets.decode import Fit, quiet_decoders, read_pixels
 
 __all__ = [
     "WORKERS", "FileImages", "FileState", "ImageArray", "JoinedImages", "LazyImages", "PickedImages", "batches", "held",
-    "identity_of", "picked", "size_bytes",
+    "identity_of", "mean_image", "picked", "size_bytes",
 ]  # fmt: skip
 
 BATCH_BYTES = 32 << 20
@@ -222,6 +222,14 @@ def batches(images: ImageArray) -> Iterator[Tensor]:
     step = max(1, BATCH_BYTES // max(1, math.prod(images.shape[1:])))
     for start in range(0, len(images), step):
         yield images[start : start + step]
+
+
+def mean_image(images: ImageArray) -> Tensor:
+    """The mean of all images, float32 [C, H, W] in 0…1; 0 of none."""
+    total = torch.zeros(images.shape[1:], dtype=torch.float64)
+    for part in batches(images):
+        total += part.double().sum(0)
+    return (total / max(1, len(images)) / 255).float()
 
 
 def size_bytes(images: ImageArray) -> int:

@@ -24,6 +24,7 @@ class Card:
         snr_train_db: the SNR that it was trained at, a number or words.
         training_seed: of its training.
         kind: ``measured`` schemes may not read `side`; ``bound`` schemes are upper bounds.
+        conceals: where it gives a task up, what it puts out stands in for it (a mean image): images are compared with that.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Card:
     snr_train_db: float | str | None = None
     training_seed: int | None = None
     kind: Literal["measured", "bound"] = "measured"
+    conceals: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +69,11 @@ class SchemeEntry(Entry):
         reference: it sends nothing: a noiseless reference beside the schemes that put out the same.
         claims: what papers say of it beside other schemes; the report holds results against them.
         weights: name of the scheme whose weights it uses; empty: its own.
+        untrained: it has no weights: its target is called with what follows the name, ``NAME?key=value&key=value``.
     """
 
     card: Card
     reference: bool = False
     claims: tuple[Claim, ...] = ()
     weights: str = ""
+    untrained: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -18,8 +18,8 @@ from hil.errors import ShapeError
 from hil.models.card import Card, OutputKind
 
 __all__ = [
-    "OUTPUTS", "Boxes", "Card", "CountsBits", "Embeds", "Features", "Images", "Logits", "Output", "OutputKind", "Plan",
-    "Received", "Scheme", "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
+    "OUTPUTS", "Boxes", "Card", "CountsBits", "Embeds", "Explains", "Features", "Fits", "Images", "Logits", "Output",
+    "OutputKind", "Plan", "Received", "Scheme", "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
 ]  # fmt: skip
 
 
@@ -277,6 +277,24 @@ class CountsBits(Protocol):
 
     def counted(self, side: Mapping[str, Tensor]) -> Mapping[str, float]:
         """What its messages take on average, name -> bits (or dB, where the name says so), from `Sent.side`."""
+        ...
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """A scheme that both sides set up for the images at hand, before anything is sent."""
+
+    def fit(self, shape: tuple[int, int, int], mean: Tensor) -> Scheme:
+        """The scheme for images of the shape (C, H, W), whose mean over those to train on is `mean`, float32 [C, H, W]."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A scheme that can say what it sent and what became of it, where an output alone does not."""
+
+    def explain(self, sent: Sent, received: Mapping[str, Received]) -> Mapping[str, Any]:
+        """Plain data for a row of the results, under the key ``coding``; changes nothing in the scheme."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hil.errors import ModelError
+from hil.errors import ConfigError, ModelError
 from hil.foreign import is_foreign, load_foreign
 from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
@@ -38,15 +38,19 @@ def load_scheme(name_or_path: str, models_dir: Path | Sequence[Path]) -> Scheme:
 
     Args:
         name_or_path: a recipe's name (``NAME.safetensors`` is looked up in `models_dir`), a path to a ``.safetensors``
-            file, a name from the entry points ``hil.schemes`` (called without arguments), or ``path.py:Class``.
+            file, a name from the entry points ``hil.schemes`` (called without arguments), or ``path.py:Class``; of a built-in
+            scheme that needs no weights, its name and options, ``NAME?key=value&key=value``.
         models_dir: one folder, or several in order of preference.
 
     Raises:
         ModelError: nothing of that name, or weights that are missing, damaged, or do not fit.
+        ConfigError: options that the scheme does not have.
     """
     folders = [models_dir] if isinstance(models_dir, Path) else list(models_dir)
     if is_foreign(name_or_path):
         return _checked(load_foreign(name_or_path, SCHEMES.what, call=True), name_or_path)
+    if (made := _untrained(name_or_path)) is not None:
+        return made
     file = weights_file(name_or_path, folders)
     if file is None:
         if name_or_path in SCHEMES.names() and name_or_path not in SCHEMES.builtin:
@@ -57,6 +61,21 @@ def load_scheme(name_or_path: str, models_dir: Path | Sequence[Path]) -> Scheme:
     fill_network(network, weights)
     network.requires_grad_(False)
     return _checked(network.eval(), name_or_path)
+
+
+def _untrained(name: str) -> Scheme | None:
+    """A built-in scheme without weights, made from the options behind its name; None for any other."""
+    base, _, text = name.partition("?")
+    entry = SCHEMES.builtin.get(base)
+    if not (isinstance(entry, SchemeEntry) and entry.untrained):
+        return None
+    options: dict[str, str] = {}
+    for option in text.split("&") if text else ():
+        key, equals, value = option.partition("=")
+        if not equals or key in options:
+            raise ConfigError(f"scheme '{name}': options are key=value, each once, with & between them, not '{option}'")
+        options[key] = value
+    return _checked(SCHEMES.load(base)(options), name)
 
 
 def weights_file(name_or_path: str, folders: Sequence[Path]) -> Path | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hil.goals.contract import PerTask
-from hil.models.contract import Plan, Sent
+from hil.models.contract import Explains, Plan, Sent
 from hil.points.contender import Contender, Decoded
 from hil.points.impaired import Verdict
 from hil.points.link import LinkSnr
@@ -121,6 +121,8 @@ def score_point(
     received = {name: one.received(plan, spec.power) for name, one in zip(plan.receivers, collections.values(), strict=True)}
     decoded = contender.decode(received, sent.side)
     scored = contender.score(decoded, spec.task_index())
+    if isinstance(contender.scheme, Explains):
+        more = {**more, "coding": dict(contender.scheme.explain(sent, received))}
     rows = {}
     for key, tasks in scored.items():
         found = next(iter(collections.values())) if key[1] is None else collections[key[1]]

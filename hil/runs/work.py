@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from hil.config import validate
 from hil.datasets.card import DatasetEntry
 from hil.datasets.dataset import Dataset, load_dataset
+from hil.datasets.images import mean_image
 from hil.errors import ConfigError, DatasetError, ModelError
 from hil.foreign import is_foreign, load_foreign
 from hil.goals.card import GoalEntry
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
 from hil.models.card import SchemeEntry
-from hil.models.contract import Scheme
+from hil.models.contract import Fits, Scheme
 from hil.models.load import load_scheme, weights_file
 from hil.models.recipe import load_recipe
 from hil.places import folders
@@ -170,6 +171,7 @@ def load_work(
     schemes = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
     spec = config.dataset or _serving(schemes)
     datasets = _datasets(spec, schemes, say)
+    schemes = {name: _fitted(scheme, datasets[scheme.card.image_size]) for name, scheme in schemes.items()}
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
@@ -209,6 +211,15 @@ def _sources(
     return Sources([*files, *config.goals], spec, chosen, objects=objects)
 
 
+def _fitted(scheme: Scheme, dataset: Dataset) -> Scheme:
+    """The scheme set up for the images of a data set, where it asks for that."""
+    if not isinstance(scheme, Fits):
+        return scheme
+    images = dataset.train.images
+    height, width = dataset.image_size
+    return scheme.fit((images.shape[1], height, width), mean_image(images))
+
+
 def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
     """Names of schemes in full.
 
@@ -237,16 +248,19 @@ def _grouped(config: RunConfig, places: Sequence[Path]) -> Sequence[str]:
     found = [
         name
         for name in sorted(recipes | set(SCHEMES.builtin))
-        if weights_file(name, places) is not None and not _reference(name) and (not served or _outputs(name, places) in served)
+        if _ready(name, places) and (not served or _outputs(name, places) in served)
     ]
     if not found:
         raise ConfigError(f"no scheme has weights in {', '.join(map(str, places))}; train some with: hil train RECIPE")
     return found
 
 
-def _reference(name: str) -> bool:
+def _ready(name: str, places: Sequence[Path]) -> bool:
+    """Whether it has weights, or needs none, and sends something."""
     entry = SCHEMES.builtin.get(name)
-    return isinstance(entry, SchemeEntry) and entry.reference
+    if isinstance(entry, SchemeEntry) and (entry.reference or entry.untrained):
+        return entry.untrained
+    return weights_file(name, places) is not None
 
 
 def _outputs(name: str, places: Sequence[Path]) -> str:

@@ -3,7 +3,7 @@
 Several transmitters send an image each. A task's value is then the mean over its images: of their PSNR for ``psnr`` (and of
 their SSIM), of their squared error for ``psnr_of_mean``. A lost task has squared error 1 (white for black), PSNR 0 dB, SSIM 0;
 an image received may fall below that SSIM (anti-correlated), never below that PSNR. An image that is right to the last bit has
-`PSNR_CAP_DB`.
+`PSNR_CAP_DB`. Where a scheme conceals what it lost (its card says so), its stand-in is compared instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hil.datasets.dataset import Dataset
-from hil.datasets.images import batches
+from hil.datasets.images import mean_image
 from hil.errors import ModelError
 from hil.goals.answers import blanked, expected, sent_images
 from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
@@ -61,14 +61,15 @@ class ImageJudge:
         dataset: at the scheme's image size.
         tasks: the distinct tasks.
         views: images a task that the scheme sends.
+        conceals: what the scheme puts out for a task that it gave up is compared like any other image.
 
     Raises:
         ConfigError: the tasks have fewer views.
     """
 
-    def __init__(self, dataset: Dataset, tasks: Tasks, *, views: int) -> None:
+    def __init__(self, dataset: Dataset, tasks: Tasks, *, views: int, conceals: bool = False) -> None:
         self._dataset, self._split = dataset, dataset.split(tasks.split)
-        self._sent = sent_images(tasks, views)
+        self._sent, self._conceals = sent_images(tasks, views), conceals
         self._similarities = tuple(metric.name for metric in _similarities(dataset))
 
     def score(self, output: Output, index: Tensor, lost: Tensor) -> PerTask:
@@ -77,7 +78,11 @@ class ImageJudge:
         Raises:
             ModelError: the output holds no images, or not those that the scheme should give.
         """
-        return self._score(expected(output, Images, "image").images, index, lost, self._similarities)
+        found = expected(output, Images, "image").images
+        if not self._conceals:
+            return self._score(found, index, lost, self._similarities)
+        compared = self._score(found, index, torch.zeros_like(lost), self._similarities)
+        return PerTask(values=compared.values, scored=~lost)
 
     def headline(self, output: Output, index: Tensor) -> PerTask:
         """PSNR of each row."""
@@ -86,11 +91,7 @@ class ImageJudge:
 
     def references(self) -> Mapping[str, float | PerTask]:
         """``mean_image``: the mean of the images to train on, whatever was sent."""
-        train = self._dataset.train
-        total = torch.zeros(train.images.shape[1:], dtype=torch.float64)
-        for part in batches(train.images):
-            total += part.double().sum(0)
-        mean = (total / max(1, len(train)) / 255).float()
+        mean = mean_image(self._dataset.train.images)
         everyone = torch.arange(len(self._sent))
         same = mean.expand(len(everyone), self._sent.shape[1], *mean.shape)
         return {"mean_image": self._score(same, everyone, torch.zeros(len(everyone), dtype=torch.bool), self._similarities)}
@@ -161,4 +162,4 @@ class Image(Goal):
         Raises:
             ConfigError: the tasks have fewer views than the scheme has transmitters.
         """
-        return ImageJudge(dataset, tasks, views=scheme.plan.transmitters)
+        return ImageJudge(dataset, tasks, views=scheme.plan.transmitters, conceals=scheme.card.conceals)

@@ -1,0 +1,92 @@
+"""Digital schemes of images: cliff, adaptation, what is counted, and what stands in for an image that is lost."""
+
+import pytest
+import torch
+
+from hil.errors import ConfigError
+from hil.models.load import load_scheme
+from hil.models.separate.schemes import DigitalWebp
+from hil.models.testing import received_for
+
+
+@pytest.fixture(scope="module")
+def views():
+    coarse = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+    return torch.nn.functional.interpolate(coarse, 32, mode="bilinear")[:, None]
+
+
+def fates(scheme, sent, received):
+    return {name: count for name, count in scheme.explain(sent, received)["fates"].items() if count}
+
+
+def test_above_the_cliff_all_comes_through_and_below_nothing(views):
+    scheme = DigitalWebp()
+    sent = scheme.encode(views)
+    assert sent.symbols.shape == (1, 12, 486)
+    for snr_db, erased in ((12.0, False), (8.5, True)):
+        received = received_for(scheme.plan, sent, noise_var=10 ** (-snr_db / 10))
+        made = scheme.decode(received)
+        assert made.erased.tolist() == [erased] * 12
+        assert fates(scheme, sent, received) == {"codeword_errors" if erased else "received": 12}
+
+
+def test_a_fixed_mean_image_stands_in_and_each_fate_is_counted(views):
+    mean = torch.full((3, 32, 32), 0.25)
+    scheme = DigitalWebp({"uses": "162"}).fit((3, 32, 32), mean)
+    noise = torch.rand(1, 1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    flat = views[:3].mean((3, 4), keepdim=True).expand(-1, -1, -1, 32, 32)
+    sent = scheme.encode(torch.cat([flat, noise]))
+    valid = torch.ones(4, scheme.plan.uses, dtype=torch.bool)
+    valid[0, 3] = False
+    received = received_for(scheme.plan, sent, valid=valid)
+    made = scheme.decode(received)
+    assert made.erased.tolist() == [True, False, False, True]
+    assert torch.equal(made.images[made.erased, 0], mean.expand(2, -1, -1, -1))
+    assert fates(scheme, sent, received) == {"received": 2, "not_received": 1, "too_complex": 1}
+    told = scheme.explain(sent, received)
+    assert told["packets"][0]["code"] == [648, 486]
+    assert told["stream_bytes"] + told["padding_bytes"] == pytest.approx(told["packets"][0]["room_bytes"], abs=0.02)
+
+
+def test_the_choice_follows_the_snr_that_the_sender_knows(views):
+    scheme = DigitalWebp({"mcs": "adapt"})
+    assert scheme.plan.tx_csi == "snr"
+    snr_db = torch.tensor([-3.0, 2, 3, 5, 8, 9, 11, 13, 15, 16, 18, 25])[:, None]
+    sent = scheme.encode(views, snr_db)
+    assert sent.side["mcs"].tolist() == sorted(sent.side["mcs"].tolist())
+    assert sent.side["mcs"].unique().tolist() == [1, 2, 3, 4, 5, 6, 7]
+    for row in range(12):
+        received = received_for(scheme.plan, sent, noise_var=float(10 ** (-(snr_db[row, 0].clamp_min(2) + 0.5) / 10)))
+        made = scheme.decode({"rx": received["rx"].rows(row, 1, 1)})
+        assert bool(made.erased[0]) == (int(sent.side["stream_bytes"][row]) == 0)
+    with pytest.raises(ConfigError, match="must be told the SNR"):
+        scheme.encode(views)
+
+
+def test_a_known_channel_is_undone(views):
+    scheme = DigitalWebp()
+    sent = scheme.encode(views[:4])
+    channel = torch.polar(torch.tensor([0.3, 1.0, 2.0, 1e-3]), torch.tensor([0.1, 2.0, -1.0, 0.0]))
+    received = received_for(scheme.plan, sent, noise_var=1e-3, channel=channel[None, :, None].expand(1, -1, 486))
+    assert scheme.decode(received).erased.tolist() == [False, False, False, True]
+
+
+def test_bits_a_pixel_fix_the_uses():
+    scheme = DigitalWebp({"bpp": "0.25", "headers": "sent"}).fit((3, 96, 96), torch.zeros(3, 96, 96))
+    packet = next(iter(scheme._packets.values()))
+    assert packet.room == 288
+    assert scheme.plan.uses == packet.uses < 972
+
+
+def test_options_follow_the_name():
+    scheme = load_scheme("digital-webp?uses=972&mcs=7", [])
+    assert scheme.plan.uses == 972
+    for name, message in (
+        ("digital-webp?uses", "options are key=value"),
+        ("digital-webp?flavour=1", "flavour"),
+        ("digital-webp?mcs=9", "mcs must be adapt, or 1…7, not 9"),
+        ("digital-webp?bpp=1&uses=4", "give it without uses"),
+        ("digital-webp?uses=9", "uses must be enough for a byte"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_scheme(name, [])
