@@ -10,19 +10,19 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hil.config import validate
 from hil.datasets.card import DatasetEntry
 from hil.datasets.dataset import Dataset, load_dataset
 from hil.datasets.images import mean_image
-from hil.errors import ConfigError, DatasetError, ModelError
+from hil.errors import ConfigError, DatasetError, DriverMissingError, ModelError
 from hil.foreign import is_foreign, load_foreign
 from hil.goals.card import GoalEntry
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
 from hil.models.card import SchemeEntry
 from hil.models.contract import Fits, Scheme
 from hil.models.load import load_scheme, weights_file
-from hil.models.recipe import load_recipe
 from hil.places import folders
 from hil.points.contender import Contender
 from hil.points.kinds import UNALIGNED_NAME
@@ -30,6 +30,7 @@ from hil.points.spec import PointSpec
 from hil.registry import DATASETS, GOALS, SCHEMES
 from hil.runs.at_hand import noted_objects
 from hil.runs.config import RunConfig
+from hil.runs.groups import grouped
 from hil.runs.sources import Sources
 from hil.spelling import did_you_mean
 from hil.timing import timed
@@ -37,8 +38,6 @@ from hil.timing import timed
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
 
 Size = tuple[int, int] | None
-GROUPS: dict[tuple[str, ...], set[str]] = {("all",): set(), ("image",): {"images"}}
-"""Words instead of names, and what the schemes that they stand for put out; empty: what the data set serves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,11 +166,13 @@ def load_work(
     if given is not None and not given.is_dir():
         raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
     places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
-    names = _names(_grouped(config, places), at_hand)
-    schemes = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
-    spec = config.dataset or _serving(schemes)
-    datasets = _datasets(spec, schemes, say)
-    schemes = {name: _fitted(scheme, datasets[scheme.card.image_size]) for name, scheme in schemes.items()}
+    group = grouped(config, places)
+    names = _names(config.schemes if group is None else group, at_hand)
+    loaded = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
+    spec = config.dataset or _serving(loaded)
+    datasets = _datasets(spec, loaded, say)
+    schemes = _fitted(loaded, datasets, None if group is None else say or str)
+    names = list(schemes)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
@@ -211,13 +212,36 @@ def _sources(
     return Sources([*files, *config.goals], spec, chosen, objects=objects)
 
 
-def _fitted(scheme: Scheme, dataset: Dataset) -> Scheme:
-    """The scheme set up for the images of a data set, where it asks for that."""
-    if not isinstance(scheme, Fits):
-        return scheme
+def _fitted(
+    schemes: Mapping[str, Scheme], datasets: Mapping[Size, Dataset], left_out: Callable[[str], object] | None
+) -> dict[str, Scheme]:
+    """The schemes, set up for the images of their data set where they ask for that.
+
+    Args:
+        schemes: by name.
+        datasets: by the size that schemes ask for.
+        left_out: told of one that lacks something installed; None: it was asked for by name, and is refused.
+
+    Raises:
+        DriverMissingError: what one of them needs is not installed.
+    """
+    fitted = {}
+    for name, scheme in schemes.items():
+        dataset = datasets[scheme.card.image_size]
+        try:
+            fitted[name] = scheme.fit(*_shape_and_mean(dataset)) if isinstance(scheme, Fits) else scheme
+        except DriverMissingError as err:
+            if left_out is None:
+                raise
+            left_out(f"{name} is left out: {err}")
+    return fitted
+
+
+def _shape_and_mean(dataset: Dataset) -> tuple[tuple[int, int, int], Tensor]:
+    """Of its training images: (C, H, W), and their mean float32 [C, H, W]."""
     images = dataset.train.images
     height, width = dataset.image_size
-    return scheme.fit((images.shape[1], height, width), mean_image(images))
+    return (images.shape[1], height, width), mean_image(images)
 
 
 def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
@@ -230,45 +254,6 @@ def _names(given: Sequence[str], at_hand: Mapping[str, Scheme]) -> list[str]:
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"--schemes must name at least one scheme, each once, not {', '.join(names) or 'none'}")
     return names
-
-
-def _grouped(config: RunConfig, places: Sequence[Path]) -> Sequence[str]:
-    """Names of schemes, with ``all`` and ``image`` told out: whatever has weights at hand, or needs none, and sends something.
-
-    References are judged without being named. Of ``all``, what the named data set, or the default one, serves.
-
-    Raises:
-        ConfigError: none has weights.
-    """
-    if tuple(config.schemes) not in GROUPS:
-        return config.schemes
-    entry = DATASETS.builtin.get(config.dataset.partition(":")[0] or DATASETS.defaults()[0])
-    served = GROUPS[tuple(config.schemes)] or (set(entry.serves) if isinstance(entry, DatasetEntry) else set())
-    recipes = {path.stem for place in places for path in place.glob("*.toml")}
-    found = [
-        name
-        for name in sorted(recipes | set(SCHEMES.builtin))
-        if _ready(name, places) and (not served or _outputs(name, places) in served)
-    ]
-    if not found:
-        raise ConfigError(f"no scheme has weights in {', '.join(map(str, places))}; train some with: hil train RECIPE")
-    return found
-
-
-def _ready(name: str, places: Sequence[Path]) -> bool:
-    """Whether it has weights, or needs none, and sends something."""
-    entry = SCHEMES.builtin.get(name)
-    if isinstance(entry, SchemeEntry) and (entry.reference or entry.untrained):
-        return entry.untrained
-    return weights_file(name, places) is not None
-
-
-def _outputs(name: str, places: Sequence[Path]) -> str:
-    """What a built-in scheme, or the scheme of a recipe, puts out."""
-    if name not in SCHEMES.builtin:
-        recipe = next(place / f"{name}.toml" for place in places if (place / f"{name}.toml").is_file())
-        name = load_recipe(recipe).scheme
-    return cast(SchemeEntry, SCHEMES.builtin[name]).card.outputs
 
 
 def _own(name: str) -> str:

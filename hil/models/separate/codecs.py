@@ -43,6 +43,7 @@ class Codec:
         lowest, highest: qualities, worst and best.
         cut: where the data begins in a file; 0: nothing is left out.
         mend: (header, data) to a file, where lengths in the header hang on the data.
+        check: raises `DriverMissingError` where something that it needs is missing.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Codec:
     highest: int = 100
     cut: Callable[[bytes], int] = lambda file: 0
     mend: Callable[[bytes, bytes], bytes] = lambda header, data: header + data
+    check: Callable[[], object] = lambda: None
 
 
 def _pillow(pixels: Pixels, quality: int, *, kind: str, **options: Any) -> bytes:
@@ -108,17 +110,24 @@ def _heif() -> Any:
     return pillow_heif
 
 
-def _avif_write(pixels: Pixels, quality: int) -> bytes:
+def _check_avif() -> None:
     if not features.check("avif"):
         raise DriverMissingError("this Pillow was built without AVIF: pip install 'pillow>=11.3'")
+
+
+def _avif_write(pixels: Pixels, quality: int) -> bytes:
     return _pillow(pixels, quality, kind="AVIF", max_threads=1, speed=6)
 
 
-def _bpg(program: str, *arguments: str | Path) -> None:
-    path = shutil.which(program)
+def _program(name: str) -> str:
+    path = shutil.which(name)
     if path is None:
-        raise DriverMissingError(f"BPG needs '{program}' on the PATH; it comes with libbpg (bellard.org/bpg), or take HEIF")
-    done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True, check=False)
+        raise DriverMissingError(f"BPG needs '{name}' on the PATH; it comes with libbpg (bellard.org/bpg), or take HEIF")
+    return path
+
+
+def _bpg(program: str, *arguments: str | Path) -> None:
+    done = subprocess.run([_program(program), *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise ConfigError(f"{program} failed: {done.stderr.strip() or done.returncode}")
 
@@ -150,9 +159,11 @@ CODECS = {
         cut=lambda file: 20 if file[12:16] == b"VP8 " and len(file) == 20 + int.from_bytes(file[16:20], "little") else 0,
         mend=_webp_mended,
     ),
-    "heif": Codec(name="heif", write=_heif_write, read=_heif_read, cut=_mdat, mend=_boxes_mended),
-    "avif": Codec(name="avif", write=_avif_write, read=_opened, cut=_mdat, mend=_boxes_mended),
-    "bpg": Codec(name="bpg", write=_bpg_write, read=_bpg_read, highest=51),
+    "heif": Codec(name="heif", write=_heif_write, read=_heif_read, cut=_mdat, mend=_boxes_mended, check=_heif),
+    "avif": Codec(name="avif", write=_avif_write, read=_opened, cut=_mdat, mend=_boxes_mended, check=_check_avif),
+    "bpg": Codec(
+        name="bpg", write=_bpg_write, read=_bpg_read, highest=51, check=lambda: (_program("bpgenc"), _program("bpgdec"))
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hil.errors import DriverMissingError
 
-__all__ = ["llrs", "modulate"]
+__all__ = ["check_modem", "llrs", "modulate"]
 
 
 @functools.cache
@@ -20,6 +20,15 @@ def _modem(bits: int) -> Any:
     except ImportError as err:
         raise DriverMissingError(f"digital schemes need commpy for QAM: pip install 'hil[digital]' ({err})") from err
     return MQAMModulator(1 << bits)
+
+
+def check_modem() -> None:
+    """Look for commpy.
+
+    Raises:
+        DriverMissingError: it is not installed.
+    """
+    _modem(2)
 
 
 def modulate(words: NDArray[np.uint8], bits: int) -> NDArray[np.complex64]:

@@ -22,11 +22,11 @@ from hil.config import validate
 from hil.errors import ConfigError
 from hil.models.card import Card
 from hil.models.contract import Images, Plan, Received, Sent
-from hil.models.separate.codecs import budgeted, decoded
+from hil.models.separate.codecs import CODECS, budgeted, decoded
 from hil.models.separate.mcs import MCS, best_mcs
 from hil.models.separate.options import DEFAULT_USES, DigitalOptions
 from hil.models.separate.packet import Packet, packet_for_bytes, packet_for_uses
-from hil.models.separate.qam import llrs, modulate
+from hil.models.separate.qam import check_modem, llrs, modulate
 
 __all__ = ["FATES", "DigitalAvif", "DigitalBpg", "DigitalHeif", "DigitalImages", "DigitalJpeg", "DigitalWebp"]
 
@@ -86,7 +86,13 @@ class DigitalImages:
         )
 
     def fit(self, shape: tuple[int, int, int], mean: Tensor) -> DigitalImages:
-        """The same scheme for images of a size: see `hil.models.contract.Fits`."""
+        """The same scheme for images of a size: see `hil.models.contract.Fits`.
+
+        Raises:
+            DriverMissingError: its codec, or commpy, is missing.
+        """
+        CODECS[self.codec].check()
+        check_modem()
         made = type(self)(self.options.model_dump(exclude_none=True))
         made._bind(shape, mean)
         return made
