@@ -100,7 +100,8 @@ def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carri
             suspect = "silence"
     flat = float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths)
     if flat and suspect in (None, "unknown", "drift", "impulses"):
-        suspect = "clipping"  # superposed transmitters clip more than each alone, which looks like a gain that moved
+        # superposed transmitters clip more than each alone, which looks like a gain that moved; a strong tone alone is flat too
+        suspect = "tone" if suspect is None and _suspect(signatures, cfo_carriers) == "tone" else "clipping"
     if suspect in (None, "unknown") and sum("carrier" in one.front for one in truths) > len(truths) / 2:
         suspect = "carrier"
     observed, true = found["observed"], found["true"]
