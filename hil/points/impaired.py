@@ -87,14 +87,11 @@ def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carri
         return NOTHING_SEEN
     sounding, known = [one.sounding for one in truths], [one.known for one in truths]
     both = [Tally(a.error + b.error, a.count + b.count, a.beyond + b.beyond) for a, b in zip(sounding, known, strict=True)]
-    found = {
-        "observed": _ratio(both, noise),
-        "sounding": _ratio(sounding, noise),
-        "known": _ratio(known, noise),
-        "true": _ratio([one.sent for one in truths], noise),
-    }
-    beyond = any(ends[0] > HIGH for _, ends in found.values())
-    below = any(ends[1] < LOW for _, ends in found.values())
+    kinds = {"observed": both, "sounding": sounding, "known": known, "true": [one.sent for one in truths]}
+    found = {name: _ratio(parts, noise) for name, parts in kinds.items()}
+    settled = [_settled(found[name][0], parts, noise) for name, parts in kinds.items()]
+    beyond = any(low > HIGH for low, _ in settled)
+    below = any(high < LOW for _, high in settled)
     suspect = None
     signatures = [one.signature for one in truths if one.signature is not None]
     if beyond or below or _uneven(truths):
@@ -103,7 +100,8 @@ def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carri
             suspect = "silence"
     flat = float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths)
     if flat and suspect in (None, "unknown", "drift", "impulses"):
-        suspect = "clipping"  # superposed transmitters clip more than each alone, which looks like a gain that moved
+        # superposed transmitters clip more than each alone, which looks like a gain that moved; a strong tone alone is flat too
+        suspect = "tone" if suspect is None and _suspect(signatures, cfo_carriers) == "tone" else "clipping"
     if suspect in (None, "unknown") and sum("carrier" in one.front for one in truths) > len(truths) / 2:
         suspect = "carrier"
     observed, true = found["observed"], found["true"]
@@ -126,6 +124,13 @@ def _ratio(parts: Sequence[Tally], noise: NoiseLevel) -> tuple[float, Interval]:
             variance, freedom = own, float(len(parts) - 1)
     half = float(student_quantile(1 - LEVEL, freedom)) * math.sqrt(variance + 1 / noise.looks)
     return value, (value * math.exp(-half), value * math.exp(half))
+
+
+def _settled(value: float, parts: Sequence[Tally], noise: NoiseLevel) -> Interval:
+    """Interval of the ratio in the frames that were sent: what they differ by is no doubt about what was stated for them."""
+    count = sum(part.count for part in parts)
+    half = float(student_quantile(1 - LEVEL, math.inf)) * math.sqrt(1 / max(count, 1) + 1 / noise.looks)
+    return value * math.exp(-half), value * math.exp(half)
 
 
 def _uneven(truths: Sequence[FrameTruth]) -> bool:

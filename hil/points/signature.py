@@ -23,7 +23,7 @@ _RUN = 9
 """Neighbouring symbols that an impulse is seen against."""
 _GROWS = 2.5
 _STEADY = 10.0
-"""What stands still of an evenly growing gain, over what moves: 3 from payload's begin, 5 to 8 from a sounding before it."""
+"""What stands still of a gain that grows evenly, over what moves: 3 from the payload's begin, 5 to 8 from before it."""
 _GAUSSIAN_PEAK = 3.5
 """Of so many samples (thousands) no Gaussian I or Q stays below so many standard deviations."""
 
