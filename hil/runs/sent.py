@@ -34,8 +34,8 @@ def frame_arrays(capture: Path, point: int, spec: PointSpec, found: Mapping[str,
 
     Returns:
         `frame_snr_db` float32 [frame, tx] and `frame_noise` float32 [frame] (full scale² a carrier), NaN where it was
-        lost; `task_frame` int64 [task]; `gain` float32 [task, use], |Ḡ| by which y was divided, over full scale, NaN where nothing
-        was received.
+        lost; `task_frame` int64 [task]; `gain` float32 [task, use], |Ḡ| by which y was divided, over full scale, NaN where
+        nothing was received.
     """
     arrays: Arrays = {}
     first = np.arange(tasks) * spec.fragments // spec.frame.tasks_per_frame
