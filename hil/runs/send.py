@@ -122,8 +122,7 @@ def send_symbols(
         specs = _specs(config, bench_config, occupied, tasks, bench.full_scales)
         ends = {"transmitters": len(bench_config.transmitters), "receivers": len(bench_config.receivers)}
         needs = capture_needs(specs, bench_config.sample_rate_hz, **ends)
-        word = access(occupied)
-        frames = sum(spec.frames for spec in specs)
+        word, frames = access(occupied), sum(spec.frames for spec in specs)
         report.say(f"plan: {tasks} tasks of {uses} uses ({word}), {frames} frames, {needs}")
         check_disk(needs, capture)
         with _writer(capture, config, bench_config, symbols.shape) as writer:
