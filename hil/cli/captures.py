@@ -110,16 +110,24 @@ def import_(file: Path, out: Path | None) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--name", help="Name to keep it under; the run's name if not given.")
 @click.option("--note", default="", help="What it shows, for the manifest.")
+@click.option("--whole", is_flag=True, help="Copy into a folder there, with weights, bench, calibration and versions.")
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Folder whose captures/ is meant.")
-def keep(run: Path, name: str | None, note: str, home: Path | None) -> None:
+def keep(run: Path, name: str | None, note: str, whole: bool, home: Path | None) -> None:
     """Move RUN's capture into captures/ and list it, with its checksum, in the manifest there.
 
-    RUN is a folder, a name under runs/, or a capture.
+    RUN is a folder, a name under runs/, or a capture. With --whole it is copied, into a folder that a colleague can replay.
     """
     from hil import captures as package
     from hil.places import folders
     from hil.runs.folder import find_run
 
+    if whole:
+        from hil.runs.parcel import keep_whole
+
+        found = find_run(run)
+        made = keep_whole(found, folders("captures", home)[0] / (name or found.resolve().stem), home=home)
+        click.echo(f"{made} (replay it anywhere with: hil replay {made} --models {made / 'models'})")
+        return
     kept = package.keep(find_run(run), folders("captures", home)[0], name=name, note=note)
     click.echo(f"{kept} (listed in {kept.parent / 'manifest.json'})")
 

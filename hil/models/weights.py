@@ -100,6 +100,15 @@ def read_weights(path: Path) -> Weights:
     )
 
 
+def trained_on(path: Path) -> str:
+    """Spec of the data set that weights were trained on, by the file's metadata alone; "" where that is not known."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return str(json.loads((file.metadata() or {}).get("hil", "{}")).get("dataset", ""))
+    except (SafetensorError, OSError, ValueError, AttributeError):
+        return ""
+
+
 def _check(path: Path, tensors: dict[str, Tensor], info: dict[str, Any], again: str) -> None:
     """Refuse a file of a newer format, and one of which a bit is not as it was written.
 

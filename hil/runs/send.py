@@ -28,7 +28,7 @@ from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
 from hil.runs.config import SendConfig, alignment_settings
-from hil.runs.progress import Report
+from hil.runs.progress import Progress, Report
 from hil.runs.sent import errors_of, frame_arrays, simulated, stacked
 from hil.runs.unaligned import superposed_on_free_oscillators
 
@@ -122,8 +122,7 @@ def send_symbols(
         specs = _specs(config, bench_config, occupied, tasks, bench.full_scales)
         ends = {"transmitters": len(bench_config.transmitters), "receivers": len(bench_config.receivers)}
         needs = capture_needs(specs, bench_config.sample_rate_hz, **ends)
-        word = access(occupied)
-        frames = sum(spec.frames for spec in specs)
+        word, frames = access(occupied), sum(spec.frames for spec in specs)
         report.say(f"plan: {tasks} tasks of {uses} uses ({word}), {frames} frames, {needs}")
         check_disk(needs, capture)
         with _writer(capture, config, bench_config, symbols.shape) as writer:
@@ -134,9 +133,7 @@ def send_symbols(
             made, abouts = [], []
             with report.stage("on the air", frames) as progress:
                 for spec in specs:
-                    every = Sent(symbols=torch.from_numpy(symbols)[:, spec.task_index()])
-                    levels = air.levels_for(spec.snr_db_target)
-                    made.append(air.measure(air.known(spec, levels, tell_snr=False), every, {}, levels, progress))
+                    made.append(_measured(air, spec, symbols, progress))
                     abouts.append(_about(made[-1], spec, bench_config, tasks, word))
                     abouts[-1]["warnings"] = _warnings(spec, bench_config, links)
                     _finish(writer, made[-1], spec, abouts[-1], alone=len(specs) == 1)
@@ -149,6 +146,13 @@ def send_symbols(
         arrays = _arrays(one, symbols, scale) | frame_arrays(capture, one.index, spec, one.collections, tasks)
         found.append((arrays | _beside(arrays, about, config), about))
     return found[0] if len(found) == 1 else stacked(found, [spec.snr_db_target for spec in specs])
+
+
+def _measured(air: AirRun, spec: PointSpec, symbols: NDArray[np.complex64], progress: Progress) -> OnAir:
+    """Symbols on the air at one SNR."""
+    every = Sent(symbols=torch.from_numpy(symbols)[:, spec.task_index()])
+    levels = air.levels_for(spec.snr_db_target)
+    return air.measure(air.known(spec, levels, tell_snr=False), every, {}, levels, progress)
 
 
 def _beside(arrays: dict[str, NDArray[Any]], about: dict[str, Any], config: SendConfig) -> dict[str, NDArray[Any]]:

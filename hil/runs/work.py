@@ -32,6 +32,7 @@ from hil.runs.at_hand import noted_objects
 from hil.runs.config import RunConfig
 from hil.runs.groups import grouped
 from hil.runs.sources import Sources
+from hil.runs.trained import other_data
 from hil.spelling import did_you_mean
 from hil.timing import timed
 
@@ -189,6 +190,7 @@ def load_work(
         dataset = datasets[scheme.card.image_size]
         checksum = _sha256(weights) if weights else ""
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
+    _tell_other_data([name for name in names if name not in at_hand], places, config.dataset, say)
     chosen = {name: own.model_dump() for name, own in options.items()}
     return Work(
         dataset_spec=spec,
@@ -281,6 +283,14 @@ def _datasets(spec: str, schemes: Mapping[str, Scheme], say: Callable[[str], Non
         if say is not None:
             say(line)
     return found
+
+
+def _tell_other_data(names: Sequence[str], places: Sequence[Path], spec: str, say: Callable[[str], None] | None) -> None:
+    """Say of which schemes the weights were trained on another data set."""
+    found = {name: file for name in names if (file := weights_file(_own(name), places)) is not None}
+    for line in other_data(found, spec):
+        if say is not None:
+            say(line)
 
 
 def bind(
