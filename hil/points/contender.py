@@ -21,7 +21,8 @@ from hil.models.contract import Output, Plan, Received, Scheme, Sent, stacked
 __all__ = ["BATCH", "Contender", "Decoded", "joined"]
 
 BATCH = 252
-"""Tasks that a decoder is called on at once."""
+"""Tasks that a decoder is called on at once; of those that put out large images, fewer (`Contender.batch`)."""
+BATCH_PIXELS = BATCH * 64 * 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,14 @@ class Contender:
         """The scheme's."""
         return self.scheme.plan
 
+    @property
+    def batch(self) -> int:
+        """Tasks that coders are called on at once: the same number whatever is decoded, so that bits do not hang on it."""
+        if self.scheme.card.outputs != "images":
+            return BATCH
+        height, width = self.dataset.image_size
+        return max(1, min(BATCH, BATCH_PIXELS // (height * width)))
+
     def label(self, receiver: str) -> str | None:
         """The bench's name of a plan's receiver; None for an output of all together."""
         if not receiver:
@@ -88,8 +97,8 @@ class Contender:
             raise ModelError(f"scheme '{self.name}' must be told the SNR of its links (tx_csi = \"{plan.tx_csi}\")")
         parts = []
         with torch.inference_mode():
-            for start in range(0, len(self.tasks), BATCH):
-                index = self.tasks.views[start : start + BATCH, : plan.transmitters]
+            for start in range(0, len(self.tasks), self.batch):
+                index = self.tasks.views[start : start + self.batch, : plan.transmitters]
                 views = split.float_images(index.flatten()).unflatten(0, tuple(index.shape))
                 csi = torch.tensor(tx_snr_db).expand(len(index), -1) if plan.tx_csi != "none" else None
                 made = self.scheme.encode(views, csi) if csi is not None else self.scheme.encode(views)
@@ -113,13 +122,16 @@ class Contender:
         if self.scheme.card.kind != "bound":
             side = None
         parts: dict[str, list[Output]] = {}
+        size = self.batch
         with torch.inference_mode():
-            for start in range(0, count, BATCH):
-                rows = min(BATCH, count - start)
-                batch = {name: one.rows(start, rows, BATCH) for name, one in received.items()}
-                beside = None if side is None else {name: _padded(value[start : start + rows]) for name, value in side.items()}
+            for start in range(0, count, size):
+                rows = min(size, count - start)
+                batch = {name: one.rows(start, rows, size) for name, one in received.items()}
+                beside = None
+                if side is not None:
+                    beside = {name: _padded(value[start : start + rows], size) for name, value in side.items()}
                 made = self.scheme.decode(batch, tuple(self.plan.blocks), beside)
-                for name, output in check_output(self.scheme.card, self.plan, made, tasks=BATCH, name=self.name).items():
+                for name, output in check_output(self.scheme.card, self.plan, made, tasks=size, name=self.name).items():
                     parts.setdefault(name, []).append(_first_rows(output, rows))
         outputs = {name: stacked(own) for name, own in parts.items()}
         return Decoded(outputs=outputs, lost={name: self._lost(name, received) | out.erased for name, out in outputs.items()})
@@ -163,8 +175,8 @@ def joined(parts: Sequence[Sent]) -> Sent:
     )
 
 
-def _padded(value: Tensor) -> Tensor:
-    rows = BATCH - value.shape[0]
+def _padded(value: Tensor, size: int) -> Tensor:
+    rows = size - value.shape[0]
     return torch.cat([value, value.new_zeros(rows, *value.shape[1:])]) if rows else value.contiguous()
 
 

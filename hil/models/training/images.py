@@ -26,6 +26,7 @@ class ImageTraining(nn.Module):
     """
 
     inherits_classifiers = False
+    examples = "images"
 
     def __init__(self, network: DeepJscc, recipe: Recipe) -> None:
         super().__init__()

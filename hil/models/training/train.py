@@ -107,10 +107,7 @@ def train(
     network.settle()
     facts: Metrics = {
         **_facts(recipe, network, dataset, where),
-        ("images" if isinstance(training, ImageTraining) else "identities"): {
-            "training": kept.classes,
-            "held_out": held_out.classes,
-        },
+        training.examples: {"training": kept.classes, "held_out": held_out.classes},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "loss": {name: values[-1] if values else None for name, values in losses.items()},
         "log": {name: [round(value, 4) for value in values] for name, values in losses.items()},

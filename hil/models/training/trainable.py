@@ -73,10 +73,12 @@ class RetrievalTraining(nn.Module):
         classes: training identities.
 
     Attributes:
+        examples: what is counted as trained on, and held out.
         inherits_classifiers: they see what those of T1 saw, so a recipe starts with another one's.
     """
 
     inherits_classifiers = True
+    examples = "identities"
 
     def __init__(self, network: BranchNetwork, recipe: Recipe, classes: int) -> None:
         super().__init__()

@@ -1,9 +1,12 @@
 """A scheme at work: its contract with the air, batches of a fixed size, and which tasks count as lost."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from hil.errors import ModelError
+from hil.models.card import Card
 from hil.models.contract import Features, Received, Sent
 from hil.points.contender import BATCH, Contender, joined
 from tests.unit.models.networks import network
@@ -256,3 +259,14 @@ def test_without_noise_everything_is_right():
     assert one.score(decoded, torch.arange(6))["bits", None].values["right"].tolist() == [1] * 6
     assert float(one.scheme.decoded[0][0]["rx"].noise_var[:6].max()) < 1e-6
     assert not decoded.lost[""].any()
+
+
+@pytest.mark.parametrize(
+    ("size", "outputs", "at_once"),
+    [((64, 64), "images", BATCH), ((512, 768), "images", 2), ((512, 768), "features", BATCH)],
+)
+def test_of_large_images_fewer_are_decoded_at_once(size, outputs, at_once):
+    """Padding to the full batch would decode 252 pictures where two were sent."""
+    dataset = SimpleNamespace(image_size=size)
+    scheme = SimpleNamespace(card=Card(name="one", outputs=outputs))
+    assert Contender(name="one", scheme=scheme, dataset=dataset, tasks=None).batch == at_once

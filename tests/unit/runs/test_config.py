@@ -58,7 +58,7 @@ def test_whole_frames_are_sent():
 
 def test_resolved_it_names_everything_and_is_a_file_that_says_the_same():
     asked = run(tasks=25, frame={"tasks_per_frame": 10}, distinct_tasks=99, schemes=["noma"], air_seed=4)
-    found = asked.resolved(["jscc-noma"], ["retrieval"], {"retrieval": {"gallery": "raw"}})
+    found = asked.resolved(["jscc-noma"], ["retrieval"], {"retrieval": {"gallery": "raw"}}, dataset="one")
     assert found.schemes == ("jscc-noma",)
     assert found.goals == ("retrieval",)
     assert found.options == {"retrieval": {"gallery": "raw"}}
