@@ -21,6 +21,7 @@ NAMES = {
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
     "coverage": "how often 95 % intervals hold the truth, every kind that a run prints",
     "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
+    "schemes": "trained networks against what the papers' systems must hold, and a task's cost by stage",
     "faults": "faults injected into the virtual radios, a resumable campaign",
 }
 
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", choices=sorted(NAMES), help="; ".join(f"{name}: {text}" for name, text in NAMES.items()))
     parser.add_argument("--json", action="store_true", help="print JSON and write benchmarks/results/NAME-DATE.json")
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds, under a minute; nothing is written")
+    parser.add_argument("--models", help="schemes: folder of trained networks; default: the usual places")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     module = importlib.import_module(f"benchmarks.{options.name}")
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         module.main(json=options.json)
         return 0
     machine, begin = describe(), time.monotonic()
-    rows, peers = module.rows(options.quick)
+    rows, peers = module.rows(options.quick, **({"models": options.models} if options.models else {}))
     rows = clean(rows)
     if not options.json:
         print(table(rows))
