@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["schemes"]
+__all__ = ["scheme_row", "schemes", "variants"]
 
 
 @click.group()
@@ -26,7 +26,7 @@ def list_schemes(models: Path | None, home: Path | None, as_json: bool) -> None:
     from hil.registry import SCHEMES
 
     places = [models] if models is not None else [place for place in folders("models", home) if place.is_dir()]
-    rows = [_row(name, places) for name in [*SCHEMES.names(), *_variants(places, known=SCHEMES.names())]]
+    rows = [scheme_row(name, places) for name in [*SCHEMES.names(), *variants(places, known=SCHEMES.names())]]
     if as_json:
         click.echo(json.dumps([{key: value for key, value in row.items() if key != "why"} for row in rows]))
         return
@@ -131,7 +131,7 @@ def new_scheme(name: str, out: Path | None) -> None:
     )
 
 
-def _variants(places: list[Path], *, known: list[str]) -> list[str]:
+def variants(places: list[Path], *, known: list[str]) -> list[str]:
     """Names of recipes that anybody can train, for their data set is built in, and of weights; but those that are `known`."""
     from hil.errors import ConfigError
     from hil.models.recipe import load_recipe
@@ -163,7 +163,7 @@ def _scheme_of(name: str, places: list[Path]) -> str:
         return name  # weights without a recipe beside them: the recipe is in the file
 
 
-def _row(name: str, places: list[Path]) -> dict[str, Any]:
+def scheme_row(name: str, places: list[Path]) -> dict[str, Any]:
     """What is known of a scheme; of one that can be loaded here, its plan too; `why` not, or from where."""
     from hil.errors import HilError
     from hil.models.load import load_scheme, weights_file

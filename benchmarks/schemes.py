@@ -1,0 +1,263 @@
+"""`scripts/bench schemes`: trained networks against what the papers' systems must hold, and what a task costs by stage.
+
+All networks of a folder (`--models`; the shipped ones by default) answer the same test tasks of the built-in data through the
+mathematical channel, networks for slow fading through fades of the same seed. Differences are paired by task, their intervals
+simultaneous over a row's claims. A row whose networks are not there has no value. Nothing here chooses a network by its test
+result: rivals of the SNR-aware ones are chosen by the validation accuracies in their metrics.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import hil
+from benchmarks.rows import Row, row
+from hil.cli.schemes import scheme_row, variants
+from hil.goals.contract import Goal, headline
+from hil.places import folders
+from hil.points.contender import Contender
+from hil.points.simulate import Medium, awgn_noise, seed_of, simulate
+from hil.registry import SCHEMES
+from hil.results.codewords import codeword_rows
+from hil.results.compare import Answer, Condition, comparison_rows
+from hil.results.curves import Reading
+from hil.results.document import Comparison, MeanOverSnrs
+from hil.results.sample import Sample
+from hil.runs.config import RunConfig
+from hil.runs.plan import drawn_fade, repeated
+from hil.runs.work import load_work
+from hil.timing import spent, watch
+
+__all__ = ["rows"]
+
+SNRS = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
+TASKS, AWARE_TASKS, QUICK_TASKS, DRAWS = 2016, 4032, 252, 4
+TABLE_I = {"jscc-oma": 0.0151, "jscc-noma": 0.7523, "jscc-oma-csir": 0.0165, "jscc-noma-csir": 0.8234}
+POINTS = 100
+
+
+@dataclass
+class Exam:
+    """Networks by name on common tasks; each is simulated once, when it is asked for."""
+
+    models: str | None
+    tasks: int
+    names: tuple[str, ...]
+    _said: dict[tuple[str, float, bool], Sample] = field(default_factory=dict)
+
+    @cached_property
+    def work(self) -> Any:
+        """Tasks, networks and the goal."""
+        config = RunConfig(schemes=self.names, models=self.models, tasks=self.tasks, distinct_tasks=self.tasks, draws=DRAWS)
+        return load_work(config)
+
+    @property
+    def goal(self) -> Goal:
+        """The first one."""
+        goal: Goal = next(iter(self.work.goals.values()))
+        return goal
+
+    def has(self, *names: str) -> bool:
+        """Whether all of these are there."""
+        return set(names) <= set(self.names)
+
+    def said(self, name: str, snr_db: float, *, fades: bool = False) -> Sample:
+        """How a network answered at an SNR."""
+        if (name, snr_db, fades) not in self._said:
+            self._said[name, snr_db, fades] = self._simulated(self.work.contenders[name], snr_db, fades=fades)
+        return self._said[name, snr_db, fades]
+
+    def _simulated(self, contender: Contender, snr_db: float, *, fades: bool) -> Sample:
+        plan = contender.plan
+        told = [snr_db] * plan.transmitters if plan.tx_csi != "none" else None
+        sent, index, channel, draws = contender.encode(told), None, None, DRAWS
+        if fades:  # the same fades at every SNR and for all networks of as many transmitters
+            index, draws = torch.arange(DRAWS * len(self.work.tasks)) % len(self.work.tasks), 1
+            sent = repeated(sent, index)
+            channel = drawn_fade(1, plan.transmitters, len(index))[..., None].expand_as(sent.symbols)
+        medium = Medium(noise_var=awgn_noise(plan, [snr_db]), channel=channel)
+        media = dict.fromkeys(plan.receivers, medium)
+        made = simulate(contender, sent, media, draws=draws, seed=seed_of(1, contender.name, snr_db), index=index)
+        return made[next(key for key in made if key[0] == self.goal.name)]
+
+    def noiseless(self, name: str) -> Sample:
+        """How a network, or a reference that sends nothing, answers without noise."""
+        everyone = torch.arange(len(self.work.tasks))
+        contender = self.work.contenders.get(name) or dict(self.work.references(self.goal))[name]
+        told = [max(SNRS)] * contender.plan.transmitters if contender.plan.tx_csi != "none" else None
+        scored = contender.score(contender.noiseless(contender.encode(told)), everyone)
+        return Sample(tasks=scored[next(key for key in scored if key[0] == self.goal.name)], index=everyone)
+
+    def compared(self, curves: Mapping[str, Mapping[float, Sample]]) -> tuple[list[Comparison], list[MeanOverSnrs]]:
+        """Every pair of curves, paired by task."""
+        under = Condition(goal=self.goal.name, receiver=None, source="simulation", snr_basis="link", energy="per_use")
+        answers = {
+            name: [Answer(snr_db_target=at, sample=sample, reading=Reading(snr_db=at)) for at, sample in curve.items()]
+            for name, curve in curves.items()
+        }
+        return comparison_rows({under: answers}, {}, self.work.tasks.clusters, self.work.goals)
+
+    def value(self, sample: Sample) -> float:
+        """The headline in percent."""
+        return POINTS * sample.value(headline(self.goal))
+
+
+def rows(quick: bool, models: str | None = None) -> tuple[list[Row], dict[str, str]]:
+    """All rows; peers: none."""
+    places = [Path(models)] if models else [place for place in folders("models", None) if place.is_dir()]
+    found = [scheme_row(name, places) for name in (*SCHEMES.names(), *variants(places, known=SCHEMES.names()))]
+    trained = tuple(one["name"] for one in found if one["trained"] and one["access"] and sum(one["uses"] or [0]))
+    lacking = [one["name"] for one in found if not one["trained"]]
+    tasks = QUICK_TASKS if quick else TASKS
+    exam = Exam(models=models, tasks=tasks, names=trained)
+    more = tasks if quick else AWARE_TASKS
+    wide = exam if more == tasks else Exam(models=models, tasks=more, names=trained)
+    made = [
+        row("schemes with weights, of those listed", len(found) - len(lacking), "", target=float(len(found)), lacking=lacking),
+        *_to_baseline(exam), *_monotone(exam), *_cliffs(exam), *_aware(wide, found), *_csir(exam), *_alike(exam),
+        *_coder(found), *_cost(models, trained, quick=quick),
+    ]  # fmt: skip
+    return made, {}
+
+
+def _to_baseline(exam: Exam) -> Iterator[Row]:
+    """JSCC-AE of high training SNR and B ≥ p against its equally fine-tuned baseline."""
+    for name in [one for one in exam.names if re.fullmatch(r"jscc-single(-at1[258]dB)?|jscc-ae-(256|512|1024)", one)]:
+        if "baseline-single" not in dict(exam.work.references(exam.goal)):
+            yield row(f"{name} − baseline-single", None, "points", target=2.0, better="lower")
+            continue
+        reference = exam.noiseless("baseline-single")
+        for at, sample in (("15 dB", exam.said(name, 15.0)), ("noiseless", exam.noiseless(name))):
+            (item,), _ = exam.compared({name: {15.0: sample}, "baseline-single": {15.0: reference}})
+            low, high = _ends(item)
+            said = abs(POINTS * item.difference)
+            asked = 2.0 if "-at1" in name else None  # the others are trained from −6 dB on
+            yield row(
+                f"|{name} − baseline-single| at {at}", said, "points", target=asked, better="lower",
+                difference=POINTS * item.difference, ci=[low, high],
+            )  # fmt: skip
+
+
+def _monotone(exam: Exam) -> Iterator[Row]:
+    """Steps of one network's curve whose interval lies wholly below −1 point."""
+    worst: dict[str, float] = {}
+    below = []
+    for name in [one for one in exam.names if exam.work.contenders[one].scheme.card.kind != "bound"]:
+        if re.search("fading|csir|derotated|@", name):
+            continue
+        curve = {f"{snr:g}": {0.0: exam.said(name, snr)} for snr in SNRS}
+        pairs, _ = exam.compared(curve)
+        steps = {(item.first, item.second): item for item in pairs}
+        for low, high in pairwise(SNRS):
+            item = steps[f"{low:g}", f"{high:g}"]  # lower minus higher
+            worst[name] = max(worst.get(name, -POINTS), POINTS * item.difference)
+            if _ends(item)[0] > 1.0:
+                below.append(f"{name} {low:g}→{high:g} dB")
+    yield row(
+        "steps up in SNR that lose more than 1 point by interval", len(below), "", target=0.0, better="lower",
+        where=below, largest_loss=worst,
+    )  # fmt: skip
+
+
+def _cliffs(exam: Exam) -> Iterator[Row]:
+    """The largest rise from one SNR to the next, 3 dB on: digital's beside JSCC's of as many devices."""
+    for digital, peer in (("digital-single", "jscc-single"), ("digital-pair", "jscc-noma")):
+        if exam.has(digital, peer):
+            rises = []
+            for name in (digital, peer):
+                values = [exam.value(exam.said(name, snr)) for snr in SNRS]
+                rises.append(max(high - low for low, high in pairwise(values)))
+            yield row(f"cliff of {digital}: largest rise over 3 dB", rises[0], "points", peer=peer, peer_value=rises[1])
+
+
+def _aware(exam: Exam, found: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """SNR-aware against the best network of one training SNR, by validation identities."""
+    metrics = {one["name"]: (one["metrics"] or {}).get("validation") or {} for one in found}
+    for access in ("single", "oma", "noma"):
+        own = f"jscc-{access}-aware"
+        rivals = [name for name in exam.names if re.fullmatch(rf"jscc-{access}-at-?\d+dB", name) and metrics.get(name)]
+        mean_name, above_name = f"best at one SNR − {own}, mean", f"SNRs with best − {own} wholly above 3 points"
+        if not exam.has(own) or not rivals:
+            yield row(mean_name, None, "points", target=1.5, better="lower")
+            yield row(above_name, None, "", target=0.0, better="lower")
+            continue
+        known = [float(key.removesuffix(" dB")) for key in metrics[rivals[0]] if key.endswith(" dB")]
+        best = {snr: max(rivals, key=lambda name: metrics[name][f"{snr:g} dB"]) for snr in known}
+        curves = {"best": {snr: exam.said(best[snr], snr) for snr in known}, own: {snr: exam.said(own, snr) for snr in known}}
+        pairs, means = exam.compared(curves)
+        over = next(item for item in means if item.second == own)
+        more = {"chosen": best, "ci": _ends(over), "tasks": len(exam.work.tasks)}
+        yield row(mean_name, POINTS * over.value, "points", target=1.5, better="lower", **more)
+        yield row(above_name, sum(_ends(item)[0] > 3.0 for item in pairs), "", target=0.0, better="lower")
+
+
+def _csir(exam: Exam) -> Iterator[Row]:
+    """Channel knowledge at the receiver in slow fading: the lower end of the mean's interval."""
+    for access in ("single", "oma", "noma"):
+        own, blind = f"jscc-{access}-csir", f"jscc-{access}-fading"
+        name = f"{own} − {blind}, mean over SNRs, lower end"
+        if not exam.has(own, blind):
+            yield row(name, None, "points", target=0.0)
+            continue
+        curves = {one: {snr: exam.said(one, snr, fades=True) for snr in SNRS} for one in (own, blind)}
+        _, means = exam.compared(curves)
+        over = next(item for item in means if item.second == blind)
+        yield row(name, _ends(over)[0], "points", target=0.0, mean=POINTS * over.value, ci=_ends(over))
+
+
+def _alike(exam: Exam) -> Iterator[Row]:
+    """cos² of two transmitters beside Lo et al., Table I, and chance."""
+    for name, published in TABLE_I.items():
+        if not exam.has(name):
+            yield row(f"cos² of {name}", None, "", peer="Lo et al., Table I", peer_value=published)
+            continue
+        one = exam.work.contenders[name]
+        told = [15.0] * one.plan.transmitters if one.plan.tx_csi != "none" else None
+        (entry,) = codeword_rows(name, one.plan, one.encode(told), exam.work.tasks.clusters, seed=1)
+        yield row(
+            f"cos² of {name}", entry.cos2, "", peer="Lo et al., Table I", peer_value=published, ci=entry.cos2_ci,
+            chance=entry.cos2_chance, different_identities=entry.cos2_others,
+        )  # fmt: skip
+
+
+def _coder(found: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """Coded bits of a message beyond −Σ log2 p, on real latents."""
+    for one in found:
+        bits = ((one["metrics"] or {}).get("test") or {}).get("bits") if one["trained"] else None
+        if bits:
+            beyond = bits["coded"] - bits["entropy"]
+            yield row(f"{one['name']}: coded bits beyond −Σ log2 p", beyond, "bit", target=2.0, better="lower", bits=bits)
+
+
+def _cost(models: str | None, names: Sequence[str], *, quick: bool) -> Iterator[Row]:
+    """One run of every scheme over the simulated radio, with simulation beside: in all, and a task by stage."""
+    snrs, tasks = ((0.0,), 84) if quick else (SNRS, 2000)
+    every = [name for name in names if name in SCHEMES.names() and "same-view" not in name]
+    every = [name for name in SCHEMES.defaults() if name in names] if quick else every
+    watch()
+    with tempfile.TemporaryDirectory() as folder:
+        hil.run(schemes=every, models=models, snr_db=snrs, tasks=tasks, distinct_tasks=min(tasks, 1008), out=folder, name="all")
+    parts = spent()
+    total = sum(one.wall_s for one in parts.values())
+    yield row(
+        f"run of {len(every)} schemes, {len(snrs)} SNRs × {tasks} tasks, over the air", total, "s",
+        target=None if quick else 600.0, better="lower", schemes=every,
+    )  # fmt: skip
+    count = len(every) * len(snrs) * tasks
+    for name, one in parts.items():
+        yield row(f"a task: {name}", 1e6 * one.wall_s / count, "µs", better="lower", cpu_us=1e6 * one.cpu_s / count)
+
+
+def _ends(item: Comparison | MeanOverSnrs) -> tuple[float, float]:
+    """The simultaneous interval in points."""
+    low, high = item.simultaneous_ci or item.ci or (None, None)
+    return (-POINTS if low is None else POINTS * low), (POINTS if high is None else POINTS * high)
