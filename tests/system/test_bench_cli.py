@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import air, liquid, modem, numpy_receiver, receivers, runframes, streams
+from benchmarks import air, liquid, modem, numpy_receiver, receivers, runframes, schemes, streams
 from benchmarks.rows import row, table
 
 KEYS = {"name", "value", "unit", "target", "better", "met", "peer", "peer_value", "ratio"}
@@ -110,3 +110,13 @@ def test_air_rows() -> None:
     assert rows[1]["ratio"] == pytest.approx(rows[1]["value"] / 15)
     errors = [item["value"] for item in rows if "resampler" in item["name"]]
     assert all(value is None or value < -60 for value in errors)
+
+
+def test_rows_of_networks_that_are_not_there_have_no_value() -> None:
+    nobody = schemes.Exam(models=None, tasks=8, names=())
+    made = [*schemes._aware(nobody, []), *schemes._csir(nobody), *schemes._alike(nobody), *schemes._cliffs(nobody)]
+    assert len(made) == 6 + 3 + 4
+    assert all(one["value"] is None and one["met"] in (None, False) for one in made)
+    known = {"name": "d", "trained": True, "metrics": {"test": {"bits": {"entropy": 50.5, "coded": 51.5}}}}
+    (coder,) = schemes._coder([known, {"name": "e", "trained": True, "metrics": None}])
+    assert (coder["value"], coder["met"]) == (1.0, True)
