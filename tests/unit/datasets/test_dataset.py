@@ -16,7 +16,10 @@ from hil.errors import DatasetError
         ("cuhk03", "needs a path: write cuhk03:PATH"),
         ("cuhk03:/no/such/place", "No such folder: /no/such/place"),
         ("cuhk03:/tmp?drawn", "boxes detected or labeled, not 'drawn'"),
-        ("qqqq", "unknown data set 'qqqq'; known: cifar10, cuhk03, imagefolder, market1501, mnist, objects, stl10, synthetic, voc"),
+        (
+            "qqqq",
+            "unknown data set 'qqqq'; known: cifar10, cuhk03, imagefolder, market1501, mnist, objects, stl10, synthetic, voc",
+        ),
     ],
 )
 def test_a_wrong_spec_is_named(spec, message):
