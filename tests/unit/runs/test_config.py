@@ -68,7 +68,7 @@ def test_resolved_it_names_everything_and_is_a_file_that_says_the_same():
 
 
 def test_what_is_sent_by_hand_has_an_snr_in_range():
-    assert SendConfig().snr_db == 15.0
+    assert SendConfig().snr_db == (15.0,)
     for value in (-21.0, 61.0, float("nan")):
         with pytest.raises(ConfigError, match="snr_db"):
             validate(SendConfig, {"snr_db": value}, "test")

@@ -97,7 +97,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_sent(tmp_path, mon
     before = sorted(tmp_path.iterdir())
     for out, words in (
         (".", "is a folder"),
-        ("x.npy", r"must name an \.h5 file, not 'x.npy'"),
+        ("x.npy", r"must name an \.h5 or a \.mat file, not 'x.npy'"),
         ("there.h5", "exists already.*--overwrite"),
         ("free.h5", "free-capture.h5 exists already.*--overwrite"),
         ("there.h5/x.h5", "cannot make the folder"),
