@@ -9,8 +9,7 @@ from hil.registry import SCHEMES
 from hil.report.measure import apart, known_ends, target_text
 from hil.report.panel import Panel
 from hil.report.view import View
-from hil.results.document import Row
-from hil.results.seeds import method_of
+from hil.results.document import Row, method_of
 
 __all__ = ["above_reference", "reference_lines"]
 

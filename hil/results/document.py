@@ -17,9 +17,27 @@ from hil.results.parts import Codewords, Interval, MeanOverSeeds, Part, Picture,
 from hil.results.upgrade import SCHEMA, upgrade
 
 __all__ = [
-    "NOISELESS", "SCHEMA", "SIMULATION", "Agreement", "Codewords", "Comparison", "Interval", "MeanOverSeeds", "MeanOverSnrs",
-    "MetricValue", "Noise", "Repeat", "RepeatedPoint", "ResultsDocument", "Row", "json_schema", "parse_results", "read_results",
-    "rounded", "write_results",
+    "NOISELESS",
+    "SCHEMA",
+    "SIMULATION",
+    "Agreement",
+    "Codewords",
+    "Comparison",
+    "Interval",
+    "MeanOverSeeds",
+    "MeanOverSnrs",
+    "MetricValue",
+    "Noise",
+    "Repeat",
+    "RepeatedPoint",
+    "ResultsDocument",
+    "Row",
+    "json_schema",
+    "method_of",
+    "parse_results",
+    "read_results",
+    "rounded",
+    "write_results",
 ]  # fmt: skip
 
 NOISELESS, SIMULATION = "noiseless", "simulation"
@@ -286,6 +304,11 @@ class ResultsDocument(_Part):
     def with_(self, **changes: Any) -> ResultsDocument:
         """A copy with `changes`."""
         return self.model_copy(update=changes)
+
+
+def method_of(scheme: str) -> str:
+    """The method of a network's name: what stands before ``@``, the training seed."""
+    return scheme.partition("@")[0]
 
 
 def json_schema() -> dict[str, Any]:

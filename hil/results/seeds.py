@@ -11,19 +11,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from hil.results.document import Interval, MeanOverSeeds, Row
+from hil.results.document import Interval, MeanOverSeeds, Row, method_of
 from hil.results.student import student_quantile
 
-__all__ = ["mean_over_seeds", "method_of"]
+__all__ = ["mean_over_seeds"]
 
 Place = tuple[object, ...]
 """Goal, receiver, source, basis, energy, fading, SNR target: what rows must share."""
 TAIL = 0.05
-
-
-def method_of(scheme: str) -> str:
-    """The method of a network's name: what stands before ``@``."""
-    return scheme.partition("@")[0]
 
 
 def mean_over_seeds(rows: Sequence[Row]) -> list[MeanOverSeeds]:

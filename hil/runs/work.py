@@ -163,10 +163,7 @@ def load_work(
         HilError: what data set or weights lack.
     """
     at_hand = objects or {}
-    given = Path(config.models).expanduser() if config.models is not None else None
-    if given is not None and not given.is_dir():
-        raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
-    places = [given] if given is not None else [place for place in folders("models", home) if place.is_dir()]
+    places = _places(config.models, home)
     group = grouped(config, places)
     names = _names(config.schemes if group is None else group, at_hand)
     loaded = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
@@ -186,11 +183,10 @@ def load_work(
     contenders = {}
     for name, scheme in schemes.items():
         own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
-        weights = None if name in at_hand else weights_file(_own(name), places)
         dataset = datasets[scheme.card.image_size]
-        checksum = _sha256(weights) if weights else ""
+        checksum = "" if name in at_hand or (weights := weights_file(_own(name), places)) is None else _sha256(weights)
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
-    _tell_other_data([name for name in names if name not in at_hand], places, config.dataset, say)
+    _tell_other_data([name for name in names if name not in at_hand], places, spec, say)
     chosen = {name: own.model_dump() for name, own in options.items()}
     return Work(
         dataset_spec=spec,
@@ -203,6 +199,16 @@ def load_work(
         sources=_sources(config, spec, names, at_hand, chosen),
         datasets=datasets,
     )
+
+
+def _places(models: str | None, home: Path | None) -> list[Path]:
+    """Folders of weights: the one that is given, or the usual ones."""
+    if models is None:
+        return [place for place in folders("models", home) if place.is_dir()]
+    given = Path(models).expanduser()
+    if not given.is_dir():
+        raise ConfigError(f"no such folder of models: {given}; make it with: hil train RECIPE --out {given}")
+    return [given]
 
 
 def _sources(

@@ -11,8 +11,8 @@ from typing import Literal
 from hil.report.measure import Measure, apart, known_ends, snr_list
 from hil.report.papers.found import Curve, Found
 from hil.report.papers.spec import Claimed
-from hil.results.document import Codewords, Row
-from hil.results.seeds import mean_over_seeds, method_of
+from hil.results.document import Codewords, Row, method_of
+from hil.results.seeds import mean_over_seeds
 
 __all__ = ["Answer", "Difference", "answer", "answer_of_cosines"]
 

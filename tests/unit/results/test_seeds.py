@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from hil.results.document import MetricValue, Row
-from hil.results.seeds import mean_over_seeds, method_of
+from hil.results.document import MetricValue, Row, method_of
+from hil.results.seeds import mean_over_seeds
 
 
 def row(scheme, seed, value, *, target=0.0, source="simulation", **more):

@@ -24,7 +24,7 @@ def test_a_kept_run_replays_by_itself(tmp_path):
 
 
 def test_weights_that_are_gone_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("hil.runs.parcel.folders", lambda kind, home: [tmp_path])
+    monkeypatch.setattr("hil.runs.parcel.weights_file", lambda name, places: None)  # wherever the capture says they lay
     with pytest.raises(ModelError, match="that were on the air"):
         keep_whole(ROOT / "captures" / "single.h5", tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
