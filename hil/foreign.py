@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from hil.errors import ConfigError
@@ -50,6 +50,14 @@ def files_of(path: str | Path) -> ForeignFiles:
     return _FILES.setdefault(found, ForeignFiles(path=found))
 
 
+class _FromSource(SourceFileLoader):
+    """Compiles what the file says now: Python's cache takes one of the same length, changed within a second, for the old one."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
     """The attribute that ``path.py:Attribute`` names.
 
@@ -66,8 +74,9 @@ def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
     if not path.is_file():
         raise ConfigError(f"no such file: {path_text} (asked for as {what} '{spec}')")
     private = "_hil_foreign_" + hashlib.sha256(str(path).encode()).hexdigest()[:16]
-    module_spec = importlib.util.spec_from_file_location(private, path)
-    if module_spec is None or module_spec.loader is None:
+    loader = _FromSource(private, str(path))
+    module_spec = importlib.util.spec_from_file_location(private, path, loader=loader)
+    if module_spec is None:
         raise ConfigError(f"cannot load {path} as a Python module")
     module = importlib.util.module_from_spec(module_spec)
     files = _FILES[path] = ForeignFiles(path=path)  # what it opened before it was edited is of another time
@@ -75,7 +84,7 @@ def load_foreign(spec: str, what: str, *, call: bool = False) -> Any:
     with _folder_on_path(path.parent, files):
         sys.modules[private] = module
         try:
-            module_spec.loader.exec_module(module)
+            loader.exec_module(module)
         except (ImportError, SyntaxError) as err:
             sys.modules.pop(private, None)
             raise ConfigError(f"{what} '{spec}' cannot be imported: {err}") from err

@@ -1,5 +1,6 @@
 """Code of others is kept apart: from each other's, and from what is loaded already."""
 
+import os
 import sys
 
 import pytest
@@ -108,3 +109,13 @@ def test_what_has_the_form():
     assert split_foreign("a/b.py:load:/data/x:y") == ("a/b.py:load", "/data/x:y")
     assert split_foreign("a/b.py:load") == ("a/b.py:load", "")
     assert split_foreign("market1501:/data") is None
+
+
+def test_a_file_changed_within_a_second_at_the_same_length_is_read_anew(tmp_path):
+    file = tmp_path / "quick.py"
+    file.write_text("class A:\n    value = 1\n")
+    before = file.stat()
+    assert load_foreign(f"{file}:A", "scheme").value == 1
+    file.write_text("class A:\n    value = 2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load_foreign(f"{file}:A", "scheme").value == 2
