@@ -74,7 +74,7 @@ class Augment(Config):
 
 
 class Semantic(Config):
-    """The loss ``semantic`` of image codecs (Sun et al.): feature maps of a task network, weighted by what they tell of the class.
+    """The loss ``semantic`` of image codecs (Sun et al.): feature maps of a task network, weighted by what they tell of it.
 
     Attributes:
         task_network: name of a trained classifier of images.
@@ -138,7 +138,7 @@ class Recipe(Config):
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
         activation: non-linearity of image codecs, ``prelu`` or ``gdn`` (generalised divisive normalisation).
-        binary_power: of codecs that send bits: ``antipodal``, ±1/√2 a dimension, or ``literal``, 0 and 1 scaled to mean power 1.
+        binary_power: of codecs that send bits: ``antipodal``, ±1/√2 a dimension; ``literal``, 0 and 1 at mean power 1.
         classes: of a classifier of images.
         semantic: settings of the loss ``semantic``.
         latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
@@ -196,7 +196,7 @@ class Recipe(Config):
         if self.pretrained is not None and self.backbone == "small-cnn":
             raise ValueError("'pretrained' needs backbone = \"resnet50\" or path.py:Class")
         if any(stage.loss == "semantic" for stage in self.stages().values()) != (self.semantic is not None):
-            raise ValueError("loss = \"semantic\" and a table [semantic] go together")
+            raise ValueError('loss = "semantic" and a table [semantic] go together')
         if self.t2 is not None and self.t2.loss == "cross_entropy":
             raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
         if self.t1 is not None and self.t1.loss != "cross_entropy":

@@ -1,4 +1,4 @@
-"""Deep JSCC of images: a convolutional codec from pixels to channel uses and back; blind, told the SNR, or of bits and by meaning."""
+"""Deep JSCC of images: a convolutional codec from pixels to channel uses and back; blind, told the SNR, or by meaning."""
 
 from hil.models.card import Card, Claim, SchemeEntry
 

@@ -1,4 +1,4 @@
-"""A small classifier of images, trained by a recipe: a task network, and what gradient-based semantic weights are taken from."""
+"""A small classifier of images, trained by a recipe: a task network, and where semantic weights are taken from."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Binary quantiser with a straight-through gradient, and the two power rules of its bits.
 
-Source: Sun et al., Deep Joint Source-Channel Coding for Wireless Image Transmission with Semantic Importance; the text prints no power rule.
+Source: Sun et al., Deep Joint Source-Channel Coding for Wireless Image Transmission with Semantic Importance; the text
+prints no power rule.
 """
 
 from __future__ import annotations

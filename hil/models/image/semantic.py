@@ -1,7 +1,7 @@
 """Semantic importance: how much each feature map of a task network tells of the class, by gradients; and the loss weighted so.
 
-Source: Sun et al., Deep Joint Source-Channel Coding for Wireless Image Transmission with Semantic Importance, Sec. III (GSW module, eq. 10; semantic loss).
-Gradients are of logits: those of softmax outputs sum to zero over the classes.
+Source: Sun et al., Deep Joint Source-Channel Coding for Wireless Image Transmission with Semantic Importance, Sec. III (GSW
+module, eq. 10; semantic loss). Gradients are of logits: those of softmax outputs sum to zero over the classes.
 """
 
 from __future__ import annotations

@@ -92,9 +92,7 @@ class DigitalTraining(RetrievalTraining):
         return torch.stack(found).sum(0)
 
 
-def training_of(
-    network: RecipeNetwork, recipe: Recipe, classes: int
-) -> RetrievalTraining | ImageTraining | ClassifierTraining:
+def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> RetrievalTraining | ImageTraining | ClassifierTraining:
     """What trains a network.
 
     Args:

@@ -128,8 +128,10 @@ def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Exampl
     """
     entry = SCHEMES.entry(recipe.scheme)
     outputs = entry.card.outputs if isinstance(entry, SchemeEntry) else "features"
-    stand_in = {"features": lambda split: split, "logits": ByClass.of}.get(outputs, EachAlone.of)
-    return split_identities(stand_in(dataset.train), recipe.held_out, epoch_generator(0, "held-out", 0))
+    split = dataset.train
+    if outputs != "features":
+        split = ByClass.of(split) if outputs == "logits" else EachAlone.of(split)
+    return split_identities(split, recipe.held_out, epoch_generator(0, "held-out", 0))
 
 
 def _save(
@@ -229,7 +231,8 @@ def _initialise(training: Training, recipe: Recipe, dataset: TrainingData, out: 
     if wrong:
         raise ModelError(
             f"{weights.path} cannot start recipe '{recipe.name}': {len(wrong)} keys are missing or have another shape "
-            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and transmitters, or a codec's of the same uses"
+            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and transmitters, "
+            "or a codec of the same uses"
         )
     training.load_state_dict({**own, **{key: given[key] for key in wanted}})
 
