@@ -22,7 +22,7 @@ from hil.goals.contract import Goal, GoalOptions
 from hil.models.card import OutputKind
 from hil.models.contract import Boxes, Features, Logits, Scheme, stacked
 from hil.models.image.classifier import ImageClassifier
-from hil.models.load import load_scheme
+from hil.models.load import load_scheme, weights_file
 from hil.places import folders
 from hil.registry import DATASETS
 
@@ -64,13 +64,14 @@ def _trained(name: str) -> ImageClassifier:
 
     Raises:
         ConfigError: there is none.
+        ModelError: its weights are damaged.
     """
-    try:
-        found = load_scheme(name, folders("models"))
-    except ModelError as err:
-        raise ConfigError(f"task_network must be path.py:Class or the name of a trained classifier: {err}") from err
+    file = weights_file(name, folders("models"))
+    found = None if file is None else load_scheme(str(file), [])
     if not isinstance(found, ImageClassifier):
-        raise ConfigError(f"task_network must be path.py:Class or the name of a trained classifier of images, not '{name}'")
+        raise ConfigError(
+            f"task_network must be path.py:Class, or the name of a classifier that was trained by a recipe, not '{name}'"
+        )
     return found
 
 
