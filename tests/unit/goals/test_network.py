@@ -92,7 +92,7 @@ def test_it_is_loaded_from_a_file(tmp_path):
     assert NetworkOptions().network() is None
     for spec, message in (
         ("resnet50", "must be path.py:Class, or .* by a recipe, not 'resnet50'"),
-            ("deep-jscc", "by a recipe, not 'deep-jscc'"),
+        ("deep-jscc", "by a recipe, not 'deep-jscc'"),
         (f"{tmp_path}/nets.py:Silent", "must be callable with images"),
         (f"{tmp_path}/nets.py:Other", "has no class 'Other'; it has: Silent, Sums"),
         (f"{tmp_path}/none.py:Net", "no such file"),
