@@ -55,7 +55,7 @@ def train(
     """Train RECIPE (a .toml file, or its bare name) and write NAME.safetensors and NAME.metrics.json.
 
     Keys of --config FILE and --set KEY=VALUE (such as t1.epochs=5) take the place of the recipe's. A recipe that starts
-    from another one's first stage trains that first when its weights are not in --out.
+    from another one's network trains that first when its weights are not in --out.
     """
     import torch
 
@@ -75,9 +75,9 @@ def train(
     first = {key: value for key, value in changes.items() if plain.init is not None and key.startswith("t1.")}  # its stage
     wanted = load_recipe(path, {key: value for key, value in changes.items() if key not in first})
     queue = [wanted]
-    if wanted.init is not None and (fresh or not (out / f"{wanted.init}.safetensors").is_file()):
+    while (start := queue[0].init) is not None and (fresh or not (out / f"{start}.safetensors").is_file()):
         shared = first | {key: value for key, value in changes.items() if key.partition(".")[0] in SHARED_KEYS}
-        queue.insert(0, load_recipe(find_recipe(wanted.init, [path.parent, *places]), shared))
+        queue.insert(0, load_recipe(find_recipe(start, [path.parent, *places]), shared))
     data = load_dataset(wanted.dataset, image_size=wanted.image_size)
     for line in data.remarks:
         click.echo(line)

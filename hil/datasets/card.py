@@ -22,9 +22,11 @@ class DatasetEntry(Entry):
     Attributes:
         spec: how it is written.
         serves: kinds of output (`hil.models.card.OutputKind`) that it is taken for where a run names no data set.
+        task_networks: kind of output -> name of the trained network by which goals that need that judge images of this set.
         options: name -> what it says; written ``SPEC?name=value&name=value``, a name without a value if it takes none.
     """
 
     spec: str
     serves: tuple[str, ...] = ()
+    task_networks: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)

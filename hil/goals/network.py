@@ -1,9 +1,9 @@
-"""Task networks: a third party's classifier, detector or feature extractor, by which a goal judges images.
+"""Task networks: a classifier, detector or feature extractor, by which a goal judges images.
 
-``path.py:Class`` is called without arguments; the object is called with images float32 [n, C, H, W] in 0…1 and gives logits
-[n, class] or features [n, p] (a tensor, `Logits` or `Features`), or `Boxes`. A `torch.nn.Module` is put in evaluation mode, and
-no gradients are kept. It sees batches of a fixed size, the last one filled up, so an image's bits do not depend on how many
-follow it.
+The name of a trained classifier of ours, or a third party's ``path.py:Class``, which is called without arguments; the object is
+called with images float32 [n, C, H, W] in 0…1 and gives logits [n, class] or features [n, p] (a tensor, `Logits` or
+`Features`), or `Boxes`. A `torch.nn.Module` is put in evaluation mode, and no gradients are kept. It sees batches of a fixed
+size, the last one filled up, so an image's bits do not depend on how many follow it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hil.datasets.card import DatasetEntry
+from hil.datasets.dataset import Dataset
 from hil.errors import ConfigError, ModelError
 from hil.foreign import is_foreign, load_foreign
-from hil.goals.contract import GoalOptions
+from hil.goals.contract import Goal, GoalOptions
 from hil.models.card import OutputKind
 from hil.models.contract import Boxes, Features, Logits, Scheme, stacked
+from hil.models.image.classifier import ImageClassifier
+from hil.models.load import load_scheme, weights_file
+from hil.places import folders
+from hil.registry import DATASETS
 
-__all__ = ["NETWORK_BATCH", "NetworkOptions", "TaskNetwork", "refusal"]
+__all__ = ["NETWORK_BATCH", "NetworkOptions", "TaskNetwork", "refusal", "usual_network"]
 
 NETWORK_BATCH = 64
 """Images that a network is called on at once."""
@@ -30,7 +36,8 @@ class NetworkOptions(GoalOptions):
     """What may be chosen of a goal that can judge images.
 
     Attributes:
-        task_network: ``path.py:Class``, by which schemes that put out images are judged; None: they are not.
+        task_network: ``path.py:Class``, or the name of a trained classifier of images, by which schemes that put out images
+            are judged; None: they are not. A goal that is asked for by name has the data set's own where it has one.
     """
 
     task_network: str | None = None
@@ -42,6 +49,30 @@ class NetworkOptions(GoalOptions):
             ConfigError: it cannot be loaded.
         """
         return None if self.task_network is None else TaskNetwork.load(self.task_network)
+
+
+def usual_network(goal: Goal, dataset: Dataset) -> dict[str, str]:
+    """The option by which a goal judges images of a data set that has a task network of its own; empty for any other."""
+    entry = DATASETS.builtin.get(dataset.name)
+    if not (isinstance(entry, DatasetEntry) and issubclass(goal.options, NetworkOptions) and goal.needs in entry.task_networks):
+        return {}
+    return {"task_network": entry.task_networks[goal.needs]}
+
+
+def _trained(name: str) -> ImageClassifier:
+    """A classifier of images by the name of its weights.
+
+    Raises:
+        ConfigError: there is none.
+        ModelError: its weights are damaged.
+    """
+    file = weights_file(name, folders("models"))
+    found = None if file is None else load_scheme(str(file), [])
+    if not isinstance(found, ImageClassifier):
+        raise ConfigError(
+            f"task_network must be path.py:Class, or the name of a classifier that was trained by a recipe, not '{name}'"
+        )
+    return found
 
 
 def refusal(goal: str, needs: OutputKind, scheme: Scheme, options: GoalOptions) -> str:
@@ -57,7 +88,10 @@ def refusal(goal: str, needs: OutputKind, scheme: Scheme, options: GoalOptions) 
     if outputs == needs or (outputs == "images" and getattr(options, "task_network", None) is not None):
         return ""
     if outputs == "images":
-        return f"{goal} needs {needs}, and the scheme puts out images; give the goal a task_network (path.py:Class)"
+        return (
+            f"{goal} needs {needs}, and the scheme puts out images; give the goal a task_network "
+            "(path.py:Class, or the name of a trained classifier)"
+        )
     return f"{goal} needs {needs}, or images and a task_network, and the scheme puts out {outputs}"
 
 
@@ -77,13 +111,13 @@ class TaskNetwork:
 
     @classmethod
     def load(cls, spec: str) -> TaskNetwork:
-        """The network of ``path.py:Class``.
+        """The network of ``path.py:Class``, or a trained classifier by its name.
 
         Raises:
-            ConfigError: not of this form, or it cannot be loaded or called.
+            ConfigError: neither of these, or it cannot be loaded or called.
         """
         if not is_foreign(spec):
-            raise ConfigError(f"task_network must be path.py:Class, not '{spec}'")
+            return cls(_trained(spec), spec)
         network = load_foreign(spec, "task network", call=True)
         if not callable(network):
             raise ConfigError(

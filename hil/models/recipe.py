@@ -17,7 +17,9 @@ from hil.foreign import is_foreign
 from hil.registry import DATASETS
 from hil.spelling import did_you_mean
 
-__all__ = ["Augment", "Recipe", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe", "recipe_from_dict"]
+__all__ = [
+    "Augment", "Recipe", "Semantic", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe", "recipe_from_dict",
+]  # fmt: skip
 
 STAGE_NAMES = ("t1", "t2", "t3")
 BACKBONES = ("small-cnn", "resnet50")
@@ -71,6 +73,26 @@ class Augment(Config):
     colour: float = Field(default=0.0, ge=0, lt=1)
 
 
+class Semantic(Config):
+    """The loss ``semantic`` of image codecs (Sun et al.): feature maps of a task network, weighted by what they tell of it.
+
+    Attributes:
+        task_network: name of a trained classifier of images.
+        weights: ``gradient`` (the paper's GSW), or ``uniform``: all 1 (its "w/o GSW").
+        classes: whose logits are differentiated: the ``mean`` of all classes, the ``label``'s, or the ``predicted`` one's.
+        temperature: τ; 0 is uniform, a large one leaves a single map.
+        tap: after which of the four blocks maps are taken. After the last, the mean's weights hang on no image.
+        pixel_weight: of the mean squared error of pixels beside; the paper has none.
+    """
+
+    task_network: str
+    weights: Literal["gradient", "uniform"] = "gradient"
+    classes: Literal["mean", "label", "predicted"] = "label"
+    temperature: float = Field(default=100.0, ge=0)
+    tap: int = Field(default=3, ge=1, le=4)
+    pixel_weight: float = Field(default=0.0, ge=0)
+
+
 class Stage(Config):
     """One training step.
 
@@ -83,8 +105,8 @@ class Stage(Config):
         schedule: ``steps``, or ``cosine``: 5 % linear warm-up, then half a cosine down to zero.
         optimiser: ``sgd`` (momentum 0.9) or ``adamw``.
         weight_decay: L2 regulariser (decoupled with ``adamw``).
-        loss: ``cross_entropy`` over identities, ``l1`` / ``mse`` between sent and decoded features (of image codecs,
-            pixels), or ``rate_accuracy``:
+        loss: ``cross_entropy`` over identities (of classifiers, classes), ``l1`` / ``mse`` between sent and decoded features
+            (of image codecs, pixels), ``semantic`` of image codecs, or ``rate_accuracy``:
             ce_weight · cross-entropy + rate_weight · bits an image, of schemes that send bits.
         ce_weight, rate_weight: of ``rate_accuracy``; the papers' λ is one of the two, not the same one.
         label_smoothing: share of the target spread over all identities (``cross_entropy``).
@@ -99,7 +121,7 @@ class Stage(Config):
     schedule: Literal["steps", "cosine"] = "steps"
     optimiser: Literal["sgd", "adamw"] = "sgd"
     weight_decay: float = Field(default=5e-4, ge=0)
-    loss: Literal["cross_entropy", "l1", "mse", "rate_accuracy"]
+    loss: Literal["cross_entropy", "l1", "mse", "rate_accuracy", "semantic"]
     ce_weight: float = Field(default=1.0, ge=0)
     rate_weight: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -116,6 +138,9 @@ class Recipe(Config):
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
         activation: non-linearity of image codecs, ``prelu`` or ``gdn`` (generalised divisive normalisation).
+        binary_power: of codecs that send bits: ``antipodal``, ±1/√2 a dimension; ``literal``, 0 and 1 at mean power 1.
+        classes: of a classifier of images.
+        semantic: settings of the loss ``semantic``.
         latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
         transmitters: of the schemes for several; the others have one.
         image_size: (height, width) in pixels.
@@ -125,7 +150,7 @@ class Recipe(Config):
         channel: trained through.
         correlation_weight: λ of the loss's term λ·cos²(x_i, x_j), mean over pairs of transmitters (Lo et al., Sec. V-A).
         held_out: share of the training identities kept for validation, used only to choose between recipes.
-        init: name of the recipe whose T1 starts this one, instead of an own `t1`.
+        init: name of the recipe whose T1 (of image codecs, whose network) starts this one, instead of an own `t1`.
         pretrained: weights file (.pth, .pt, .safetensors) of the backbone, torchvision's for ``resnet50``, put in before T1.
         frozen: the backbone stays as it is put in, and its features are computed once.
         mixed_precision: backbones compute in bfloat16 where they can; all else in float32.
@@ -139,6 +164,9 @@ class Recipe(Config):
     features: int = Field(default=128, ge=1)
     uses: int = Field(default=64, ge=0)
     activation: Literal["prelu", "gdn"] = "prelu"
+    binary_power: Literal["antipodal", "literal"] = "antipodal"
+    classes: int = Field(default=10, ge=2)
+    semantic: Semantic | None = None
     latent: int | None = Field(default=None, ge=1)
     transmitters: int = Field(default=2, ge=2, le=16)
     image_size: tuple[int, int] = (64, 32)
@@ -167,13 +195,15 @@ class Recipe(Config):
             raise ValueError(f"backbone must be of {', '.join(BACKBONES)}, or path.py:Class, not '{self.backbone}'")
         if self.pretrained is not None and self.backbone == "small-cnn":
             raise ValueError("'pretrained' needs backbone = \"resnet50\" or path.py:Class")
+        if any(stage.loss == "semantic" for stage in self.stages().values()) != (self.semantic is not None):
+            raise ValueError('loss = "semantic" and a table [semantic] go together')
         if self.t2 is not None and self.t2.loss == "cross_entropy":
             raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
         if self.t1 is not None and self.t1.loss != "cross_entropy":
             raise ValueError("t1.loss must be 'cross_entropy'")
         if self.t3 is not None and self.t3.loss == "l1":
             raise ValueError(
-                "t3.loss must be 'cross_entropy', 'rate_accuracy' (schemes that send bits) or 'mse' (image codecs)"
+                "t3.loss must be 'cross_entropy', 'rate_accuracy' (schemes that send bits), 'mse' or 'semantic' (image codecs)"
             )
         return self
 

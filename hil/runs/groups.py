@@ -12,7 +12,7 @@ from hil.goals.contract import Goal
 from hil.models.card import SchemeEntry
 from hil.models.load import weights_file
 from hil.models.recipe import load_recipe
-from hil.registry import DATASETS, GOALS, SCHEMES
+from hil.registry import DATASETS, GOALS, SCHEMES, Entry
 from hil.runs.config import RunConfig
 
 __all__ = ["grouped"]
@@ -47,7 +47,7 @@ def grouped(config: RunConfig, places: Sequence[Path]) -> Sequence[str] | None:
 
 def _ready(name: str, places: Sequence[Path]) -> bool:
     """Whether it has weights, or needs none, and sends something."""
-    entry = SCHEMES.builtin.get(name)
+    entry = _entry(name, places)
     if isinstance(entry, SchemeEntry) and (entry.reference or entry.untrained):
         return entry.untrained
     return weights_file(name, places) is not None
@@ -55,7 +55,12 @@ def _ready(name: str, places: Sequence[Path]) -> bool:
 
 def _outputs(name: str, places: Sequence[Path]) -> str:
     """What a built-in scheme, or the scheme of a recipe, puts out."""
+    return cast(SchemeEntry, _entry(name, places)).card.outputs
+
+
+def _entry(name: str, places: Sequence[Path]) -> Entry:
+    """Of a built-in scheme, or of the scheme of a recipe."""
     if name not in SCHEMES.builtin:
         recipe = next(place / f"{name}.toml" for place in places if (place / f"{name}.toml").is_file())
         name = load_recipe(recipe).scheme
-    return cast(SchemeEntry, SCHEMES.builtin[name]).card.outputs
+    return SCHEMES.builtin[name]

@@ -20,6 +20,7 @@ from hil.errors import ConfigError, DatasetError, DriverMissingError, ModelError
 from hil.foreign import is_foreign, load_foreign
 from hil.goals.card import GoalEntry
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
+from hil.goals.network import usual_network
 from hil.models.card import SchemeEntry
 from hil.models.contract import Fits, Scheme
 from hil.models.load import load_scheme, weights_file
@@ -347,7 +348,8 @@ def fitting_goals(
         asked: names; empty: all.
         schemes: by name; each must be judged by some goal.
         dataset: whose images are sent.
-        options: by the goal's name; what is not named has its default.
+        options: by the goal's name; what is not named has its default. A goal asked for judges images by the task network
+            that a built-in data set has for it.
 
     Raises:
         ConfigError: a goal asked for fits no scheme or lacks something in the data; a scheme that no goal can judge; or
@@ -357,7 +359,8 @@ def fitting_goals(
     chosen: dict[str, GoalOptions] = {}
     reasons = []
     for name, goal in load_goals(asked).items():
-        own = validate(goal.options, options.get(name, {}), f"options.{name}")
+        usual = usual_network(goal, dataset) if asked else {}
+        own = validate(goal.options, {**usual, **options.get(name, {})}, f"options.{name}")
         lacking = goal.lacks(dataset)
         refusals = {key: goal.refuses(scheme, own) for key, scheme in schemes.items()}
         why = f"data set '{dataset.name}' has {lacking}" if lacking else ""

@@ -1,6 +1,7 @@
 """Deep JSCC as schemes: images of one transmitter, blind or told the SNR, for any number of uses.
 
-Source: Bourtsoulatze et al., IEEE TCCN 5(3), 2019; with attention to the SNR Xu et al., IEEE TCSVT 32(4), 2022.
+Source: Bourtsoulatze et al., IEEE TCCN 5(3), 2019; with attention to the SNR Xu et al., IEEE TCSVT 32(4), 2022; of bits Sun et
+al., Deep Joint Source-Channel Coding for Wireless Image Transmission with Semantic Importance.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from torch import Tensor
 from hil.errors import ConfigError, ShapeError
 from hil.models.contract import Images, Plan, Received, Sent, normalize_power
 from hil.models.image.codec import STRIDE, Decoder, Encoder
+from hil.models.image.quantiser import binary, bits_to_symbols
 from hil.models.jscc.csi import received_snr_db, scaled_snr
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 
-__all__ = ["DeepJscc", "SnrAwareDeepJscc", "resized"]
+__all__ = ["BinaryDeepJscc", "DeepJscc", "SnrAwareDeepJscc", "resized"]
 
 
 class DeepJscc(RecipeNetwork):
@@ -66,8 +68,12 @@ class DeepJscc(RecipeNetwork):
             known = images.new_full((len(images),), self.recipe.snr_range.high) if snr_db is None else snr_db
             told = scaled_snr(known, self.recipe.snr_range)[:, None]
         latent = self.encoder(images, told).flatten(1)[:, : 2 * self.plan.uses]
-        symbols = torch.view_as_complex(latent.unflatten(1, (-1, 2)).contiguous())
-        return normalize_power(symbols[None], self.plan.occupied.to(images.device))
+        return self.symbols(latent, self.plan.occupied.to(images.device))
+
+    def symbols(self, latent: Tensor, occupied: Tensor) -> Tensor:
+        """Elements of the latent float32 [task, 2·use] to symbols complex64 [1, task, use] of mean power 1 in each image."""
+        pairs = torch.view_as_complex(latent.unflatten(1, (-1, 2)).contiguous())
+        return normalize_power(pairs[None], occupied)
 
     def demodulate(self, received: Received) -> Tensor:
         """What a receiver got of tasks to images float32 [task, 3, H, W] in 0…1."""
@@ -114,6 +120,14 @@ class DeepJscc(RecipeNetwork):
         if one.symbols.ndim != 2 or one.symbols.shape[1] != self.plan.uses:
             raise ShapeError(f"{self.card.name}: symbols must be [task, {self.plan.uses}], not {list(one.symbols.shape)}.")
         return Images(images=self.demodulate(one)[:, None], erased=~one.valid.any(1))
+
+
+class BinaryDeepJscc(DeepJscc):
+    """The elements are bits before they are sent; the network of SD-JSCC, and of the deep JSCC that it starts from."""
+
+    def symbols(self, latent: Tensor, occupied: Tensor) -> Tensor:
+        """See `hil.models.image.quantiser`; the recipe's `binary_power` is the rule."""
+        return bits_to_symbols(binary(latent), occupied, literal=self.recipe.binary_power == "literal")
 
 
 class SnrAwareDeepJscc(DeepJscc):

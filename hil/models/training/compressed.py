@@ -15,12 +15,14 @@ from hil.errors import ModelError
 from hil.models.branches import BranchNetwork
 from hil.models.digital.density import FactorizedDensity
 from hil.models.digital.schemes import DigitalNetwork
+from hil.models.image.classifier import ImageClassifier
 from hil.models.image.schemes import DeepJscc
 from hil.models.jscc.fc import FcJscc
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 from hil.models.training.awgn import receive_awgn
 from hil.models.training.images import ImageTraining
+from hil.models.training.semantic import ClassifierTraining, SemanticTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
 
 __all__ = ["DigitalTraining", "FcTraining", "training_of"]
@@ -90,7 +92,7 @@ class DigitalTraining(RetrievalTraining):
         return torch.stack(found).sum(0)
 
 
-def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> RetrievalTraining | ImageTraining:
+def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> RetrievalTraining | ImageTraining | ClassifierTraining:
     """What trains a network.
 
     Args:
@@ -102,7 +104,9 @@ def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Retriev
         ModelError: the recipe asks for a stage or a loss that the network does not have.
     """
     if isinstance(network, DeepJscc):
-        return ImageTraining(network, recipe)
+        return ImageTraining(network, recipe) if recipe.semantic is None else SemanticTraining(network, recipe)
+    if isinstance(network, ImageClassifier):
+        return ClassifierTraining(network, recipe, classes)
     assert isinstance(network, BranchNetwork)  # hil has no others
     kind: type[RetrievalTraining] = RetrievalTraining
     if isinstance(network, DigitalNetwork):
@@ -113,8 +117,8 @@ def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Retriev
     if kind is not RetrievalTraining and recipe.t1 is not None:
         raise ModelError(f"{named}: t1 must be another recipe's, which init names, for its classifiers see other features.")
     bits = kind is DigitalTraining
-    if recipe.t3 is not None and recipe.t3.loss == "mse":
-        raise ModelError(f"{named}: t3.loss = 'mse' is of image codecs; of features it is t2's.")
+    if recipe.t3 is not None and recipe.t3.loss in ("mse", "semantic"):
+        raise ModelError(f"{named}: t3.loss = '{recipe.t3.loss}' is of image codecs; of features 'mse' is t2's.")
     for name, stage in recipe.stages().items():
         if (stage.loss == "rate_accuracy") != bits:
             raise ModelError(

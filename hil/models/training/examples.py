@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hil.errors import DatasetError
 
-__all__ = ["EachAlone", "Examples", "Pixels", "TrainingData", "draw_views", "split_identities"]
+__all__ = ["ByClass", "EachAlone", "Examples", "Pixels", "TrainingData", "draw_views", "split_identities"]
 
 HELD_BYTES = 2 << 30
 """Training images that take no more are held in memory, larger sets are read batch by batch. Market-1501's 12,936 images of
@@ -136,6 +136,22 @@ class EachAlone:
         count = len(split.images)
         nowhere = torch.zeros(count, dtype=torch.int64)
         return EachAlone(images=split.images, identities=torch.arange(1, count + 1), cameras=nowhere)
+
+
+class ByClass(EachAlone):
+    """A split in which an image stands for its class."""
+
+    @staticmethod
+    def of(split: Any) -> EachAlone:
+        """Of images labelled ``class``; those of −1 are left out.
+
+        Raises:
+            DatasetError: they are not.
+        """
+        if "class" not in getattr(split, "labels", {}):
+            raise DatasetError("a classifier needs training images with the label 'class'; these have none.")
+        classes = split.labels["class"]
+        return EachAlone(images=split.images, identities=classes + 1, cameras=torch.zeros_like(classes))
 
 
 def draw_views(

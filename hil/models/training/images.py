@@ -15,7 +15,7 @@ __all__ = ["ImageTraining"]
 
 
 class ImageTraining(nn.Module):
-    """T3 alone of `hil.models.image`. See `hil.models.training.trainable.Trainable`.
+    """T3 alone of `hil.models.image`'s codecs. See `hil.models.training.trainable.Trainable`.
 
     Args:
         network: what is trained.
@@ -27,13 +27,15 @@ class ImageTraining(nn.Module):
 
     inherits_classifiers = False
     examples = "images"
+    losses: tuple[str, ...] = ("mse",)
+    """What a recipe may ask for."""
 
     def __init__(self, network: DeepJscc, recipe: Recipe) -> None:
         super().__init__()
-        if set(recipe.stages()) != {"t3"} or recipe.stages()["t3"].loss != "mse" or recipe.init is not None:
+        if set(recipe.stages()) != {"t3"} or recipe.stages()["t3"].loss not in self.losses:
             raise ModelError(
                 f"recipe '{recipe.name}', scheme '{recipe.scheme}': image codecs train all together, "
-                'so give t3 alone with loss = "mse", and no init.'
+                'so give t3 alone with loss = "mse" or "semantic".'
             )
         self.network, self.recipe = network, recipe
         self.classifiers = nn.ModuleList()
@@ -57,7 +59,7 @@ class ImageTraining(nn.Module):
         self.requires_grad_(True)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
-        """Mean squared error of pixels, through the channel.
+        """How far what was received through the channel is from what was sent.
 
         Raises:
             ModelError: the batch has no images.
@@ -67,4 +69,8 @@ class ImageTraining(nn.Module):
         images = batch.views[:, 0]
         snr_db = self.medium.draw_snr(len(images), batch.generator)
         symbols = self.network.modulate(images, snr_db.to(images.device))
-        return F.mse_loss(self.network.demodulate(self.medium.send(symbols, snr_db, batch.generator)), images)
+        return self.measured(images, self.network.demodulate(self.medium.send(symbols, snr_db, batch.generator)))
+
+    def measured(self, sent: Tensor, received: Tensor) -> Tensor:
+        """Mean squared error of pixels, of images float32 [task, 3, H, W]."""
+        return F.mse_loss(received, sent)

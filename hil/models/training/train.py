@@ -29,10 +29,12 @@ from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
 from hil.models.training.compressed import training_of
-from hil.models.training.examples import EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
+from hil.models.training.examples import ByClass, EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
 from hil.models.training.images import ImageTraining
+from hil.models.training.semantic import ClassifierTraining, SemanticTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
 from hil.models.weights import Weights, read_weights, write_weights
+from hil.places import folders
 from hil.provenance import provenance
 from hil.registry import SCHEMES
 
@@ -40,7 +42,7 @@ __all__ = ["Evaluate", "Metrics", "Progress", "examples_of", "train"]
 
 FEATURE_BATCH = 256
 Metrics = dict[str, Any]
-Training = RetrievalTraining | ImageTraining
+Training = RetrievalTraining | ImageTraining | ClassifierTraining
 Evaluate = Callable[[Scheme, Examples], Metrics]
 
 
@@ -125,8 +127,10 @@ def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Exampl
         DatasetError: too little to train on.
     """
     entry = SCHEMES.entry(recipe.scheme)
-    alone = isinstance(entry, SchemeEntry) and entry.card.outputs != "features"
-    split = EachAlone.of(dataset.train) if alone else dataset.train
+    outputs = entry.card.outputs if isinstance(entry, SchemeEntry) else "features"
+    split = dataset.train
+    if outputs != "features":
+        split = ByClass.of(split) if outputs == "logits" else EachAlone.of(split)
     return split_identities(split, recipe.held_out, epoch_generator(0, "held-out", 0))
 
 
@@ -163,6 +167,8 @@ def _started(
     network, training = _untrained(recipe, classes)
     _initialise(training, recipe, dataset, out)
     training.to(device)
+    if isinstance(training, SemanticTraining):
+        training.look(dataset.train, [out, *folders("models")], device)
     return network, training
 
 
@@ -216,14 +222,17 @@ def _initialise(training: Training, recipe: Recipe, dataset: TrainingData, out: 
     weights = read_weights(out / f"{recipe.init}.safetensors")
     _check_init(weights, recipe, dataset)
     own = training.state_dict()
-    parts = ("network.backbones.", "classifiers.") if training.inherits_classifiers else ("network.backbones.",)
+    parts: tuple[str, ...] = ("network.",) if isinstance(training, ImageTraining) else ("network.backbones.",)
+    if training.inherits_classifiers:
+        parts = (*parts, "classifiers.")
     wanted = {key for key in own if key.startswith(parts)}
     given = {(key if key.startswith("classifiers.") else f"network.{key}"): value for key, value in weights.tensors.items()}
     wrong = sorted(key for key in wanted if key not in given or given[key].shape != own[key].shape)
     if wrong:
         raise ModelError(
             f"{weights.path} cannot start recipe '{recipe.name}': {len(wrong)} keys are missing or have another shape "
-            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and transmitters"
+            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and transmitters, "
+            "or a codec of the same uses"
         )
     training.load_state_dict({**own, **{key: given[key] for key in wanted}})
 

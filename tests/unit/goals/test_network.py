@@ -91,7 +91,8 @@ def test_it_is_loaded_from_a_file(tmp_path):
     assert network.logits(IMAGES).shape == (len(IMAGES), 2)
     assert NetworkOptions().network() is None
     for spec, message in (
-        ("resnet50", "must be path.py:Class, not 'resnet50'"),
+        ("resnet50", "must be path.py:Class, or .* by a recipe, not 'resnet50'"),
+        ("deep-jscc", "by a recipe, not 'deep-jscc'"),
         (f"{tmp_path}/nets.py:Silent", "must be callable with images"),
         (f"{tmp_path}/nets.py:Other", "has no class 'Other'; it has: Silent, Sums"),
         (f"{tmp_path}/none.py:Net", "no such file"),
