@@ -1,4 +1,4 @@
-"""Captures: one HDF5 file a run, written burst by burst, readable after a kill. The only place that imports h5py."""
+"""Captures: one HDF5 file a run, written burst by burst, readable after a kill. Only here, and where features are read from a file, is h5py imported."""
 
 from hil.captures.continued import ContinuedWriter, RecordedExchange
 from hil.captures.entries import BurstKind, HeardSamples

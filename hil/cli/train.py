@@ -35,6 +35,12 @@ SHARED_KEYS = (
 @click.command()
 @click.argument("recipe")
 @click.option("--dataset", metavar="SPEC", help="Data to train and test on, such as market1501:PATH; default: the recipe's.")
+@click.option(
+    "--features",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Train on features from an HDF5 file (hil datasets list: features) instead of images.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("models"), show_default=True)
 @config_options
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, …; default: CUDA when present.")
@@ -44,6 +50,7 @@ SHARED_KEYS = (
 def train(
     recipe: str,
     dataset: str | None,
+    features: Path | None,
     out: Path,
     config: Path | None,
     settings: tuple[str, ...],
@@ -60,7 +67,8 @@ def train(
     import torch
 
     from hil.datasets.dataset import load_dataset
-    from hil.models.recipe import find_recipe, load_recipe
+    from hil.datasets.features.reader import feature_length
+    from hil.models.recipe import find_recipe, load_recipe, on_features
     from hil.models.training.train import train as run_training
     from hil.places import folders
     from hil.runs.evaluate import check_served, evaluate
@@ -68,8 +76,12 @@ def train(
     torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
     places = [out, *folders("models", home)]
     changes = {**flattened(read_toml(config) if config is not None else {}), **parse_settings(settings)}
+    if dataset is not None and features is not None:
+        raise click.UsageError("--features names the data set, so leave --dataset out")
     if dataset is not None:
         changes["dataset"] = dataset
+    if features is not None:
+        changes = {**on_features(f"features:{features}", feature_length(features)), **changes}
     path = find_recipe(recipe, places)
     plain = load_recipe(path)
     first = {key: value for key, value in changes.items() if plain.init is not None and key.startswith("t1.")}  # its stage

@@ -17,10 +17,15 @@ from hil.foreign import is_foreign
 from hil.registry import DATASETS
 from hil.spelling import did_you_mean
 
-__all__ = ["Augment", "Recipe", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe", "recipe_from_dict"]
+__all__ = [
+    "BACKBONES", "GIVEN", "Augment", "Recipe", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe", "on_features",
+    "recipe_from_dict",
+]  # fmt: skip
 
 STAGE_NAMES = ("t1", "t2", "t3")
-BACKBONES = ("small-cnn", "resnet50")
+GIVEN = "identity"
+"""The backbone of data sets that give features instead of pictures."""
+BACKBONES = ("small-cnn", "resnet50", GIVEN)
 
 
 class SnrRange(Config):
@@ -112,7 +117,8 @@ class Recipe(Config):
     Attributes:
         name: name of the files made; the recipe file's stem.
         scheme: a name of the registry ``hil.registry.SCHEMES``.
-        backbone: image -> feature network of each transmitter: ``small-cnn``, ``resnet50``, or anybody's, ``path.py:Class``.
+        backbone: image -> feature network of each transmitter: ``small-cnn``, ``resnet50``, or anybody's, ``path.py:Class``;
+            or ``identity``, where the data set gives features (``features:PATH``) as images of (1, `features`).
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
         activation: non-linearity of image codecs, ``prelu`` or ``gdn`` (generalised divisive normalisation).
@@ -165,8 +171,10 @@ class Recipe(Config):
             raise ValueError("'init' names the recipe itself")
         if self.backbone not in BACKBONES and not is_foreign(self.backbone):
             raise ValueError(f"backbone must be of {', '.join(BACKBONES)}, or path.py:Class, not '{self.backbone}'")
-        if self.pretrained is not None and self.backbone == "small-cnn":
+        if self.pretrained is not None and self.backbone in ("small-cnn", GIVEN):
             raise ValueError("'pretrained' needs backbone = \"resnet50\" or path.py:Class")
+        if self.backbone == GIVEN and (self.image_size != (1, self.features) or self.augment != Augment()):
+            raise ValueError(f"backbone '{GIVEN}' needs image_size = [1, {self.features}] (1, features) and no augment")
         if self.t2 is not None and self.t2.loss == "cross_entropy":
             raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
         if self.t1 is not None and self.t1.loss != "cross_entropy":
@@ -182,6 +190,11 @@ class Recipe(Config):
         """`snr_db_train` as a range; a fixed value has low = high."""
         snr = self.snr_db_train
         return snr if isinstance(snr, SnrRange) else SnrRange(low=snr, high=snr)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether no stage changes the backbones, so that features are computed once."""
+        return self.frozen or self.backbone == GIVEN
 
     def stages(self) -> dict[str, Stage]:
         """The steps this recipe does, in order, by name."""
@@ -206,6 +219,18 @@ def recipe_from_dict(data: dict[str, Any], source: str) -> Recipe:
         ConfigError: naming `source` and each problem.
     """
     return validate(Recipe, data, source)
+
+
+def on_features(spec: str, length: int) -> dict[str, Any]:
+    """What changes in a recipe of pictures, by dotted key, so that it trains on features instead.
+
+    Args:
+        spec: of the data set that gives them.
+        length: of a feature.
+    """
+    plain = {f"augment.{key}": value for key, value in Augment().model_dump().items()}
+    given = {"backbone": GIVEN, "features": length, "image_size": (1, length), "dataset": spec}
+    return {**given, **plain, "pretrained": None, "frozen": False, "mixed_precision": False}
 
 
 def find_recipe(name_or_path: str, folders: list[Path]) -> Path:

@@ -20,7 +20,7 @@ from hil.errors import ConfigError, ModelError
 from hil.files import check_name, check_writable, replacing
 from hil.models.backbones.foreign import load_weights
 from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
-from hil.models.branches import BranchNetwork
+from hil.models.branches import BranchNetwork, check_images
 from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
 from hil.models.load import build_network, load_scheme
@@ -81,7 +81,8 @@ def train(
         the metrics, as in the file.
 
     Raises:
-        ModelError: initial weights are missing or do not fit, or the checkpoint in `out` is not of this training.
+        ModelError: initial weights are missing or do not fit, the data are features and the recipe takes pictures or the other
+            way round, or the checkpoint in `out` is not of this training.
         OutputError: `out` cannot be written to.
         ConfigError: the recipe has no name or asks for what the scheme does not have.
         DatasetError: too little to train on.
@@ -161,6 +162,7 @@ def _started(
 ) -> tuple[RecipeNetwork, Training]:
     """Network and training of a recipe on a device, with what the recipe starts from put in."""
     network, training = _untrained(recipe, classes)
+    check_images(network, dataset.train.images)
     _initialise(training, recipe, dataset, out)
     training.to(device)
     return network, training
@@ -184,6 +186,7 @@ def _facts(recipe: Recipe, network: RecipeNetwork, dataset: TrainingData, device
         "training_seed": recipe.seed,
         "dataset": dataset.name,
         "dataset_fingerprint": dataset.fingerprint,
+        **({"dataset_file_sha256": checksum} if (checksum := getattr(dataset, "file_sha256", "")) else {}),
         "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
         "device": str(device),
         "threads": torch.get_num_threads(),

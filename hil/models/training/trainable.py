@@ -100,8 +100,8 @@ class RetrievalTraining(nn.Module):
         return self.recipe.stages()
 
     def cached(self, stage: str) -> bool:
-        """T2 has frozen backbones, so their features are computed once; of a frozen backbone all stages."""
-        return stage == "t2" or self.recipe.frozen
+        """T2 has frozen backbones, so their features are computed once; of a backbone that is fixed all stages."""
+        return stage == "t2" or self.recipe.fixed
 
     def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
         """T1: backbones and classifiers; T2: the autoencoders; T3: all, the autoencoders with a factor of their own."""
