@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,7 @@ SHARED_KEYS = (
     "held_out",
     "pretrained",
     "frozen",
+    "bnneck",
     "mixed_precision",
     "augment",
 )
@@ -67,8 +68,7 @@ def train(
     import torch
 
     from hil.datasets.dataset import load_dataset
-    from hil.datasets.features.reader import feature_length
-    from hil.models.recipe import find_recipe, load_recipe, on_features
+    from hil.models.recipe import find_recipe, load_recipe
     from hil.models.training.train import train as run_training
     from hil.places import folders
     from hil.runs.evaluate import check_served, evaluate
@@ -76,12 +76,10 @@ def train(
     torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
     places = [out, *folders("models", home)]
     changes = {**flattened(read_toml(config) if config is not None else {}), **parse_settings(settings)}
-    if dataset is not None and features is not None:
-        raise click.UsageError("--features names the data set, so leave --dataset out")
     if dataset is not None:
         changes["dataset"] = dataset
     if features is not None:
-        changes = {**on_features(f"features:{features}", feature_length(features)), **changes}
+        changes = {**_given(features, dataset), **changes}
     path = find_recipe(recipe, places)
     plain = load_recipe(path)
     first = {key: value for key, value in changes.items() if plain.init is not None and key.startswith("t1.")}  # its stage
@@ -110,6 +108,16 @@ def train(
                 evaluate=lambda scheme, held_out: evaluate(scheme, held_out, data),
             )
         click.echo(_summary(one, metrics, out))
+
+
+def _given(features: Path, dataset: str | None) -> dict[str, Any]:
+    """What a file of features changes in a recipe."""
+    from hil.datasets.features.reader import feature_length
+    from hil.models.recipe import on_features
+
+    if dataset is not None:
+        raise click.UsageError("--features names the data set, so leave --dataset out")
+    return on_features(f"features:{features}", feature_length(features))
 
 
 class _Display:

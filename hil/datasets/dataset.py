@@ -59,7 +59,8 @@ class Split:
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype not in (torch.uint8, torch.float32):
             raise DatasetError(
-                f"Split.images must be uint8 [image, C, H, W], or features float32 [image, view, 1, p], not {self.images.dtype} {tuple(self.images.shape)}."
+                "Split.images must be uint8 [image, C, H, W], or features float32 [image, view, 1, p], "
+                f"not {self.images.dtype} {tuple(self.images.shape)}."
             )
         count = (len(self.images),)
         for name, labels in self.labels.items():

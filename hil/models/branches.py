@@ -69,6 +69,8 @@ class BranchNetwork(RecipeNetwork):
         self.backbones = nn.ModuleList(
             build_backbone(recipe.backbone, recipe.features, branch) for branch in range(branches or plan.transmitters)
         )
+        necks = len(self.backbones) if recipe.bnneck else 0
+        self.necks = nn.ModuleList(nn.BatchNorm1d(recipe.features) for _ in range(necks))
         if is_foreign(recipe.backbone):
             check_features(recipe.backbone, self.backbones[0], recipe.image_size, recipe.features)
         needed = getattr(self.backbones[0], "smallest", (1, 1))
@@ -97,7 +99,7 @@ class BranchNetwork(RecipeNetwork):
         return one
 
     def extract(self, views: Tensor) -> Tensor:
-        """Features of the views, each by its branch's backbone.
+        """Features of the views, each by its branch's backbone, and the neck behind it where there is one.
 
         Args:
             views: float32 [task, branch, C, H, W] in 0…1; features instead of pictures: [task, branch, view, 1, p], of one
@@ -118,7 +120,7 @@ class BranchNetwork(RecipeNetwork):
         # Where gradients or statistics are taken, the batch is one.
         whole = torch.is_grad_enabled() or self.backbones.training or math.prod(self.recipe.image_size) <= SMALL_PIXELS
         parts = [views] if whole else views.split(LARGE_AT_ONCE)
-        return torch.cat([self._extracted(part) for part in parts])
+        return torch.cat([self.necked(self.pooled(part)) for part in parts])
 
     def _channels(self, views: Tensor) -> int:
         """How many `views` must have: 3 colours, or views of features, one for all branches or at least one for each."""
@@ -127,7 +129,21 @@ class BranchNetwork(RecipeNetwork):
         given = views.shape[2] if views.ndim == 5 else 1
         return 1 if given == 1 else max(given, len(self.backbones))
 
-    def _extracted(self, views: Tensor) -> Tensor:
+    def necked(self, features: Tensor) -> Tensor:
+        """What the necks make of the backbones' features, float32 [task, branch, p] both; the same where there are none."""
+        if not self.necks:
+            return features
+        return torch.stack([neck(one) for neck, one in zip(self.necks, features.unbind(1), strict=True)], dim=1)
+
+    def extractors(self) -> list[nn.Parameter]:
+        """Parameters of backbones and necks, which make features; a neck has no shift (Luo et al., 2019)."""
+        return [
+            *self.backbones.parameters(),
+            *(parameter for key, parameter in self.necks.named_parameters() if key.endswith(".weight")),
+        ]
+
+    def pooled(self, views: Tensor) -> Tensor:
+        """The backbones' features before any neck, float32 [task, branch, p], of float32 [task, branch, C, H, W]."""
         return torch.stack([backbone(views[:, index]) for index, backbone in enumerate(self.backbones)], dim=1)
 
     def embed(self, images: Tensor, mode: str = "reconstructed") -> Tensor:

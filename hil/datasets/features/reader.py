@@ -54,7 +54,9 @@ def load(argument: str, image_size: tuple[int, int] | None = None) -> Dataset:
     columns = _read(path)
     length = columns["features"].shape[-1]
     if image_size is not None and tuple(image_size) != (1, length):
-        asked = f"features of length {image_size[1]}" if image_size[0] == 1 else f"pictures of {image_size[0]} × {image_size[1]}"
+        asked = (
+            f"features of length {image_size[1]}" if image_size[0] == 1 else f"pictures of {image_size[0]} × {image_size[1]}"
+        )
         raise DatasetError(
             f"{path} has features of length {length} and no pictures; the network takes {asked}. Train one on it: "
             f"hil train RECIPE --features {path} --out DIR, and name DIR with --models."
@@ -67,7 +69,9 @@ def load(argument: str, image_size: tuple[int, int] | None = None) -> Dataset:
     counts = ", ".join(f"{split} {len(part)}" for split, part in parts.items())
     return Dataset(
         name="features",
-        **parts,
+        train=parts["train"],
+        query=parts["query"],
+        gallery=parts["gallery"],
         pairing=cast(Pairing, pairing),
         remarks=(f"features: {counts}, of length {length}; SHA-256 of {path.name}: {checksum}",),
         file_sha256=checksum,

@@ -33,8 +33,10 @@ class TrainingData(Protocol):
 
     @property
     def train(self) -> Any:
-        """A split with `images` uint8 [image, C, H, W], indexed by int64 [n] (or features, float32
-        [image, view, 1, p]); `identities` and `cameras` int [image]."""
+        """A split with `images` uint8 [image, C, H, W], indexed by int64 [n], or features, float32 [image, view, 1, p].
+
+        Its `identities` and `cameras` are int [image].
+        """
         ...
 
 

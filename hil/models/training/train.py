@@ -32,6 +32,7 @@ from hil.models.training.compressed import training_of
 from hil.models.training.examples import EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
 from hil.models.training.images import ImageTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
+from hil.models.training.triplets import balanced_batches
 from hil.models.weights import Weights, read_weights, write_weights
 from hil.provenance import provenance
 from hil.registry import SCHEMES
@@ -81,8 +82,7 @@ def train(
         the metrics, as in the file.
 
     Raises:
-        ModelError: initial weights are missing or do not fit, the data are features and the recipe takes pictures or the other
-            way round, or the checkpoint in `out` is not of this training.
+        ModelError: initial weights are missing, these or the data do not fit, or the checkpoint in `out` is not of this training.
         OutputError: `out` cannot be written to.
         ConfigError: the recipe has no name or asks for what the scheme does not have.
         DatasetError: too little to train on.
@@ -219,7 +219,7 @@ def _initialise(training: Training, recipe: Recipe, dataset: TrainingData, out: 
     weights = read_weights(out / f"{recipe.init}.safetensors")
     _check_init(weights, recipe, dataset)
     own = training.state_dict()
-    parts = ("network.backbones.", "classifiers.") if training.inherits_classifiers else ("network.backbones.",)
+    parts = ("network.backbones.", "network.necks.", *(("classifiers.",) if training.inherits_classifiers else ()))
     wanted = {key for key in own if key.startswith(parts)}
     given = {(key if key.startswith("classifiers.") else f"network.{key}"): value for key, value in weights.tensors.items()}
     wrong = sorted(key for key in wanted if key not in given or given[key].shape != own[key].shape)
@@ -235,7 +235,7 @@ def _check_init(weights: Weights, recipe: Recipe, dataset: TrainingData) -> None
     again = f"train it anew with: hil train {recipe.init} --fresh --out {weights.path.parent}, or choose another --out"
     if weights.fingerprint != dataset.fingerprint:
         raise ModelError(f"{weights.path} was trained on other data ('{weights.dataset}') than '{dataset.name}'; {again}")
-    for key in ("seed", "held_out", "image_size"):
+    for key in ("seed", "held_out", "image_size", "bnneck"):
         if getattr(weights.recipe, key) != getattr(recipe, key):
             raise ModelError(
                 f"{weights.path} was trained with {key} = {getattr(weights.recipe, key)}, "
@@ -324,7 +324,16 @@ class _Run:
         """One pass over the training tasks; returns the mean loss."""
         generator = epoch_generator(self.recipe.seed, name, epoch)
         tasks = self._tasks(generator)
-        batches = [batch for batch in torch.split(tasks, stage.batch_size) if len(batch) == stage.batch_size] or [tasks]
+        if stage.per_identity:
+            order = balanced_batches(
+                self.examples.labels[tasks[:, 0]],
+                generator,
+                identities=stage.batch_size // stage.per_identity,
+                each=stage.per_identity,
+            )
+            batches = [tasks[places] for places in order]
+        else:
+            batches = [batch for batch in torch.split(tasks, stage.batch_size) if len(batch) == stage.batch_size] or [tasks]
         total = 0.0
         for index, batch in enumerate(batches):
             rate = _rate(stage, epoch + index / len(batches))
@@ -381,7 +390,10 @@ def _optimiser(stage: Stage, groups: list[tuple[float, list[nn.Parameter]]]) -> 
 
 def _rate(stage: Stage, position: float) -> float:
     """Learning rate at `position` epochs."""
+    risen = min(position / stage.warm_up, 1.0) if stage.warm_up else 1.0
     if stage.schedule == "steps":
-        return stage.lr * 0.1 ** sum(position >= drop for drop in stage.lr_drops)
+        return stage.lr * risen * 0.1 ** sum(position >= drop for drop in stage.lr_drops)
     share = position / stage.epochs
-    return stage.lr * min(share / 0.05, 1.0, 0.5 * (1 + math.cos(math.pi * share))) + 1e-8
+    if not stage.warm_up:
+        risen = min(share / 0.05, 1.0)
+    return stage.lr * min(risen, 0.5 * (1 + math.cos(math.pi * share))) + 1e-8

@@ -10,10 +10,11 @@ from safetensors.torch import load_file
 import hil
 from hil.cli.train import train as command
 from hil.datasets.dataset import load_dataset
-from hil.errors import ConfigError, DatasetError, HilError, ModelError, ShapeError
+from hil.errors import ConfigError, DatasetError, ModelError, ShapeError
 from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Recipe, on_features
 from hil.models.training.train import train
+from tests.conftest import ROOT
 from tests.unit.datasets.features.files import LENGTH, write
 from tests.unit.models.training.tiny import stage, tiny
 
@@ -45,17 +46,18 @@ def test_only_coders_are_trained_and_the_file_is_named(trained):
     assert metrics["test"]["15 dB"] > 50  # 12 people, so chance is 8 %
 
 
-def test_they_run_over_the_simulated_radio_side_by_side(trained, tmp_path):
+def test_a_run_carries_them_side_by_side(trained, tmp_path):
     out, path = trained
-    result = hil.run(
-        schemes=["jscc-single", "jscc-oma", "jscc-noma"],
-        dataset=f"features:{path}",
-        models=str(out),
-        snr=[12.0],
-        tasks=24,
-        out=tmp_path / "run",
-    )
-    print(result)
+    schemes = ["jscc-single", "jscc-oma", "jscc-noma"]
+    run = {"dataset": f"features:{path}", "models": str(out), "simulate": "awgn", "snr_db": [15.0], "tasks": 36}
+    result = hil.run(schemes=schemes, out=tmp_path, name="run", **run)
+    assert result.dataset["file_sha256"] == load_dataset(f"features:{path}").file_sha256
+    top1 = {row.scheme: row.top1 for row in result.points if row.snr_db}
+    assert min(top1[name] for name in schemes) > 0.5
+    with pytest.raises(DatasetError, match="no pictures"):  # networks of pictures
+        hil.run(schemes=["jscc-single"], out=tmp_path, name="other", **{**run, "models": str(ROOT / "models")})
+    with pytest.raises(ConfigError, match="features instead of pictures"):  # a codec of pictures of any size
+        hil.run(schemes=["digital-jpeg"], out=tmp_path, name="codec", **run)
 
 
 def test_pictures_and_features_are_not_taken_for_each_other(trained, tmp_path):
@@ -73,11 +75,22 @@ def test_pictures_and_features_are_not_taken_for_each_other(trained, tmp_path):
     with pytest.raises(ModelError, match="takes pictures and the data set has features"):
         train(pictures, features, tmp_path, device="cpu")
     for wrong in ({"image_size": (64, 32)}, {"augment": {"flip": 0.5}}, {"pretrained": "x.pth"}):
-        with pytest.raises(ValueError, match="identity|pretrained"):
+        with pytest.raises(ValueError, match=r"identity|pretrained"):
             Recipe(**{**given.model_dump(), **wrong})
-    with pytest.raises(HilError, match="no pictures"):
-        hil.run(schemes=["jscc-single"], dataset=f"features:{path}", snr=[12.0], tasks=8, out=tmp_path / "run")
 
 
-def test_each_branch_takes_its_own_view_of_features():
-    recipe = Recipe(scheme="jscc-oma", uses=8, **on_features("features:x", 4))
+def test_the_command_takes_one_data_set(trained):
+    result = CliRunner().invoke(command, ["jscc-noma", "--features", str(trained[1]), "--dataset", "synthetic"])
+    assert result.exit_code == 2
+    assert "leave --dataset out" in result.output
+
+
+def test_each_branch_takes_its_own_view_of_features_or_the_only_one():
+    network = build_network(Recipe(scheme="baseline-pair", uses=0, backbone="identity", features=4, image_size=(1, 4)))
+    own, shared = torch.rand(3, 2, 2, 1, 4), torch.rand(3, 2, 1, 1, 4)
+    assert torch.equal(network.extract(own), torch.stack([own[:, 0, 0, 0], own[:, 1, 1, 0]], dim=1))
+    assert torch.equal(network.extract(shared), shared[:, :, 0, 0])
+    assert network.embed(own[:, 0]).shape == (2, 3, 4)
+    changed = on_features("features:x.h5", 4)
+    assert changed["image_size"] == (1, 4)
+    assert changed["augment.flip"] == 0
