@@ -57,7 +57,8 @@ class Split:
     boxes: tuple[Tensor, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype not in (torch.uint8, torch.float32):
+        given = self.images.ndim == 4 and self.images.shape[2] == 1 and self.images.dtype == torch.float32
+        if not given and (self.images.ndim != 4 or self.images.dtype != torch.uint8):
             raise DatasetError(
                 "Split.images must be uint8 [image, C, H, W], or features float32 [image, view, 1, p], "
                 f"not {self.images.dtype} {tuple(self.images.shape)}."

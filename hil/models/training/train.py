@@ -82,7 +82,7 @@ def train(
         the metrics, as in the file.
 
     Raises:
-        ModelError: initial weights are missing, these or the data do not fit, or the checkpoint in `out` is of another training.
+        ModelError: initial weights are missing, these or the data do not fit, or `out` has another training's checkpoint.
         OutputError: `out` cannot be written to.
         ConfigError: the recipe has no name or asks for what the scheme does not have.
         DatasetError: too little to train on.
