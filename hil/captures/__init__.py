@@ -1,4 +1,7 @@
-"""Captures: one HDF5 file a run, written burst by burst, readable after a kill. The only place that imports h5py."""
+"""Captures: one HDF5 file a run, written burst by burst, readable after a kill.
+
+The only place but for the reader of features (`hil.datasets.features`) that imports h5py.
+"""
 
 from hil.captures.continued import ContinuedWriter, RecordedExchange
 from hil.captures.entries import BurstKind, HeardSamples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,7 @@ SHARED_KEYS = (
     "held_out",
     "pretrained",
     "frozen",
+    "bnneck",
     "mixed_precision",
     "augment",
 )
@@ -35,6 +36,12 @@ SHARED_KEYS = (
 @click.command()
 @click.argument("recipe")
 @click.option("--dataset", metavar="SPEC", help="Data to train and test on, such as market1501:PATH; default: the recipe's.")
+@click.option(
+    "--features",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Train on features from an HDF5 file (hil datasets list: features) instead of images.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("models"), show_default=True)
 @config_options
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, …; default: CUDA when present.")
@@ -44,6 +51,7 @@ SHARED_KEYS = (
 def train(
     recipe: str,
     dataset: str | None,
+    features: Path | None,
     out: Path,
     config: Path | None,
     settings: tuple[str, ...],
@@ -70,6 +78,8 @@ def train(
     changes = {**flattened(read_toml(config) if config is not None else {}), **parse_settings(settings)}
     if dataset is not None:
         changes["dataset"] = dataset
+    if features is not None:
+        changes = {**_given(features, dataset), **changes}
     path = find_recipe(recipe, places)
     plain = load_recipe(path)
     first = {key: value for key, value in changes.items() if plain.init is not None and key.startswith("t1.")}  # its stage
@@ -98,6 +108,16 @@ def train(
                 evaluate=lambda scheme, held_out: evaluate(scheme, held_out, data),
             )
         click.echo(_summary(one, metrics, out))
+
+
+def _given(features: Path, dataset: str | None) -> dict[str, Any]:
+    """What a file of features changes in a recipe."""
+    from hil.datasets.features.reader import feature_length
+    from hil.models.recipe import on_features
+
+    if dataset is not None:
+        raise click.UsageError("--features names the data set, so leave --dataset out")
+    return on_features(f"features:{features}", feature_length(features))
 
 
 class _Display:

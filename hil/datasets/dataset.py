@@ -42,7 +42,7 @@ class Split:
 
     Attributes:
         images: uint8 [image, C, H, W]: a tensor, or read when asked for (`hil.datasets.images`); ``images[index]`` is a
-            tensor in either case.
+            tensor in either case. Or features instead of pictures, float32 [image, view, 1, p].
         names: one name an image, such as its file name.
         labels: name -> int64 [image]: ``identity`` (`DISTRACTOR` and `JUNK` may occur in a gallery), ``camera``, ``class``, ….
         boxes: for each image its objects, float32 [n, 5]: left, top, right, bottom in pixels, class; None: not labelled.
@@ -57,9 +57,11 @@ class Split:
     boxes: tuple[Tensor, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != torch.uint8:
+        given = self.images.ndim == 4 and self.images.shape[2] == 1 and self.images.dtype == torch.float32
+        if not given and (self.images.ndim != 4 or self.images.dtype != torch.uint8):
             raise DatasetError(
-                f"Split.images must be uint8 [image, C, H, W], not {self.images.dtype} {tuple(self.images.shape)}."
+                "Split.images must be uint8 [image, C, H, W], or features float32 [image, view, 1, p], "
+                f"not {self.images.dtype} {tuple(self.images.shape)}."
             )
         count = (len(self.images),)
         for name, labels in self.labels.items():
@@ -116,9 +118,9 @@ class Split:
         )
 
     def float_images(self, index: Tensor | None = None) -> Tensor:
-        """Images as networks take them: float32 [image, C, H, W] in 0…1, all or those at `index`."""
+        """Images as networks take them: float32 [image, C, H, W] in 0…1, all or those at `index`; features as they are."""
         images = self.images[slice(None) if index is None else index]
-        return images.to(torch.float32) / 255.0
+        return images if images.is_floating_point() else images.to(torch.float32) / 255.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +137,7 @@ class Dataset:
         classes: names of the values of the label ``class`` and of the boxes' classes.
         remarks: lines that who asked for it should read.
         left_out: names of files that lay there and were not read.
+        file_sha256: of the one file that it was read from, where it is one.
     """
 
     name: str
@@ -146,6 +149,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    file_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.query is None and self.test is None:

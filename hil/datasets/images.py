@@ -31,7 +31,7 @@ WORKERS = min(8, max(2, os.cpu_count() or 2))
 
 
 class ImageArray(Protocol):
-    """Images uint8 [image, C, H, W], indexed along the first axis; a `Tensor` is one."""
+    """Images uint8 [image, C, H, W], indexed along the first axis; a `Tensor` is one. Or features, float32."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ class ImageArray(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """torch.uint8."""
+        """torch.uint8; torch.float32 of features."""
         ...
 
     @property
@@ -159,11 +159,12 @@ class JoinedImages(LazyImages):
 
     def __init__(self, parts: Sequence[ImageArray]) -> None:
         super().__init__((sum(map(len, parts)), *parts[0].shape[1:]))
+        self.dtype = parts[0].dtype
         self._parts = tuple(parts)
 
     def read(self, index: Tensor) -> Tensor:
         """See `LazyImages.read`."""
-        found = torch.empty((len(index), *self.shape[1:]), dtype=torch.uint8)
+        found = torch.empty((len(index), *self.shape[1:]), dtype=self.dtype)
         start = 0
         for part in self._parts:
             mine = (index >= start) & (index < start + len(part))
@@ -188,6 +189,7 @@ class PickedImages(LazyImages):
 
     def __init__(self, images: LazyImages, places: Tensor) -> None:
         super().__init__((len(places), *images.shape[1:]))
+        self.dtype = images.dtype
         self._images, self._places = images, places
 
     def read(self, index: Tensor) -> Tensor:
@@ -234,7 +236,7 @@ def mean_image(images: ImageArray) -> Tensor:
 
 def size_bytes(images: ImageArray) -> int:
     """Memory that all of them would take."""
-    return math.prod(images.shape)
+    return math.prod(images.shape) * images.dtype.itemsize
 
 
 def held(images: ImageArray, most_bytes: int) -> ImageArray:

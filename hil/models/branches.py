@@ -5,26 +5,51 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from hil.errors import ConfigError, ShapeError
+from hil.errors import ConfigError, ModelError, ShapeError
 from hil.foreign import is_foreign
 from hil.models.backbones.foreign import check_features
 from hil.models.backbones.small import build_backbone
 from hil.models.contract import Plan, Received
 from hil.models.network import RecipeNetwork
-from hil.models.recipe import Recipe
+from hil.models.recipe import GIVEN, Recipe
 
-__all__ = ["GALLERIES", "BranchNetwork", "GalleryMode"]
+__all__ = ["GALLERIES", "BranchNetwork", "GalleryMode", "check_images"]
 
 GalleryMode = Literal["reconstructed", "raw"]
 GALLERIES: tuple[GalleryMode, ...] = ("reconstructed", "raw")
 GALLERY_BATCH = 128
 SMALL_PIXELS, LARGE_AT_ONCE = 64 * 64, 32
 """Of images with more pixels so many go through a backbone at once: 128 of 256×128 take 1 GB in a ResNet-50."""
+
+
+def check_images(scheme: object, images: Any) -> None:
+    """Refuse features where a recipe's network takes pictures, and pictures where it takes features.
+
+    Args:
+        scheme: any; of those that no recipe made nothing is known.
+        images: of a split: uint8 [image, C, H, W], or features float32 [image, view, 1, p].
+
+    Raises:
+        ModelError: saying which of the two it takes.
+    """
+    if not isinstance(scheme, RecipeNetwork):
+        return
+    takes, given = scheme.recipe.backbone == GIVEN, images.dtype == torch.float32
+    if takes and not given:
+        raise ModelError(
+            f"scheme '{scheme.card.name}' was made for features (backbone '{GIVEN}') and the data set has pictures; "
+            "choose the data set features:PATH"
+        )
+    if given and not takes:
+        raise ModelError(
+            f"scheme '{scheme.card.name}' takes pictures and the data set has features; "
+            "train it on them with: hil train RECIPE --features PATH --out DIR"
+        )
 
 
 class BranchNetwork(RecipeNetwork):
@@ -42,8 +67,10 @@ class BranchNetwork(RecipeNetwork):
     def __init__(self, recipe: Recipe, plan: Plan, *, branches: int = 0) -> None:
         super().__init__(recipe, plan)
         self.backbones = nn.ModuleList(
-            build_backbone(recipe.backbone, recipe.features) for _ in range(branches or plan.transmitters)
+            build_backbone(recipe.backbone, recipe.features, branch) for branch in range(branches or plan.transmitters)
         )
+        necks = len(self.backbones) if recipe.bnneck else 0
+        self.necks = nn.ModuleList(nn.BatchNorm1d(recipe.features) for _ in range(necks))
         if is_foreign(recipe.backbone):
             check_features(recipe.backbone, self.backbones[0], recipe.image_size, recipe.features)
         needed = getattr(self.backbones[0], "smallest", (1, 1))
@@ -72,10 +99,11 @@ class BranchNetwork(RecipeNetwork):
         return one
 
     def extract(self, views: Tensor) -> Tensor:
-        """Features of the views, each by its branch's backbone.
+        """Features of the views, each by its branch's backbone, and the neck behind it where there is one.
 
         Args:
-            views: float32 [task, branch, C, H, W] in 0…1.
+            views: float32 [task, branch, C, H, W] in 0…1; features instead of pictures: [task, branch, view, 1, p], of one
+                view, or at least as many as branches.
 
         Returns:
             float32 [task, branch, p].
@@ -83,7 +111,7 @@ class BranchNetwork(RecipeNetwork):
         Raises:
             ShapeError: another number of views than transmitters, another image size, or not float.
         """
-        wanted = (len(self.backbones), 3, *self.recipe.image_size)
+        wanted = (len(self.backbones), self._channels(views), *self.recipe.image_size)
         if views.ndim != 5 or tuple(views.shape[1:]) != wanted or not views.is_floating_point():
             raise ShapeError(
                 f"{self.card.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "
@@ -92,9 +120,30 @@ class BranchNetwork(RecipeNetwork):
         # Where gradients or statistics are taken, the batch is one.
         whole = torch.is_grad_enabled() or self.backbones.training or math.prod(self.recipe.image_size) <= SMALL_PIXELS
         parts = [views] if whole else views.split(LARGE_AT_ONCE)
-        return torch.cat([self._extracted(part) for part in parts])
+        return torch.cat([self.necked(self.pooled(part)) for part in parts])
 
-    def _extracted(self, views: Tensor) -> Tensor:
+    def _channels(self, views: Tensor) -> int:
+        """How many `views` must have: 3 colours, or views of features, one for all branches or at least one for each."""
+        if self.recipe.backbone != GIVEN:
+            return 3
+        given = views.shape[2] if views.ndim == 5 else 1
+        return 1 if given == 1 else max(given, len(self.backbones))
+
+    def necked(self, features: Tensor) -> Tensor:
+        """What the necks make of the backbones' features, float32 [task, branch, p] both; the same where there are none."""
+        if not self.necks:
+            return features
+        return torch.stack([neck(one) for neck, one in zip(self.necks, features.unbind(1), strict=True)], dim=1)
+
+    def extractors(self) -> list[nn.Parameter]:
+        """Parameters of backbones and necks, which make features; a neck has no shift (Luo et al., 2019)."""
+        return [
+            *self.backbones.parameters(),
+            *(parameter for key, parameter in self.necks.named_parameters() if key.endswith(".weight")),
+        ]
+
+    def pooled(self, views: Tensor) -> Tensor:
+        """The backbones' features before any neck, float32 [task, branch, p], of float32 [task, branch, C, H, W]."""
         return torch.stack([backbone(views[:, index]) for index, backbone in enumerate(self.backbones)], dim=1)
 
     def embed(self, images: Tensor, mode: str = "reconstructed") -> Tensor:

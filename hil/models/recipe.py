@@ -18,11 +18,14 @@ from hil.registry import DATASETS
 from hil.spelling import did_you_mean
 
 __all__ = [
-    "Augment", "Recipe", "Semantic", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe", "recipe_from_dict",
+    "BACKBONES", "GIVEN", "Augment", "Recipe", "Semantic", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe",
+    "on_features", "recipe_from_dict",
 ]  # fmt: skip
 
 STAGE_NAMES = ("t1", "t2", "t3")
-BACKBONES = ("small-cnn", "resnet50")
+GIVEN = "identity"
+"""The backbone of data sets that give features instead of pictures."""
+BACKBONES = ("small-cnn", "resnet50", GIVEN)
 
 
 class SnrRange(Config):
@@ -111,6 +114,11 @@ class Stage(Config):
         ce_weight, rate_weight: of ``rate_accuracy``; the papers' λ is one of the two, not the same one.
         label_smoothing: share of the target spread over all identities (``cross_entropy``).
         dropout: share of the features hidden from the classifiers (``cross_entropy``).
+        warm_up: epochs in which the learning rate rises linearly from 0 to `lr`; with ``cosine`` instead of its 5 %.
+        triplet: of t1, weight of the batch-hard triplet loss beside cross-entropy, mean over branches; 0: none.
+        margin: of the triplet loss.
+        per_identity: tasks of each identity in a batch of identity-balanced batches (K; P = batch_size / K identities);
+            0: batches are drawn from all tasks.
     """
 
     epochs: int = Field(ge=0)
@@ -126,6 +134,18 @@ class Stage(Config):
     rate_weight: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    warm_up: int = Field(default=0, ge=0)
+    triplet: float = Field(default=0.0, ge=0)
+    margin: float = Field(default=0.3, ge=0)
+    per_identity: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _balanced(self) -> Stage:
+        if self.per_identity and (self.batch_size % self.per_identity or self.batch_size == self.per_identity):
+            raise ValueError(f"batch_size must be a multiple of per_identity ({self.per_identity}), two times or more")
+        if self.triplet and self.per_identity < 2:
+            raise ValueError("triplet needs batches with several tasks of an identity: per_identity of 2 or more, such as 4")
+        return self
 
 
 class Recipe(Config):
@@ -134,7 +154,8 @@ class Recipe(Config):
     Attributes:
         name: name of the files made; the recipe file's stem.
         scheme: a name of the registry ``hil.registry.SCHEMES``.
-        backbone: image -> feature network of each transmitter: ``small-cnn``, ``resnet50``, or anybody's, ``path.py:Class``.
+        backbone: image -> feature network of each transmitter: ``small-cnn``, ``resnet50``, or anybody's, ``path.py:Class``;
+            or ``identity``, where the data set gives features (``features:PATH``) as images of (1, `features`).
         features: feature length p.
         uses: complex channel uses q a task in all; the noiseless baselines have none.
         activation: non-linearity of image codecs, ``prelu`` or ``gdn`` (generalised divisive normalisation).
@@ -153,6 +174,8 @@ class Recipe(Config):
         init: name of the recipe whose T1 (of image codecs, whose network) starts this one, instead of an own `t1`.
         pretrained: weights file (.pth, .pt, .safetensors) of the backbone, torchvision's for ``resnet50``, put in before T1.
         frozen: the backbone stays as it is put in, and its features are computed once.
+        bnneck: a batch norm behind each backbone (BNNeck; Luo et al., Bag of Tricks, 2019): what is behind it is the feature
+            that classifiers see and that is sent, what is before it is what the triplet loss sees.
         mixed_precision: backbones compute in bfloat16 where they can; all else in float32.
         augment: applied in T1 and T3.
         t1, t2, t3: the training steps; a step left out is not done.
@@ -179,6 +202,7 @@ class Recipe(Config):
     init: str | None = None
     pretrained: str | None = None
     frozen: bool = False
+    bnneck: bool = False
     mixed_precision: bool = False
     augment: Augment = Augment()
     t1: Stage | None = None
@@ -193,10 +217,16 @@ class Recipe(Config):
             raise ValueError("'init' names the recipe itself")
         if self.backbone not in BACKBONES and not is_foreign(self.backbone):
             raise ValueError(f"backbone must be of {', '.join(BACKBONES)}, or path.py:Class, not '{self.backbone}'")
-        if self.pretrained is not None and self.backbone == "small-cnn":
+        if self.pretrained is not None and self.backbone in ("small-cnn", GIVEN):
             raise ValueError("'pretrained' needs backbone = \"resnet50\" or path.py:Class")
         if any(stage.loss == "semantic" for stage in self.stages().values()) != (self.semantic is not None):
             raise ValueError('loss = "semantic" and a table [semantic] go together')
+        if self.backbone == GIVEN and (self.image_size != (1, self.features) or self.augment != Augment()):
+            raise ValueError(f"backbone '{GIVEN}' needs image_size = [1, {self.features}] (1, features) and no augment")
+        if self.bnneck and self.fixed:
+            raise ValueError(f"bnneck is trained with the backbone, so it needs one that is not frozen and not '{GIVEN}'")
+        if any(stage is not None and stage.triplet for stage in (self.t2, self.t3)):
+            raise ValueError("triplet is of t1 only")
         if self.t2 is not None and self.t2.loss == "cross_entropy":
             raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
         if self.t1 is not None and self.t1.loss != "cross_entropy":
@@ -212,6 +242,11 @@ class Recipe(Config):
         """`snr_db_train` as a range; a fixed value has low = high."""
         snr = self.snr_db_train
         return snr if isinstance(snr, SnrRange) else SnrRange(low=snr, high=snr)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether no stage changes the backbones, so that features are computed once."""
+        return self.frozen or self.backbone == GIVEN
 
     def stages(self) -> dict[str, Stage]:
         """The steps this recipe does, in order, by name."""
@@ -236,6 +271,18 @@ def recipe_from_dict(data: dict[str, Any], source: str) -> Recipe:
         ConfigError: naming `source` and each problem.
     """
     return validate(Recipe, data, source)
+
+
+def on_features(spec: str, length: int) -> dict[str, Any]:
+    """What changes in a recipe of pictures, by dotted key, so that it trains on features instead.
+
+    Args:
+        spec: of the data set that gives them.
+        length: of a feature.
+    """
+    plain = {f"augment.{key}": value for key, value in Augment().model_dump().items()}
+    given = {"backbone": GIVEN, "features": length, "image_size": (1, length), "dataset": spec}
+    return {**given, **plain, "pretrained": None, "frozen": False, "bnneck": False, "mixed_precision": False}
 
 
 def find_recipe(name_or_path: str, folders: list[Path]) -> Path:

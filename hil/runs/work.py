@@ -21,6 +21,7 @@ from hil.foreign import is_foreign, load_foreign
 from hil.goals.card import GoalEntry
 from hil.goals.contract import Goal, GoalOptions, Tasks, headline
 from hil.goals.network import usual_network
+from hil.models.branches import check_images
 from hil.models.card import SchemeEntry
 from hil.models.contract import Fits, Scheme
 from hil.models.load import load_scheme, weights_file
@@ -79,6 +80,8 @@ class Work:
             about["pairing"] = first.pairing
         if first.left_out:
             about["left_out"] = list(first.left_out)
+        if first.file_sha256:
+            about["file_sha256"] = first.file_sha256
         return about
 
     @property
@@ -111,6 +114,7 @@ class Work:
                 scheme = load_scheme(name, list(self.model_folders))
                 size = scheme.card.image_size
                 dataset = self.datasets.get(size) or load_dataset(self.dataset_spec, image_size=size)
+                check_images(scheme, dataset.train.images)
             except (ModelError, DatasetError):
                 continue  # a user's folder need not hold them, and not every data set has images of any size
             if scheme.plan.transmitters <= self.tasks.views.shape[1]:
@@ -311,7 +315,12 @@ def bind(
     sha256: str = "",
     receivers: tuple[str, ...] = (),
 ) -> Contender:
-    """A scheme on its images, judged by goals."""
+    """A scheme on its images, judged by goals.
+
+    Raises:
+        ModelError: it takes pictures and the data set has features, or the other way round.
+    """
+    check_images(scheme, dataset.train.images)
     judges = {key: goal.judge(scheme, dataset, tasks, options[key]) for key, goal in goals.items()}
     own = {key: options[key] for key in goals}
     return Contender(

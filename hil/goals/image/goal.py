@@ -149,8 +149,8 @@ class Image(Goal):
         return (*self.metrics, *_similarities(dataset))
 
     def lacks(self, dataset: Dataset) -> str:
-        """Any images will do."""
-        return ""
+        """Any images will do; features are none."""
+        return "features instead of pictures" if dataset.sent.images.dtype == torch.float32 else ""
 
     def tasks(self, dataset: Dataset, *, views: int, seed: int, limit: int | None) -> Tasks:
         """Sets of `views` images, in an order drawn by `seed`; each image is in one task at most."""

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from hil.errors import ConfigError
 from hil.foreign import is_foreign
 from hil.models.backbones.foreign import foreign_backbone
+from hil.models.backbones.given import GivenFeatures
 from hil.models.backbones.resnet import ResNet50
+from hil.models.recipe import BACKBONES, GIVEN
 
-__all__ = ["BACKBONES", "SmallCnn", "build_backbone"]
-
-BACKBONES = ("small-cnn", "resnet50")
+__all__ = ["SmallCnn", "build_backbone"]
 
 
 class SmallCnn(nn.Module):
@@ -59,8 +59,8 @@ class SmallCnn(nn.Module):
         return out
 
 
-def build_backbone(name: str, features: int) -> nn.Module:
-    """The backbone called `name` with feature length `features`.
+def build_backbone(name: str, features: int, branch: int = 0) -> nn.Module:
+    """The backbone called `name` with feature length `features`, for the transmitter `branch`.
 
     Raises:
         ConfigError: unknown name, or a feature length the backbone does not have.
@@ -71,6 +71,8 @@ def build_backbone(name: str, features: int) -> nn.Module:
         if features != ResNet50.FEATURES:
             raise ConfigError(f"backbone 'resnet50' has features = {ResNet50.FEATURES}, not {features}; set it in the recipe")
         return ResNet50(classes=None, last_stride=1)
+    if name == GIVEN:
+        return GivenFeatures(branch)
     if is_foreign(name):
         return foreign_backbone(name)
     raise ConfigError(f"unknown backbone '{name}'; known: {', '.join(BACKBONES)}")

@@ -14,13 +14,15 @@ def augment_images(images: Tensor, settings: Augment, generator: torch.Generator
     """Change each image at random.
 
     Args:
-        images: uint8 [image, C, H, W].
+        images: uint8 [image, C, H, W]; features, float32, are put out as they are.
         settings: what to change and how much.
         generator: CPU generator; the same state gives the same images.
 
     Returns:
         float32 [image, C, H, W] in 0…1, on the images' device.
     """
+    if images.is_floating_point():
+        return images
     count, channels, height, width = images.shape
     device = images.device
     rows = torch.arange(height).expand(count, height)

@@ -16,7 +16,7 @@ import torch
 
 from hil.errors import ModelError
 from hil.files import replace_file
-from hil.models.recipe import Recipe
+from hil.models.recipe import STAGE_NAMES, Recipe
 
 __all__ = ["Checkpoint", "epoch_generator", "read_checkpoint", "run_key", "write_checkpoint"]
 
@@ -51,7 +51,10 @@ def run_key(recipe: Recipe, fingerprint: str) -> str:
 
     Settings that came later count where they are used, so that a training that began before them goes on.
     """
-    unused = {name for name in ("frozen", "mixed_precision") if not getattr(recipe, name)}
+    unused: dict[str, Any] = {name: True for name in ("frozen", "mixed_precision", "bnneck") if not getattr(recipe, name)}
+    for name, stage in ((name, getattr(recipe, name)) for name in STAGE_NAMES if getattr(recipe, name) is not None):
+        left = {key for key in ("warm_up", "triplet", "per_identity") if not getattr(stage, key)}
+        unused[name] = left | ({"margin"} if "triplet" in left else set())
     return hashlib.sha256(f"{recipe.model_dump_json(exclude=unused)}|{fingerprint}|{torch.__version__}".encode()).hexdigest()
 
 

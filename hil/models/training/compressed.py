@@ -44,7 +44,7 @@ class FcTraining(RetrievalTraining):
 
     def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
         """All, the layer with a factor of its own."""
-        trunk = [*self.network.backbones.parameters(), *self.classifiers.parameters()]
+        trunk = [*self.network.extractors(), *self.classifiers.parameters()]
         return [(1.0, trunk), (self.stages()[stage].autoencoder_lr, [*self.network.encoders.parameters()])]
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
@@ -72,7 +72,7 @@ class DigitalTraining(RetrievalTraining):
     def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
         """T2: layers, densities and classifiers; T3: the backbones too. `autoencoder_lr` is of layers and densities."""
         factor, classifiers = self.stages()[stage].autoencoder_lr, [*self.classifiers.parameters()]
-        trunk = classifiers if stage == "t2" else [*self.network.backbones.parameters(), *classifiers]
+        trunk = classifiers if stage == "t2" else [*self.network.extractors(), *classifiers]
         return [(1.0, trunk), (factor, self.coders())]
 
     def loss(self, stage: str, batch: Batch) -> Tensor:

@@ -33,7 +33,10 @@ class TrainingData(Protocol):
 
     @property
     def train(self) -> Any:
-        """A split with `images` uint8 [image, C, H, W], indexed by int64 [n]; `identities` and `cameras` int [image]."""
+        """A split with `images` uint8 [image, C, H, W], indexed by int64 [n], or features, float32 [image, view, 1, p].
+
+        Its `identities` and `cameras` are int [image].
+        """
         ...
 
 
@@ -83,7 +86,7 @@ class Pixels:
     def __init__(self, examples: Examples, device: torch.device) -> None:
         self._examples, self.device = examples, device
         self._held: Tensor | None = None
-        if len(examples.places) * math.prod(examples.source.shape[1:]) <= HELD_BYTES:
+        if len(examples.places) * math.prod(examples.source.shape[1:]) * examples.source.dtype.itemsize <= HELD_BYTES:
             self._held = self._read(torch.arange(len(examples.places)))
 
     def __len__(self) -> int:

@@ -20,7 +20,7 @@ from hil.errors import ConfigError, ModelError
 from hil.files import check_name, check_writable, replacing
 from hil.models.backbones.foreign import load_weights
 from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
-from hil.models.branches import BranchNetwork
+from hil.models.branches import BranchNetwork, check_images
 from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
 from hil.models.load import build_network, load_scheme
@@ -33,6 +33,7 @@ from hil.models.training.examples import ByClass, EachAlone, Examples, Pixels, T
 from hil.models.training.images import ImageTraining
 from hil.models.training.semantic import ClassifierTraining, SemanticTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
+from hil.models.training.triplets import balanced_batches
 from hil.models.weights import Weights, read_weights, write_weights
 from hil.places import folders
 from hil.provenance import provenance
@@ -83,7 +84,7 @@ def train(
         the metrics, as in the file.
 
     Raises:
-        ModelError: initial weights are missing or do not fit, or the checkpoint in `out` is not of this training.
+        ModelError: initial weights are missing, these or the data do not fit, or `out` has another training's checkpoint.
         OutputError: `out` cannot be written to.
         ConfigError: the recipe has no name or asks for what the scheme does not have.
         DatasetError: too little to train on.
@@ -165,6 +166,7 @@ def _started(
 ) -> tuple[RecipeNetwork, Training]:
     """Network and training of a recipe on a device, with what the recipe starts from put in."""
     network, training = _untrained(recipe, classes)
+    check_images(network, dataset.train.images)
     _initialise(training, recipe, dataset, out)
     training.to(device)
     if isinstance(training, SemanticTraining):
@@ -190,6 +192,7 @@ def _facts(recipe: Recipe, network: RecipeNetwork, dataset: TrainingData, device
         "training_seed": recipe.seed,
         "dataset": dataset.name,
         "dataset_fingerprint": dataset.fingerprint,
+        **({"dataset_file_sha256": checksum} if (checksum := getattr(dataset, "file_sha256", "")) else {}),
         "epochs": {name: stage.epochs for name, stage in recipe.stages().items()},
         "device": str(device),
         "threads": torch.get_num_threads(),
@@ -222,7 +225,7 @@ def _initialise(training: Training, recipe: Recipe, dataset: TrainingData, out: 
     weights = read_weights(out / f"{recipe.init}.safetensors")
     _check_init(weights, recipe, dataset)
     own = training.state_dict()
-    parts: tuple[str, ...] = ("network.",) if isinstance(training, ImageTraining) else ("network.backbones.",)
+    parts: tuple[str, ...] = ("network.",) if isinstance(training, ImageTraining) else ("network.backbones.", "network.necks.")
     if training.inherits_classifiers:
         parts = (*parts, "classifiers.")
     wanted = {key for key in own if key.startswith(parts)}
@@ -241,7 +244,7 @@ def _check_init(weights: Weights, recipe: Recipe, dataset: TrainingData) -> None
     again = f"train it anew with: hil train {recipe.init} --fresh --out {weights.path.parent}, or choose another --out"
     if weights.fingerprint != dataset.fingerprint:
         raise ModelError(f"{weights.path} was trained on other data ('{weights.dataset}') than '{dataset.name}'; {again}")
-    for key in ("seed", "held_out", "image_size"):
+    for key in ("seed", "held_out", "image_size", "bnneck"):
         if getattr(weights.recipe, key) != getattr(recipe, key):
             raise ModelError(
                 f"{weights.path} was trained with {key} = {getattr(weights.recipe, key)}, "
@@ -330,7 +333,16 @@ class _Run:
         """One pass over the training tasks; returns the mean loss."""
         generator = epoch_generator(self.recipe.seed, name, epoch)
         tasks = self._tasks(generator)
-        batches = [batch for batch in torch.split(tasks, stage.batch_size) if len(batch) == stage.batch_size] or [tasks]
+        if stage.per_identity:
+            order = balanced_batches(
+                self.examples.labels[tasks[:, 0]],
+                generator,
+                identities=stage.batch_size // stage.per_identity,
+                each=stage.per_identity,
+            )
+            batches = [tasks[places] for places in order]
+        else:
+            batches = [batch for batch in torch.split(tasks, stage.batch_size) if len(batch) == stage.batch_size] or [tasks]
         total = 0.0
         for index, batch in enumerate(batches):
             rate = _rate(stage, epoch + index / len(batches))
@@ -387,7 +399,10 @@ def _optimiser(stage: Stage, groups: list[tuple[float, list[nn.Parameter]]]) -> 
 
 def _rate(stage: Stage, position: float) -> float:
     """Learning rate at `position` epochs."""
+    risen = min(position / stage.warm_up, 1.0) if stage.warm_up else 1.0
     if stage.schedule == "steps":
-        return stage.lr * 0.1 ** sum(position >= drop for drop in stage.lr_drops)
+        return stage.lr * risen * 0.1 ** sum(position >= drop for drop in stage.lr_drops)
     share = position / stage.epochs
-    return stage.lr * min(share / 0.05, 1.0, 0.5 * (1 + math.cos(math.pi * share))) + 1e-8
+    if not stage.warm_up:
+        risen = min(share / 0.05, 1.0)
+    return stage.lr * min(risen, 0.5 * (1 + math.cos(math.pi * share))) + 1e-8

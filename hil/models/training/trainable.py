@@ -15,6 +15,7 @@ from hil.models.correlation import mean_squared_cosine
 from hil.models.jscc.network import JsccNetwork
 from hil.models.recipe import Recipe, Stage
 from hil.models.training.medium import TrainingMedium
+from hil.models.training.triplets import batch_hard_triplet
 
 __all__ = ["Batch", "RetrievalTraining", "Trainable"]
 
@@ -100,12 +101,12 @@ class RetrievalTraining(nn.Module):
         return self.recipe.stages()
 
     def cached(self, stage: str) -> bool:
-        """T2 has frozen backbones, so their features are computed once; of a frozen backbone all stages."""
-        return stage == "t2" or self.recipe.frozen
+        """T2 has frozen backbones, so their features are computed once; of a backbone that is fixed all stages."""
+        return stage == "t2" or self.recipe.fixed
 
     def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
         """T1: backbones and classifiers; T2: the autoencoders; T3: all, the autoencoders with a factor of their own."""
-        trunk = [*self.network.backbones.parameters(), *self.classifiers.parameters()]
+        trunk = [*self.network.extractors(), *self.classifiers.parameters()]
         if stage == "t1":
             return [(1.0, trunk)]
         factor, coders = self.stages()[stage].autoencoder_lr, self.coders()
@@ -123,6 +124,7 @@ class RetrievalTraining(nn.Module):
         self.train()
         if stage == "t2" or self.recipe.frozen:
             self.network.backbones.eval()
+            self.network.necks.eval()
         self.requires_grad_(False)
         for _, parameters in self.parameter_groups(stage):
             for parameter in parameters:
@@ -132,7 +134,10 @@ class RetrievalTraining(nn.Module):
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         """Cross-entropy (T1 without, T3 with the channel) or the autoencoder's reconstruction loss (T2)."""
-        settings, features = self.stages()[stage], self.features(stage, batch)
+        settings = self.stages()[stage]
+        if settings.triplet:
+            return self._triplet_and_identity_loss(batch, settings)
+        features = self.features(stage, batch)
         if stage == "t1" or not isinstance(self.network, JsccNetwork):
             return self._identity_loss(features, batch, settings)
         symbols, decoded = self.transmit(self.network, features, batch.generator)
@@ -154,6 +159,17 @@ class RetrievalTraining(nn.Module):
         kind = batch.views.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=self.recipe.mixed_precision):
             return self.network.extract(batch.views).float()
+
+    def _triplet_and_identity_loss(self, batch: Batch, stage: Stage) -> Tensor:
+        """T1's loss with triplets: these see the features before the necks, the classifiers those behind."""
+        if batch.views is None:  # those of a fixed backbone, which has no neck
+            before = after = self.features("t1", batch)
+        else:
+            with torch.autocast(batch.views.device.type, torch.bfloat16, enabled=self.recipe.mixed_precision):
+                before = self.network.pooled(batch.views).float()
+            after = self.network.necked(before)
+        triplets = [batch_hard_triplet(one, batch.labels, stage.margin) for one in before.unbind(1)]
+        return self._identity_loss(after, batch, stage) + stage.triplet * torch.stack(triplets).mean()
 
     def transmit(self, network: JsccNetwork, features: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Features [task, branch, p] through autoencoder and training channel.

@@ -18,7 +18,7 @@ from hil.errors import DatasetError
         ("cuhk03:/tmp?drawn", "boxes detected or labeled, not 'drawn'"),
         (
             "qqqq",
-            "unknown data set 'qqqq'; known: cifar10, cuhk03, folder, imagefolder, .*, mnist, objects, stl10, synthetic, voc",
+            "unknown data set 'qqqq'; known: cifar10, cuhk03, features, folder, .*, mnist, objects, stl10, synthetic, voc",
         ),
     ],
 )
