@@ -79,6 +79,16 @@ def test_pictures_and_features_are_not_taken_for_each_other(trained, tmp_path):
             Recipe(**{**given.model_dump(), **wrong})
 
 
+def test_a_baseline_is_the_features_of_two_networks_and_its_weights_are_empty(tmp_path):
+    data = load_dataset(f"features:{write(tmp_path / 'two.h5', views=2)}")
+    given = {"backbone": "identity", "features": LENGTH, "image_size": (1, LENGTH), "uses": 0}
+    whole = Recipe(name="pair", scheme="baseline-pair", t1=stage("cross_entropy", 2), **given)
+    assert train(whole.model_copy(update={"held_out": 0.0}), data, tmp_path, device="cpu")["parameters"] == 0
+    views = data.gallery.float_images(torch.tensor([[0, 1], [2, 3]]))
+    features = load_scheme("pair", tmp_path).extract(views)
+    assert torch.equal(features, torch.stack([views[:, 0, 0, 0], views[:, 1, 1, 0]], dim=1))
+
+
 def test_the_command_takes_one_data_set(trained):
     result = CliRunner().invoke(command, ["jscc-noma", "--features", str(trained[1]), "--dataset", "synthetic"])
     assert result.exit_code == 2
