@@ -51,7 +51,7 @@ def files_of(path: str | Path) -> ForeignFiles:
 
 
 class _FromSource(SourceFileLoader):
-    """Compiles what the file says now: Python's cache takes one of the same length, changed within a second, for the old one."""
+    """Compiles what the file says now: Python's cache takes one of its length, changed within a second, for the old one."""
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)

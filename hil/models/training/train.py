@@ -18,24 +18,19 @@ from torch import Tensor, nn
 
 from hil.errors import ConfigError, ModelError
 from hil.files import check_name, check_writable, replacing
-from hil.models.backbones.foreign import load_weights
-from hil.models.backbones.resnet import ResNet50, load_torchvision_weights
-from hil.models.branches import BranchNetwork, check_images
+from hil.models.branches import BranchNetwork
 from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
-from hil.models.load import build_network, load_scheme
+from hil.models.load import load_scheme
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Augment, Recipe, Stage
 from hil.models.training.augment import augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
-from hil.models.training.compressed import training_of
 from hil.models.training.examples import ByClass, EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
-from hil.models.training.images import ImageTraining
-from hil.models.training.semantic import ClassifierTraining, SemanticTraining
-from hil.models.training.trainable import Batch, RetrievalTraining
+from hil.models.training.start import Training, started
+from hil.models.training.trainable import Batch
 from hil.models.training.triplets import balanced_batches
-from hil.models.weights import Weights, read_weights, write_weights
-from hil.places import folders
+from hil.models.weights import write_weights
 from hil.provenance import provenance
 from hil.registry import SCHEMES
 
@@ -43,7 +38,6 @@ __all__ = ["Evaluate", "Metrics", "Progress", "examples_of", "train"]
 
 FEATURE_BATCH = 256
 Metrics = dict[str, Any]
-Training = RetrievalTraining | ImageTraining | ClassifierTraining
 Evaluate = Callable[[Scheme, Examples], Metrics]
 
 
@@ -95,7 +89,7 @@ def train(
     where = _device(device)
     kept, held_out = examples_of(recipe, dataset)
     check_writable(out)
-    network, training = _started(recipe, dataset, out, classes=kept.classes, device=where)
+    network, training = started(recipe, dataset, out, classes=kept.classes, device=where)
     run = _Run(
         recipe=recipe,
         training=training,
@@ -161,27 +155,6 @@ def _kept_tensors(recipe: Recipe, network: RecipeNetwork, training: Training) ->
     return tensors
 
 
-def _started(
-    recipe: Recipe, dataset: TrainingData, out: Path, *, classes: int, device: torch.device
-) -> tuple[RecipeNetwork, Training]:
-    """Network and training of a recipe on a device, with what the recipe starts from put in."""
-    network, training = _untrained(recipe, classes)
-    check_images(network, dataset.train.images)
-    _initialise(training, recipe, dataset, out)
-    training.to(device)
-    if isinstance(training, SemanticTraining):
-        training.look(dataset.train, [out, *folders("models")], device)
-    return network, training
-
-
-def _untrained(recipe: Recipe, classes: int) -> tuple[RecipeNetwork, Training]:
-    """Network and training of a recipe, initialised from its seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        network = build_network(recipe)
-        return network, training_of(network, recipe, classes)
-
-
 def _facts(recipe: Recipe, network: RecipeNetwork, dataset: TrainingData, device: torch.device) -> Metrics:
     """What was trained on what."""
     return {
@@ -210,46 +183,6 @@ def _device(name: str | None) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device '{name}' asked for, but this torch sees no CUDA device; use cpu, or install a CUDA build")
     return device
-
-
-def _initialise(training: Training, recipe: Recipe, dataset: TrainingData, out: Path) -> None:
-    """Put in the T1 that the recipe starts from, or ImageNet weights."""
-    if recipe.pretrained is not None and isinstance(training, RetrievalTraining):
-        for backbone in training.network.backbones:
-            if isinstance(backbone, ResNet50):
-                load_torchvision_weights(backbone, Path(recipe.pretrained))
-            else:
-                load_weights(backbone, Path(recipe.pretrained))
-    if recipe.init is None:
-        return
-    weights = read_weights(out / f"{recipe.init}.safetensors")
-    _check_init(weights, recipe, dataset)
-    own = training.state_dict()
-    parts: tuple[str, ...] = ("network.",) if isinstance(training, ImageTraining) else ("network.backbones.", "network.necks.")
-    if training.inherits_classifiers:
-        parts = (*parts, "classifiers.")
-    wanted = {key for key in own if key.startswith(parts)}
-    given = {(key if key.startswith("classifiers.") else f"network.{key}"): value for key, value in weights.tensors.items()}
-    wrong = sorted(key for key in wanted if key not in given or given[key].shape != own[key].shape)
-    if wrong:
-        raise ModelError(
-            f"{weights.path} cannot start recipe '{recipe.name}': {len(wrong)} keys are missing or have another shape "
-            f"({', '.join(wrong[:4])}, …); init must name a T1 recipe of the same backbone, features and transmitters, "
-            "or a codec of the same uses"
-        )
-    training.load_state_dict({**own, **{key: given[key] for key in wanted}})
-
-
-def _check_init(weights: Weights, recipe: Recipe, dataset: TrainingData) -> None:
-    again = f"train it anew with: hil train {recipe.init} --fresh --out {weights.path.parent}, or choose another --out"
-    if weights.fingerprint != dataset.fingerprint:
-        raise ModelError(f"{weights.path} was trained on other data ('{weights.dataset}') than '{dataset.name}'; {again}")
-    for key in ("seed", "held_out", "image_size", "bnneck"):
-        if getattr(weights.recipe, key) != getattr(recipe, key):
-            raise ModelError(
-                f"{weights.path} was trained with {key} = {getattr(weights.recipe, key)}, "
-                f"recipe '{recipe.name}' has {getattr(recipe, key)}; {again}"
-            )
 
 
 @dataclass(kw_only=True)
