@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import importlib.util
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hil.cache import cache_folder
 from hil.files import takes_files
 
-__all__ = ["alone", "compiled_code", "keep_compiled_code"]
+__all__ = ["alone", "compile_before", "compiled_code", "keep_compiled_code"]
 
 _FCNTL: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # only Unix has it
 _LOCK = ".hil-lock"
+_DONE = "all-compiled"
+"""Begins the name of a file in a folder in which all kernels' code is kept."""
+_COMPILING = "HIL_COMPILING"
+"""In the environment of the process that compiles."""
 _LONGEST_S = 10.0
 """For which a lock is held at most: writing two small files. One that lies there for longer is of a process that was killed."""
 
@@ -49,21 +56,59 @@ def compiled_code() -> Path | None:
     return private if mine and takes_files(private) else None
 
 
-def keep_compiled_code(source: str = "") -> None:
+def keep_compiled_code(source: str = "") -> Path | None:
     """Point numba to `compiled_code` for the modules imported next.
 
     Args:
         source: digest of what the kernels are made from; they get a folder of their own by it. Numba compares only the file
             that a kernel stands in with what it has in its cache: a kernel that calls one of another file would go on doing
             what that file said before.
+
+    Returns:
+        The folder; None: nothing is kept.
     """
     place = compiled_code()
     if place is None:
-        return
+        return None
     import numba
 
     _one_at_a_time()
-    numba.config.CACHE_DIR = str(place / f"numba-{source[:16]}" if source else place)
+    folder = place / f"numba-{source[:16]}" if source else place
+    numba.config.CACHE_DIR = str(folder)
+    return folder
+
+
+def compile_before(folder: Path | None, module: str, sources: Iterable[Path]) -> None:
+    """Have another process compile what is to be kept in a folder, unless that was done: what it kept is then loaded here.
+
+    Where it fails, this process compiles for itself, as it does without a folder: last bits may then differ from those of
+    processes that load what was kept.
+
+    Args:
+        folder: from `keep_compiled_code`.
+        module: run by ``python -m``; it uses all kernels once.
+        sources: files of the kernels; numba compiles anew where one is at another place, or was written at another time.
+    """
+    if folder is None or _COMPILING in os.environ or (done := folder / f"{_DONE}-{_stamp(sources)}").exists():
+        return
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder):  # others wait for it
+            if not done.exists():
+                command = [sys.executable, "-m", module]
+                env = os.environ | {_COMPILING: "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+                if subprocess.run(command, env=env, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0:
+                    done.touch()
+
+
+def _stamp(sources: Iterable[Path]) -> str:
+    """Digest of what numba's index of kept code hangs on: interpreter, numba, processor, and the files."""
+    import llvmlite.binding
+    import numba
+
+    host = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    files = [(str(path), path.stat().st_mtime_ns) for path in sorted(sources)]
+    return hashlib.sha256(repr((sys.version, numba.__version__, host, files)).encode()).hexdigest()[:16]
 
 
 @functools.cache

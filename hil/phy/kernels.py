@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hil.compiled import keep_compiled_code
+from hil.compiled import compile_before, keep_compiled_code
 from hil.errors import DriverMissingError
 
 __all__ = ["Kernels", "kernels", "source_digest"]
@@ -47,7 +47,7 @@ def kernels(fast: bool | None = None) -> Kernels:
         raise DriverMissingError("the compiled kernels need numba; install it with: pip install 'hil[fast]'")
     if there and fast is not False:
         try:
-            keep_compiled_code(source_digest())
+            compile_before(keep_compiled_code(source_digest()), "hil.phy.compile", Path(__file__).parent.glob("*_numba.py"))
             return _modules("numba")
         except (ImportError, RuntimeError) as err:  # numba refuses this numpy, or finds no folder to keep compiled code in
             if fast:

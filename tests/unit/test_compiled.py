@@ -60,3 +60,23 @@ def test_a_lock_of_a_killed_process_is_taken_away(tmp_path, monkeypatch):
 def test_without_a_place_for_the_lock_it_goes_on(tmp_path):
     with compiled.alone(tmp_path / "nowhere"):
         assert not (tmp_path / "nowhere").exists()
+
+
+def test_another_process_compiles_first_and_once(tmp_path, monkeypatch):
+    pytest.importorskip("numba")
+    source, place = tmp_path / "kernel_numba.py", tmp_path / "kept"
+    source.write_text("")
+    (tmp_path / "compiles_once.py").write_text(
+        f"import os; assert os.environ['HIL_COMPILING']\nopen({str(tmp_path / 'times')!r}, 'a').write('x')\n"
+    )
+    (tmp_path / "compiles_not.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    compiled.compile_before(None, "compiles_once", [source])
+    compiled.compile_before(place, "compiles_not", [source])
+    assert not [path for path in place.iterdir() if path.name.startswith("all-compiled")]  # so this process compiles for itself
+    for _ in range(3):
+        compiled.compile_before(place, "compiles_once", [source])
+    assert (tmp_path / "times").read_text() == "x"
+    os.utime(source, ns=(1, 1))  # numba takes it for another one
+    compiled.compile_before(place, "compiles_once", [source])
+    assert (tmp_path / "times").read_text() == "xx"
