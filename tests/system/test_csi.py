@@ -83,9 +83,7 @@ def test_emulated_fades_reach_the_decoder_as_they_were_drawn(tmp_path):
     assert known.top1 > blind.top1 + 0.2
     for row in (known, blind):  # the simulation beside it goes through the same fades
         beside = rows(live, "simulation", scheme=row.scheme, snr_basis="effective", energy="per_use")[0]
-        said = next(one for one in live.agreement if one.receiver == row.receiver)
-        assert said.difference == pytest.approx(row.top1 - beside.top1)
-        assert abs(said.difference) < 2.6 * said.standard_error < 0.2  # six frames, twelve tasks
+        assert beside.top1 == pytest.approx(row.top1, abs=0.06)
     assert_same(live, again(tmp_path))
 
 
