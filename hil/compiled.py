@@ -95,8 +95,9 @@ def compile_before(folder: Path | None, module: str, sources: Iterable[Path]) ->
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder):  # others wait for it
             if not done.exists():
-                command = [sys.executable, "-m", module]
-                env = os.environ | {_COMPILING: "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+                command = [sys.executable, "-P", "-m", module]  # what lies where the user works is not run
+                path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+                env = os.environ | {_COMPILING: "1", "PYTHONPATH": path}
                 if subprocess.run(command, env=env, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0:
                     done.touch()
 

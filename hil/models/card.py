@@ -49,6 +49,7 @@ class Claim:
         relation: of the first one's metric to the second's, towards better.
         metric: name of the headline metric that it is about.
         up_to_snr_db: it is said of the SNRs up to this one; None: of every SNR.
+        fading: it is said of channels that fade; results without fading say nothing to it.
     """
 
     paper: str
@@ -58,6 +59,7 @@ class Claim:
     relation: Literal["≥", ">"]
     metric: str
     up_to_snr_db: float | None = None
+    fading: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from hil.foreign import is_foreign, load_foreign
 from hil.models.card import SchemeEntry
 from hil.models.contract import Scheme
 from hil.models.network import RecipeNetwork
-from hil.models.recipe import Recipe
+from hil.models.recipe import Recipe, load_recipe
 from hil.models.weights import fill_network, read_weights
 from hil.registry import SCHEMES
 from hil.spelling import did_you_mean
@@ -111,8 +111,14 @@ def _checked(scheme: Any, name: str) -> Scheme:
     return checked
 
 
+def _recipes_of(scheme: str, folders: Sequence[Path]) -> list[str]:
+    """Recipes that make a network of a scheme that has none of its own name."""
+    files = sorted({path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}.items())
+    return [name for name, path in files if load_recipe(path).scheme == scheme]
+
+
 def _not_found(name: str, folders: Sequence[Path]) -> str:
-    looked = ", ".join(str(folder) for folder in folders) or "no folder"
+    looked = ", ".join(dict.fromkeys(str(folder) for folder in folders)) or "no folder"
     if Path(name).suffix == ".safetensors":
         return f"no such weights file: {name} (looked here and in {looked})"
     trained = {file.stem for folder in folders for file in folder.glob("[!.]*.safetensors")}
@@ -124,6 +130,7 @@ def _not_found(name: str, folders: Sequence[Path]) -> str:
         base, changes = _weights_of(name) or name, ""
     if base in recipes or base in SCHEMES.builtin:
         target = folders[0] if folders else Path("models")
+        base = base if base in recipes else next(iter(_recipes_of(base, folders)), base)
         return f"scheme '{name}' has no weights in {looked}; train them with: hil train {base}{changes} --out {target}"
     known = sorted(trained | recipes | set(SCHEMES.names()))
     return (

@@ -44,12 +44,17 @@ class Held:
 
 
 def claims(panel: Panel) -> Iterator[Claim]:
-    """Claims about the panel's headline, of which both schemes have points in it."""
+    """Claims about the panel's headline, of which both schemes have points in it, under the channels that they are about."""
     known = SCHEMES.builtin
+    fades = any(row.fading in ("emulated", "air") for point in panel.points if (row := point.best) is not None)
     for name in panel.schemes:
         entry = known.get(name)
         for claim in entry.claims if isinstance(entry, SchemeEntry) else ():
-            if claim.metric == panel.metric.name and {claim.first, claim.second} <= set(panel.schemes):
+            if (
+                claim.metric == panel.metric.name
+                and {claim.first, claim.second} <= set(panel.schemes)
+                and (fades or not claim.fading)
+            ):
                 yield claim
 
 

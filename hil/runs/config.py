@@ -133,7 +133,8 @@ class RunConfig(_Aligning):
     Attributes:
         dataset: spec of the data set; empty: the built-in one that serves what the schemes put out.
         schemes: names, weights files or ``path.py:Class``, in the order in which they take turns; ``all``: whatever has
-            weights at hand, sends something and puts out what the data set serves; a goal's name: what it can judge.
+            weights at hand, sends something and puts out what the data set serves
+            (of a user's set: anything); a goal's name: what it can judge.
         goals: what judges them; empty: all that the schemes' outputs and the data set allow.
         options: of goals, by the goal's name.
         models: folder of trained weights; None: the usual places.

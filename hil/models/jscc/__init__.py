@@ -15,9 +15,13 @@ def _entry(
     )
 
 
-def _at_least(first: str, second: str, text: str, relation: str = "≥") -> tuple[Claim, ...]:
-    strict = relation == ">"
-    return (Claim(paper=_LO, text=text, first=first, second=second, relation=">" if strict else "≥", metric="top1"),)
+def _at_least(first: str, second: str, text: str) -> tuple[Claim, ...]:
+    return (Claim(paper=_LO, text=text, first=first, second=second, relation="≥", metric="top1"),)
+
+
+def _helps_in_fading(first: str, second: str, whom: str = "") -> tuple[Claim, ...]:
+    text = f"channel knowledge at the receiver helps {whom}in fading"
+    return (Claim(paper=_LO, text=text, first=first, second=second, relation=">", metric="top1", fading=True),)
 
 
 _BLIND = (
@@ -111,27 +115,21 @@ _FADING = (
         "schemes:FadingAwareSingle",
         "one transmitter, the decoder is told the fade",
         "V-A, App. D",
-        claims=_at_least(
-            "jscc-single-csir", "jscc-single-fading", "channel knowledge at the receiver helps in fading", relation=">"
-        ),
+        claims=_helps_in_fading("jscc-single-csir", "jscc-single-fading"),
     ),
     _entry(
         "jscc-oma-csir",
         "schemes:FadingAwareOma",
         "two that take turns, the decoders are told their fades",
         "V-A, App. D",
-        claims=_at_least(
-            "jscc-oma-csir", "jscc-oma-fading", "channel knowledge at the receiver helps OMA in fading", relation=">"
-        ),
+        claims=_helps_in_fading("jscc-oma-csir", "jscc-oma-fading", "OMA "),
     ),
     _entry(
         "jscc-noma-csir",
         "schemes:FadingAwareNoma",
         "two superposed, the decoders are told both fades",
         "V-A, App. D",
-        claims=_at_least(
-            "jscc-noma-csir", "jscc-noma-fading", "channel knowledge at the receiver helps NOMA in fading", relation=">"
-        ),
+        claims=_helps_in_fading("jscc-noma-csir", "jscc-noma-fading", "NOMA "),
     ),
     _entry(
         "jscc-single-derotated",

@@ -11,38 +11,26 @@ from hil.models.recipe import Recipe, Stage
 from hil.models.training.medium import TrainingMedium
 from hil.models.training.trainable import Batch
 
-__all__ = ["ImageTraining"]
+__all__ = ["AllTogether", "ImageTraining"]
 
 
-class ImageTraining(nn.Module):
-    """T3 alone of `hil.models.image`'s codecs. See `hil.models.training.trainable.Trainable`.
+class AllTogether(nn.Module):
+    """What trains whole, on images of one view, in every stage of its recipe. See `hil.models.training.trainable.Trainable`.
 
     Args:
         network: what is trained.
-        recipe: its stage and channel.
-
-    Raises:
-        ModelError: the recipe asks for another stage or loss.
+        recipe: its stages.
     """
 
     inherits_classifiers = False
-    examples = "images"
-    losses: tuple[str, ...] = ("mse",)
-    """What a recipe may ask for."""
 
-    def __init__(self, network: DeepJscc, recipe: Recipe) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         super().__init__()
-        if set(recipe.stages()) != {"t3"} or recipe.stages()["t3"].loss not in self.losses:
-            raise ModelError(
-                f"recipe '{recipe.name}', scheme '{recipe.scheme}': image codecs train all together, "
-                'so give t3 alone with loss = "mse" or "semantic".'
-            )
         self.network, self.recipe = network, recipe
         self.classifiers = nn.ModuleList()
-        self.medium = TrainingMedium(recipe, network.plan)
 
     def stages(self) -> dict[str, Stage]:
-        """T3."""
+        """The recipe's."""
         return self.recipe.stages()
 
     def cached(self, stage: str) -> bool:
@@ -58,15 +46,50 @@ class ImageTraining(nn.Module):
         self.train()
         self.requires_grad_(True)
 
+    def images(self, stage: str, batch: Batch) -> Tensor:
+        """Of a batch, float32 [task, 3, H, W].
+
+        Raises:
+            ModelError: it has none.
+        """
+        if batch.views is None:
+            raise ModelError(f"stage {stage}: a batch needs views.")
+        return batch.views[:, 0]
+
+
+class ImageTraining(AllTogether):
+    """T3 alone of `hil.models.image`'s codecs.
+
+    Args:
+        network: what is trained.
+        recipe: its stage and channel.
+
+    Raises:
+        ModelError: the recipe asks for another stage or loss.
+    """
+
+    examples = "images"
+    losses: tuple[str, ...] = ("mse",)
+    """What a recipe may ask for."""
+
+    network: DeepJscc
+
+    def __init__(self, network: DeepJscc, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
+        if set(recipe.stages()) != {"t3"} or recipe.stages()["t3"].loss not in self.losses:
+            raise ModelError(
+                f"recipe '{recipe.name}', scheme '{recipe.scheme}': image codecs train all together, "
+                'so give t3 alone with loss = "mse" or "semantic".'
+            )
+        self.medium = TrainingMedium(recipe, network.plan)
+
     def loss(self, stage: str, batch: Batch) -> Tensor:
         """How far what was received through the channel is from what was sent.
 
         Raises:
             ModelError: the batch has no images.
         """
-        if batch.views is None:
-            raise ModelError(f"stage {stage}: a batch needs views.")
-        images = batch.views[:, 0]
+        images = self.images(stage, batch)
         snr_db = self.medium.draw_snr(len(images), batch.generator)
         symbols = self.network.modulate(images, snr_db.to(images.device))
         return self.measured(images, self.network.demodulate(self.medium.send(symbols, snr_db, batch.generator)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hil.errors import ConfigError, ModelError
@@ -18,8 +18,8 @@ from hil.models.image.classifier import ImageClassifier
 from hil.models.image.schemes import DeepJscc
 from hil.models.image.semantic import importance, semantic_loss, semantic_weights
 from hil.models.load import load_scheme
-from hil.models.recipe import Recipe, Semantic, Stage
-from hil.models.training.images import ImageTraining
+from hil.models.recipe import Recipe, Semantic
+from hil.models.training.images import AllTogether, ImageTraining
 from hil.models.training.trainable import Batch
 
 __all__ = ["ClassifierTraining", "SemanticTraining", "load_classifier"]
@@ -40,8 +40,8 @@ def load_classifier(name: str, folders: Sequence[Path]) -> ImageClassifier:
     return found
 
 
-class ClassifierTraining(nn.Module):
-    """T1 of a classifier of images: cross-entropy. See `hil.models.training.trainable.Trainable`.
+class ClassifierTraining(AllTogether):
+    """T1 of a classifier of images: cross-entropy.
 
     Args:
         network: what is trained.
@@ -52,35 +52,16 @@ class ClassifierTraining(nn.Module):
         ModelError: the recipe asks for another stage, holds classes out, or has another number of them.
     """
 
-    inherits_classifiers = False
     examples = "classes"
+    network: ImageClassifier
 
     def __init__(self, network: ImageClassifier, recipe: Recipe, classes: int) -> None:
-        super().__init__()
+        super().__init__(network, recipe)
         named = f"recipe '{recipe.name}', scheme '{recipe.scheme}'"
         if set(recipe.stages()) != {"t1"} or recipe.held_out:
             raise ModelError(f"{named}: classifiers train in one step on all classes, so give t1 alone, and held_out = 0.")
         if classes != recipe.classes:
             raise ModelError(f"{named}: classes must be {classes}, as the training images have, not {recipe.classes}.")
-        self.network, self.recipe = network, recipe
-        self.classifiers = nn.ModuleList()
-
-    def stages(self) -> dict[str, Stage]:
-        """T1."""
-        return self.recipe.stages()
-
-    def cached(self, stage: str) -> bool:
-        """Always on images."""
-        return False
-
-    def parameter_groups(self, stage: str) -> list[tuple[float, list[nn.Parameter]]]:
-        """All."""
-        return [(1.0, [*self.network.parameters()])]
-
-    def enter(self, stage: str) -> None:
-        """All is trained."""
-        self.train()
-        self.requires_grad_(True)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         """Cross-entropy.
@@ -88,10 +69,8 @@ class ClassifierTraining(nn.Module):
         Raises:
             ModelError: the batch has no images.
         """
-        if batch.views is None:
-            raise ModelError(f"stage {stage}: a batch needs views.")
         smoothing = self.stages()[stage].label_smoothing
-        return F.cross_entropy(self.network(batch.views[:, 0]), batch.labels, label_smoothing=smoothing)
+        return F.cross_entropy(self.network(self.images(stage, batch)), batch.labels, label_smoothing=smoothing)
 
 
 class SemanticTraining(ImageTraining):

@@ -1,5 +1,7 @@
 """From a name to a scheme: what is unknown, untrained, or not what it should be."""
 
+from pathlib import Path
+
 import pytest
 
 from hil.errors import ConfigError, ModelError
@@ -53,3 +55,8 @@ def test_a_recipe_builds_a_branch_network_and_nothing_else(tmp_path, monkeypatch
     assert type(load_scheme("lab-scheme", [])).__name__ == "Lab"
     with pytest.raises(ModelError, match=r"so a recipe cannot build it"):
         build_network(Recipe(name="x", scheme="lab-scheme"))
+
+
+def test_a_scheme_without_a_recipe_of_its_name_is_trained_by_one_that_makes_it(tmp_path):
+    with pytest.raises(ModelError, match="train them with: hil train objects-classifier"):
+        load_scheme("image-classifier", [tmp_path, Path(__file__).parents[3] / "models"])

@@ -209,3 +209,11 @@ def test_claims_come_only_with_their_schemes_and_metric():
     found = next(line for line in summary_lines(three()) if "good as OMA" in line)
     assert found.startswith("Lo et al. claim that NOMA is at least as good as OMA at every SNR: per_use energy, over the air, ")
     assert "supported at 2 of 3 SNRs by simultaneous 95 % intervals, 1 undetermined, 0 contradicted" in found
+
+
+def test_what_is_said_of_fading_is_held_against_fading_alone():
+    pair = dict.fromkeys(("jscc-oma-csir", "jscc-oma-fading"), "oma")
+    steady = document(judged(RETRIEVAL, pair, SNRS))
+    assert not list(claims(View(steady).panels[0]))
+    fading = steady.model_copy(update={"points": [row.model_copy(update={"fading": "emulated"}) for row in steady.points]})
+    assert [claim.text for claim in claims(View(fading).panels[0])] == ["channel knowledge at the receiver helps OMA in fading"]
