@@ -19,7 +19,7 @@ from typing import Any
 from hil.cache import cache_folder
 from hil.files import takes_files
 
-__all__ = ["alone", "compile_before", "compiled_code", "keep_compiled_code"]
+__all__ = ["alone", "compile_before", "compiled_code", "keep_compiled_code", "kernel"]
 
 _FCNTL: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # only Unix has it
 _LOCK = ".hil-lock"
@@ -76,6 +76,24 @@ def keep_compiled_code(source: str = "") -> Path | None:
     folder = place / f"numba-{source[:16]}" if source else place
     numba.config.CACHE_DIR = str(folder)
     return folder
+
+
+@functools.cache
+def kernel(name: str) -> Any:
+    """A module of compiled kernels that stands alone, its code kept by what it says; None where numba is missing or fails.
+
+    Args:
+        name: of the module, such as ``hil.models.separate.ldpc_numba``.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return None
+    try:
+        found = importlib.util.find_spec(name)
+        own = Path(found.origin).read_bytes() if found is not None and found.origin else b""
+        keep_compiled_code(hashlib.sha256(own).hexdigest())
+        return importlib.import_module(name)
+    except (ImportError, RuntimeError):  # numba refuses this numpy, or finds no folder to keep compiled code in
+        return None
 
 
 def compile_before(folder: Path | None, module: str, sources: Iterable[Path]) -> None:

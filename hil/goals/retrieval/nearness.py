@@ -41,16 +41,17 @@ class Nearness:
         left_out: bool [image], images that are infinitely far.
 
     Attributes:
+        gallery: float32 [view, image, p], as given.
         images: how many; width: length of a feature of all views together.
         halves: float32 [image, 2], −|g|²/2 as the sum of two; largest: the largest |g|. Both less the gallery's mean.
     """
 
     def __init__(self, gallery: Tensor, left_out: Tensor) -> None:
-        self._gallery = gallery.numpy()
-        views, self.images, self._length = self._gallery.shape
+        self.gallery = gallery.numpy()
+        views, self.images, self._length = self.gallery.shape
         self.width = views * self._length
         self._columns = min(self.images, max(1, BLOCK_BYTES // (4 * (self.width + 2))))
-        self._centre = self._gallery.mean(1, dtype=np.float64).astype(np.float32)
+        self._centre = self.gallery.mean(1, dtype=np.float64).astype(np.float32)
         self.halves, self.largest = self._norms(left_out.numpy())
 
     def _norms(self, left_out: NDArray[np.bool_]) -> tuple[Floats, float]:
@@ -74,11 +75,11 @@ class Nearness:
         """
         block = np.empty((self._columns, self.width + room), np.float32)
         for start in range(0, self.images, max(1, self._columns)):
-            yield start, self._centred(self._gallery[:, start : start + self._columns], block)
+            yield start, self._centred(self.gallery[:, start : start + self._columns], block)
 
     def some(self, most: int) -> Floats:
         """Images evenly over the gallery less its mean, float32 [n, width], no more than `most`."""
-        chosen = self._gallery[:, :: max(1, -(-self.images // most))]
+        chosen = self.gallery[:, :: max(1, -(-self.images // most))]
         return self._centred(chosen, np.empty((chosen.shape[1], self.width), np.float32))
 
     def side_by_side(self, features: Floats) -> Floats:
@@ -128,7 +129,7 @@ class Nearness:
         step = max(1, PAIRS_BYTES // (16 * self._length))
         for start in range(0, len(row), step):
             some = slice(start, start + step)
-            for view, stored in enumerate(self._gallery):
+            for view, stored in enumerate(self.gallery):
                 difference = features[row[some], view].astype(np.float64)
                 difference -= stored[image[some]]
                 found[some] += np.einsum("ij,ij->i", difference, difference)

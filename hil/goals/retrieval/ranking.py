@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -18,23 +17,19 @@ from torch import Tensor
 
 from hil.datasets.dataset import Split
 from hil.errors import ShapeError
-from hil.goals.retrieval.axes import Axes
 from hil.goals.retrieval.nearness import Doubles, Floats, Ints, Nearness
 from hil.goals.retrieval.relevance import Relevance
+from hil.goals.retrieval.shortcuts import Shortcuts
 from hil.goals.retrieval.tasks import TaskSet
 
 __all__ = ["Ranker", "Scores", "chance", "rank", "top1_only"]
 
 CHUNK_BYTES = 128 << 20
 """Of nearness values that are looked at together."""
-PASSED_BYTES = 16 << 20
-"""The same where they are only passed over."""
 RULED_OUT_FROM = 1 << 31
 """Products in a comparison of all rows with all images, from which it pays to rule images out first."""
-MOST_LEFT = 64
-"""One in so many images: a row of which more are left is compared with all of them."""
-GROUP = 64
-"""Images of which one is looked at, to find how near the first ones are."""
+GROUP, GROUPS = 64, 4
+"""Images of which one is looked at, to find how near the first ones are: at most so many, in so many groups a place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +101,7 @@ class Ranker:
         self._views, self._length = views, gallery.shape[2]
         self._relevance = Relevance.of(tasks.identities, tasks.cameras, split)
         self._nearness = Nearness(gallery[:views], self._relevance.junk)
+        self._shortcuts = Shortcuts(self._nearness, self._relevance, self._compared)
         self._identities, self._asked = split.identities.numpy(), tasks.identities.numpy()
 
     def scores(self, features: Tensor, index: Tensor) -> Scores:
@@ -149,12 +145,8 @@ class Ranker:
         """
         if places == 1 and len(features) * self._nearness.images * self._nearness.width >= RULED_OUT_FROM:
             self._check(features, index)
-            if self._axes is not None and self._axes.fits(features.numpy()):
-                return torch.from_numpy(self._nearest_of_few(self._axes, features, index))
-        found = np.full((len(features), places), -1, np.int64)
-        for chunk in self._chunks(features, index):
-            found[chunk.rows] = self._first(chunk) if places == 1 else self._foremost(chunk, places)
-        return torch.from_numpy(found)
+            return torch.from_numpy(self._shortcuts.nearest(features[:, : self._views], index))[:, None]
+        return torch.from_numpy(self._compared(features, index, places))
 
     def top1(self, features: Tensor, index: Tensor) -> Tensor:
         """Whether the nearest image that counts is of the right person, bool [row]; as `scores` says, and faster.
@@ -166,11 +158,6 @@ class Ranker:
         nearest = self.nearest(features, index, 1)[:, 0].numpy()
         right = self._identities[nearest] == self._asked[index.numpy()]
         return torch.from_numpy(right & (nearest >= 0))
-
-    @cached_property
-    def _axes(self) -> Axes | None:
-        """What rules images out, where that pays."""
-        return Axes.of(self._nearness)
 
     def _check(self, features: Tensor, index: Tensor) -> None:
         """Raise a `ShapeError` where they are no answers to the tasks."""
@@ -204,30 +191,12 @@ class Ranker:
                 near[place], band[place] = self._ordered(own, place, image[row == place]), 0
             yield _Chunk(rows=rows, features=own, near=near, band=band)
 
-    def _nearest_of_few(self, axes: Axes, features: Tensor, index: Tensor) -> Ints:
-        """The nearest image of each row, int64 [row, 1], where most images are ruled out; −1 where none counts."""
-        images = self._nearness.images
-        step = min(max(1, PASSED_BYTES // (4 * images)), len(features))
-        memory = np.empty((step, images), np.float32)
-        found = np.full(len(features), -1, np.int64)
-        crowded = np.zeros(len(features), bool)
-        for start in range(0, len(features), step):
-            rows = slice(start, min(start + step, len(features)))
-            own = features[rows, : self._views].numpy()
-            junk, left_out = self._relevance.entries(index[rows], right=False)
-            row, image = axes.left(own, memory[: len(own)], (junk.numpy(), left_out.numpy()))
-            counts = np.bincount(row, minlength=len(own))
-            crowded[rows] = counts > images // MOST_LEFT
-            found[rows][row] = image  # of rows with one left, that is it
-            several = (counts > 1) & ~crowded[rows]
-            row, image = row[several[row]], image[several[row]]
-            order = np.lexsort((image, self._nearness.distances(own, row, image), row))
-            row, image = row[order], image[order]
-            found[rows][row[::-1]] = image[::-1]
-        rest = torch.from_numpy(np.flatnonzero(crowded))
-        for chunk in self._chunks(features[rest], index[rest]):
-            found[rest.numpy()[chunk.rows]] = self._first(chunk)[:, 0]
-        return found[:, None]
+    def _compared(self, features: Tensor, index: Tensor, places: int) -> Ints:
+        """The first images of each row, int64 [row, places], by comparing it with all of them."""
+        found = np.full((len(features), places), -1, np.int64)
+        for chunk in self._chunks(features, index):
+            found[chunk.rows] = self._first(chunk) if places == 1 else self._foremost(chunk, places)
+        return found
 
     def _ordered(self, features: Floats, row: int, junk: Ints) -> Floats:
         """0, −1, −2, … for the images of a row in their exact order, in the stead of a nearness that float32 cannot hold."""
@@ -298,10 +267,11 @@ class Ranker:
 
 def _reached(near: Floats, places: int) -> Floats:
     """For each row a nearness that at least so many images reach, float32 [row]: of the maxima of many groups."""
-    groups = near.shape[1] // GROUP
-    if groups < places:
+    size = min(GROUP, near.shape[1] // (GROUPS * places))
+    if size < 1:
         return np.full(len(near), -np.inf, np.float32)
-    maxima = near[:, : groups * GROUP].reshape(len(near), GROUP, groups).max(1)
+    groups = near.shape[1] // size
+    maxima = near[:, : groups * size].reshape(len(near), size, groups).max(1)
     reached: Floats = np.partition(maxima, groups - places, axis=1)[:, groups - places]
     return reached
 

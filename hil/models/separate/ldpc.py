@@ -7,15 +7,12 @@ A block of shift s is the identity with its columns moved cyclically s places to
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.util
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.compiled import keep_compiled_code
+from hil.compiled import kernel
 from hil.errors import ConfigError, DriverMissingError, ShapeError
 from hil.models.separate import ldpc_plain
 from hil.models.separate.wifi import COLUMNS, LIFTINGS, RATES, base_matrix
@@ -130,16 +127,8 @@ def ldpc_code(lifting: int, rate: str) -> Ldpc:
     return Ldpc(lifting, rate)
 
 
-@functools.cache
 def _kernel(fast: bool | None) -> Any:
-    there = importlib.util.find_spec("numba") is not None
-    if fast is False or not (there or fast):
-        return ldpc_plain
-    try:
-        own = Path(__file__).with_name("ldpc_numba.py").read_bytes()
-        keep_compiled_code(hashlib.sha256(own).hexdigest())
-        return importlib.import_module("hil.models.separate.ldpc_numba")
-    except (ImportError, RuntimeError) as err:  # numba refuses this numpy, or finds no folder to keep compiled code in
-        if fast:
-            raise DriverMissingError(f"the compiled decoder needs numba: pip install 'hil[fast]' ({err})") from err
-        return ldpc_plain
+    compiled = None if fast is False else kernel("hil.models.separate.ldpc_numba")
+    if fast and compiled is None:
+        raise DriverMissingError("the compiled decoder needs numba, which is missing or does not work: pip install 'hil[fast]'")
+    return compiled or ldpc_plain

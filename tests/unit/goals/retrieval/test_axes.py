@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hil.goals.retrieval import ranking
+from hil.goals.retrieval import ranking, shortcuts
 from hil.goals.retrieval.axes import Axes
 from hil.goals.retrieval.nearness import Nearness
 from hil.goals.retrieval.ranking import Ranker
@@ -30,6 +30,7 @@ def flat_case(*, rest, shift=0.0):
 def nearest(monkeypatch, case, features, *, ruled_out, views=2):
     _, stored, tasks, gallery, index = case
     monkeypatch.setattr(ranking, "RULED_OUT_FROM", 0 if ruled_out else 1 << 62)
+    monkeypatch.setattr(shortcuts, "FEWEST_ANSWERS", 1 << 40)  # by axes alone
     ranker = Ranker(stored, tasks, gallery, views=views)
     return ranker.nearest(features, index, 1)[:, 0], ranker.top1(features, index)
 
@@ -40,7 +41,7 @@ def nearest(monkeypatch, case, features, *, ruled_out, views=2):
 def test_the_nearest_is_that_of_the_whole_comparison(monkeypatch, noise, views, shift):
     case = flat_case(rest=0.05, shift=shift)
     features = case[0] + noise * torch.randn(ROWS, 2, WIDTH, generator=torch.Generator().manual_seed(1))
-    monkeypatch.setattr(ranking, "PASSED_BYTES", 4 * IMAGES * 150)  # several parts, the last one smaller
+    monkeypatch.setattr(shortcuts, "PASSED_BYTES", 4 * IMAGES * 150)  # several parts, the last one smaller
     for few, whole in zip(
         nearest(monkeypatch, case, features, ruled_out=True, views=views),
         nearest(monkeypatch, case, features, ruled_out=False, views=views),
