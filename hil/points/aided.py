@@ -16,6 +16,8 @@ __all__ = ["aided_signal"]
 
 _LEAST = 0.25
 """Of a level, that is seen at least; less is no level that was estimated a little wrong."""
+_RANK = 1e-5
+"""Share of the strongest combination of transmitters' symbols that the weakest one has at least, for float32 to part them."""
 
 
 def aided_signal(frame: FrameReception, expected: NDArray[np.complex64]) -> NDArray[np.float64] | None:
@@ -25,13 +27,15 @@ def aided_signal(frame: FrameReception, expected: NDArray[np.complex64]) -> NDAr
         frame: as received.
         expected: complex64 [tx, task, use], h_k x_k of the tasks that it carries by the receiver's own estimate.
     """
-    tasks = expected.shape[1]
-    variance = frame.noise_var.numpy()[:tasks].astype(np.float64)
+    many, tasks = expected.shape[:2]
+    variance = frame.noise_var.numpy()[:tasks]
     used = variance > 0
-    parts, heard = expected[:, used].astype(complex), frame.symbols.numpy()[:tasks][used]
-    weighted = parts.conj() / variance[used]
-    gram, seen = weighted @ parts.T, weighted @ heard
-    if np.linalg.matrix_rank(gram, hermitian=True) < len(gram):
+    each = 1 / np.sqrt(np.where(used, variance, 1))
+    each *= used
+    parts, heard = (expected * each).reshape(many, -1), (frame.symbols.numpy()[:tasks] * each).ravel()
+    gram, seen = (parts.conj() @ parts.T).astype(complex), (parts.conj() @ heard).astype(complex)
+    strengths = np.linalg.eigvalsh(gram)
+    if strengths[0] <= strengths[-1] * _RANK:
         return None
     inverse = np.linalg.inv(gram)
     level = inverse @ seen

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.phy.mixer import Mixer
@@ -49,14 +51,19 @@ def measure_silence(samples: Tensor, start: int, numerology: Numerology, *, at: 
         at: device sample of the burst.
         mixer: the receiver's, taken off as the receiver does.
     """
-    samples = samples if mixer is None else mixer.correct(samples)
     size = numerology.fft_size
     first = start + numerology.cyclic_prefix // 2
     windows = max(0, first // size)
-    part = samples[first - windows * size : first + size].unflatten(0, (windows + 1, size))
-    spectrum = torch.fft.fft(part.to(torch.complex128), norm="ortho")[:, list(numerology.bins)]
-    power = spectrum.abs().square().mean(1)
+    part = samples[first - windows * size : first + size]
+    part = (part if mixer is None else mixer.correct(part)).numpy().reshape(windows + 1, size)
+    spectrum = np.fft.fft(part.astype(np.complex128), norm="ortho")[:, _bins(numerology)]
+    power = (spectrum.real**2 + spectrum.imag**2).mean(1)
     return Silence(at=at, symbol=float(power[-1]), lead=float(power[:-1].mean()) if windows else math.nan, windows=windows)
+
+
+@functools.lru_cache(maxsize=64)
+def _bins(numerology: Numerology) -> NDArray[np.int64]:
+    return np.array(numerology.bins, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

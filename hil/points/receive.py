@@ -99,6 +99,7 @@ class Collector:
         self._received = np.zeros(parts, bool)
         self._frames: dict[int, _Heard] = {}
         self._occupied = int(form.occupied.any(0).sum())
+        self._own_uses = int(form.occupied.sum(1).min())
         self._expected = self._clipped = 0
         self._delays: list[int] = []
         self._silences: dict[int, Silence] = {}
@@ -287,8 +288,7 @@ class Collector:
         own = self.spec.frame.sounding_symbols
         if not self.reception.receiver.shape_memory:
             return own
-        uses = self.form.tasks * int(self.form.occupied.sum(1).min())
-        return max(own, uses // self.form.numerology.active)
+        return max(own, self.form.tasks * self._own_uses // self.form.numerology.active)
 
     def _block(self, number: int) -> int:
         """What a frame shares its fade with: the block of the links' fading that it lay in, else itself."""
