@@ -55,8 +55,8 @@ def measure_silence(samples: Tensor, start: int, numerology: Numerology, *, at: 
     first = start + numerology.cyclic_prefix // 2
     windows = max(0, first // size)
     part = samples[first - windows * size : first + size]
-    part = (part if mixer is None else mixer.correct(part)).numpy().reshape(windows + 1, size)
-    spectrum = np.fft.fft(part.astype(np.complex128), norm="ortho")[:, _bins(numerology)]
+    heard = (part if mixer is None else mixer.correct(part)).numpy().reshape(windows + 1, size)
+    spectrum = np.fft.fft(heard.astype(np.complex128), norm="ortho")[:, _bins(numerology)]
     power = (spectrum.real**2 + spectrum.imag**2).mean(1)
     return Silence(at=at, symbol=float(power[-1]), lead=float(power[:-1].mean()) if windows else math.nan, windows=windows)
 
