@@ -1,0 +1,52 @@
+"""The server of the live page."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from hil.errors import DriverMissingError, OutputError
+from hil.watch.place import Place
+from hil.watch.source import Source
+
+__all__ = ["serve"]
+
+
+def serve(source: Source, place: Place, announce: Callable[[str], None]) -> None:
+    """Serve until a signal comes.
+
+    Args:
+        source: what is shown.
+        place: where.
+        announce: told the page's address, once it is served.
+
+    Raises:
+        DriverMissingError: FastAPI, uvicorn or Jinja2 is not installed.
+        OutputError: the address cannot be listened at.
+    """
+    try:
+        import uvicorn
+
+        from hil.watch.app import application
+    except ImportError as err:
+        raise DriverMissingError(
+            f"hil watch needs FastAPI, uvicorn and Jinja2 ({err}); install them with: pip install 'hil[watch]'"
+        ) from err
+    family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((place.address, place.port))
+        except OSError as err:
+            raise OutputError(
+                f"cannot listen at {place.address} port {place.port} ({err.strerror or err}); choose another --port, "
+                "0 for any that is free, or another --listen"
+            ) from err
+        config = uvicorn.Config(
+            application(source, place), log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off"
+        )
+        announce(place.url(listener.getsockname()[1]))
+        with suppress(asyncio.CancelledError):
+            uvicorn.Server(config).run(sockets=[listener])
