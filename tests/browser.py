@@ -25,7 +25,7 @@ class Browser:
         port_file = folder / "profile" / "DevToolsActivePort"
         flags = [f"--{name}" for name in FLAGS.split()]
         self._process = subprocess.Popen(
-            [BROWSER, "--headless=new", *flags, "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank"],
+            [BROWSER, "--headless=new", *flags, "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip

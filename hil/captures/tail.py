@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -30,8 +31,12 @@ __all__ = ["Tail", "TailPoint"]
 
 SETTLED_S = 2.0
 """A file that was not written to for so long before a look has not changed if its times have not."""
-FAILURES = 40
-"""Looks in a row that bring nothing, after which the file itself is asked what is wrong with it."""
+TRIES = 4
+"""At a file that is being written, in one look."""
+FAILURES = 120
+"""Tries in a row that fail, after which the file itself is asked what is wrong with it."""
+_ALONE = threading.Lock()
+"""HDF5 hands a file that is opened twice in a process what it knows of it from the first time, which is old by then."""
 _MIXED = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, CaptureFormatError)
 """What h5py, JSON and numpy say of half a commit."""
 
@@ -120,15 +125,23 @@ class Tail:
             return False
         if self._seen and stat.st_ino != self._seen[0] and self.receivers:
             self._renew()
+        for _ in range(TRIES):
+            changed = self._tried()
+            if changed is not None:
+                self._seen = seen if time.time() - stat.st_mtime > SETTLED_S else (stat.st_ino,)
+                return changed
+        return False
+
+    def _tried(self) -> bool | None:
+        """Whether there was something; None: a commit came in between."""
         try:
             changed = self._take()
         except _MIXED as err:
             self._failures += 1
             if self._failures >= FAILURES:
                 self._diagnose(err)
-            return False
+            return None
         self._failures = 0
-        self._seen = seen if time.time() - stat.st_mtime > SETTLED_S else (stat.st_ino,)
         return changed
 
     def samples(self, burst: int) -> NDArray[np.int16] | None:
@@ -154,24 +167,30 @@ class Tail:
         self._forget()
         self.generation += 1
 
-    def _take(self) -> bool:
+    def _take(self) -> bool | None:
+        if self._old is not None:
+            return False
         with self._opened() as h5:
-            if int(h5.attrs[schema.VERSION_ATTRIBUTE]) != schema.VERSION:
-                return self._take_old()
-            offset = h5["committed"].id.get_offset()
-            before = self._state(offset)
-            committed = h5["committed"][0]
-            if int(committed["bursts"]) < self._tables["bursts"].count:
-                self._renew()
-            first = not self.receivers
-            config = _json(h5, "config") if first else self.config
-            receivers = tuple(map(str, _json(h5, "receivers"))) if first else self.receivers
-            new = {name: h5[name][rows.count : int(committed[name])] for name, rows in self._tables.items()}
-            names = sorted(h5["points"])[len(self.points) :]
-            points = [TailPoint(name=str(h5["points"][n].attrs["name"]), attrs=_json(h5["points"][n], "attrs")) for n in names]
-            complete, transmitters = bool(h5.attrs["complete"]), int(h5.attrs[schema.TRANSMITTERS_ATTRIBUTE])
-            if self._state(offset) != before:
-                return False
+            if int(h5.attrs[schema.VERSION_ATTRIBUTE]) == schema.VERSION:
+                return self._take_from(h5)
+        return self._take_old()
+
+    def _take_from(self, h5: Any) -> bool | None:
+        offset = h5["committed"].id.get_offset()
+        before = self._state(offset)
+        committed = h5["committed"][0]
+        if int(committed["bursts"]) < self._tables["bursts"].count:
+            self._renew()
+        first = not self.receivers
+        config = _json(h5, "config") if first else self.config
+        receivers = tuple(map(str, _json(h5, "receivers"))) if first else self.receivers
+        new = {name: h5[name][rows.count : int(committed[name])] for name, rows in self._tables.items()}
+        names = sorted(h5["points"])[len(self.points) :]
+        points = [TailPoint(name=str(h5["points"][n].attrs["name"]), attrs=_json(h5["points"][n], "attrs")) for n in names]
+        complete, transmitters = bool(h5.attrs["complete"]), int(h5.attrs[schema.TRANSMITTERS_ATTRIBUTE])
+        whole = all(rows.count + len(new[name]) == int(committed[name]) for name, rows in self._tables.items())
+        if self._state(offset) != before or not whole:
+            return None
         changed = first or complete != self.complete or bool(points) or any(map(len, new.values()))
         self.complete, self.transmitters, self.config, self.receivers = complete, transmitters, config, receivers
         self.points += points
@@ -181,33 +200,34 @@ class Tail:
 
     def _take_old(self) -> bool:
         """A capture of an older format: nobody writes it any more."""
-        if self._old is None:
-            self._old = capture = Capture.open(self.path)
-            self.transmitters, self.receivers, self.config = capture.transmitters, capture.receivers, capture.config
-            self.complete = capture.complete
-            self.points = [TailPoint(name=point.name, attrs=point.attrs) for point in capture.points]
-            self._tables["bursts"].append(capture.burst_table())
-            self._tables["ledger"].append(capture.ledger())
-            return True
-        return False
+        self._old = capture = Capture.open(self.path)
+        self.transmitters, self.receivers, self.config = capture.transmitters, capture.receivers, capture.config
+        self.complete = capture.complete
+        self.points = [TailPoint(name=point.name, attrs=point.attrs) for point in capture.points]
+        self._tables["bursts"].append(capture.burst_table())
+        self._tables["ledger"].append(capture.ledger())
+        return True
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """The file, for one short reading."""
-        if has_pending_journal(self.path):  # in the midst of a commit, or killed there
-            file = JournaledFile(self.path)
-            try:
-                with h5py.File(file, "r") as h5:
+        with _ALONE:
+            if has_pending_journal(self.path):  # in the midst of a commit, or killed there
+                file = JournaledFile(self.path)
+                try:
+                    with h5py.File(file, "r") as h5:
+                        yield h5
+                finally:
+                    file.close()
+            else:
+                with h5py.File(self.path, "r", locking=False) as h5:
                     yield h5
-            finally:
-                file.close()
-        else:
-            with h5py.File(self.path, "r", locking=False) as h5:
-                yield h5
 
     def _state(self, counters: int) -> tuple[bytes, bytes]:
-        """What every commit changes: the counters, or the first page, where the pointer to the journal stands, and the end of the
-        file's allocated part, which moves with what is added."""
+        """What every commit changes something of: the first page, and the counters.
+
+        In the first page stand the pointer to the journal and the end of the file's allocated part, which moves with additions.
+        """
         with self.path.open("rb") as file:
             return os.pread(file.fileno(), PAGE, 0), os.pread(file.fileno(), schema.COMMITTED.itemsize, counters)
 

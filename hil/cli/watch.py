@@ -30,6 +30,9 @@ def watch(target: str | None, port: int, address: str, home: Path | None) -> Non
     TARGET is a run (folder, or name under runs/; going on or over), a capture.h5, or a bench, whose receivers are then opened,
     to listen only; default: the newest run. Ctrl-C ends it. A run beside is read from its capture, and not disturbed.
     """
+    from hil.watch.server import check_installed
+
+    check_installed()
     import torch
 
     from hil.watch.place import Place

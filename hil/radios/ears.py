@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -10,13 +12,17 @@ from hil.errors import RadioError
 from hil.radios.bench import BenchConfig
 from hil.radios.burst import Heard
 from hil.radios.card import is_simulated
-from hil.radios.contract import Radio, StreamEvent
+from hil.radios.contract import Radio, RadioSettings, StreamEvent
 from hil.radios.rack import Rack
 from hil.radios.silence import close_at_exit
+from hil.radios.untimed import listen
 from hil.radios.virtual.ensure import ensure_air
 from hil.registry import DRIVERS
 
 __all__ = ["Ears"]
+
+BEHIND_S = 0.5
+"""What is older is not read on with."""
 
 
 class Ears:
@@ -34,6 +40,7 @@ class Ears:
     def __init__(self, config: BenchConfig) -> None:
         self._radios: dict[str, Radio] = {}
         self._processes = ExitStack()
+        self._read_at: dict[str, float] = {}
         try:
             if config.virtual_radios:
                 config = self._processes.enter_context(ensure_air(config))
@@ -55,6 +62,11 @@ class Ears:
         """Their names, in the bench's order."""
         return tuple(end.name for end in self.config.receivers)
 
+    @property
+    def applied(self) -> dict[str, RadioSettings]:
+        """What each receiving radio read back."""
+        return dict(self._rack.applied)
+
     def rate_hz(self, receiver: str) -> float:
         """As its radio read it back."""
         return self._rack.applied[self._rack.receiver(receiver).radio].sample_rate_hz
@@ -72,7 +84,9 @@ class Ears:
         return self._radios[self._rack.receiver(receiver).radio].info.clock_runs
 
     def read(self, receiver: str, n: int) -> tuple[Heard, tuple[StreamEvent, ...]]:
-        """The next n samples of one receiver, after those before where its radio streams; and what happened to them.
+        """The next n samples of one receiver, and what happened to them.
+
+        They follow those before where the radio streams, unless that was too long ago: what is old is passed over then.
 
         Raises:
             RadioError: no such receiver, or its radio does not deliver.
@@ -80,7 +94,14 @@ class Ears:
         if n < 1:
             raise RadioError(f"Argument 'n' must be at least 1, not {n}.")
         end = self._rack.receiver(receiver)
-        got = self._radios[end.radio].receive(n, timeout_s=self._rack.deadline_s(n))
+        radio = self._radios[end.radio]
+        before = self._read_at.get(end.radio)
+        if before is None or (radio.info.clock_runs and time.monotonic() - before > BEHIND_S):
+            got = listen(self._rack, n)[end.radio]
+        else:
+            got = radio.receive(n, timeout_s=self._rack.deadline_s(n))
+        behind = radio.now() - got.start - got.samples.shape[1] > BEHIND_S * self._rack.rate_hz
+        self._read_at[end.radio] = -math.inf if radio.info.clock_runs and behind else time.monotonic()
         own = tuple(event for event in got.events if event.channel == end.channel)
         return Heard(samples=got.samples[self._rack.row(end)], start=got.start), own
 

@@ -135,14 +135,17 @@ class Reader:
             except HilError as err:
                 self._tell({"state": "failed", "why": str(err)})
                 return
-            self._counts["missing"] += sum(event.count for event in events if event.kind in ("overflow", "gap"))
-            self._tell(self._measure(heard.samples))
+            holes = [event for event in events if event.kind in ("overflow", "gap")]
+            self._counts["missing"] += sum(event.count for event in holes)
+            end = heard.start + len(heard.samples)
+            if len(heard.samples) and not any(one.position < end and one.position + one.count > heard.start for one in holes):
+                self._tell(self._measure(heard.samples))
             if not self._ears.paced(self._receiver):
                 due = max(due + count / self._rate, time.monotonic() - 1)
                 time.sleep(max(0.0, due - time.monotonic()))
 
     def _measure(self, samples: NDArray[np.int16]) -> Update:
-        frames: list[FrameView] = self._ear.hear(samples[:MOST], self._full_scale) if len(samples) else []
+        frames: list[FrameView] = self._ear.hear(samples[:MOST], self._full_scale)
         at = time.monotonic() - self._begun
         for frame in frames:
             self._counts["found"] += 1

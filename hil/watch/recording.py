@@ -67,9 +67,7 @@ class Playback(Stream):
 
     def __init__(self, path: Path, name: str, asked: Asked, *, growing: bool) -> None:
         self._tail, self._name, self._growing, self._asked = Tail(path), name, growing, asked
-        for _ in range(TRIES):
-            if self._tail.look():
-                break
+        self._tail.look()
         self._ears: dict[int, PointEar | ProbeEar | None] = {}
         self._rows = np.zeros(0, np.int64)  # bursts of this receiver
         self._generation = self._tail.generation
@@ -83,7 +81,6 @@ class Playback(Stream):
         self._first = self._place
         self._sent: tuple[int, int, int] | None = None  # generation, burst, bursts known
         self._history_at, self._history_of = -1e9, -1
-        self._news_at = time.monotonic()
 
     def about(self) -> Update:
         """Receivers, rate, carrier."""
@@ -124,7 +121,6 @@ class Playback(Stream):
         before = bool(self._tail.receivers)
         if not self._tail.look():
             return
-        self._news_at = time.monotonic()
         if self._generation != self._tail.generation:
             self._generation = self._tail.generation
             self._ears.clear()
@@ -184,7 +180,6 @@ class Playback(Stream):
             "kind": FrameKind(int(row["kind"])).name.lower(),
             "samples": len(samples),
             "counts": self._counts(index),
-            "stale_s": round(time.monotonic() - self._news_at, 1) if self._follow else None,
         }
         if full_scale is not None:
             update["spectrum"] = shown_spectrum(spectrum_db(samples, full_scale))

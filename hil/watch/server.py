@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,22 @@ from hil.errors import DriverMissingError, OutputError
 from hil.watch.place import Place
 from hil.watch.source import Source
 
-__all__ = ["serve"]
+__all__ = ["check_installed", "serve"]
+
+
+def check_installed() -> None:
+    """See that the extra's libraries are there.
+
+    Raises:
+        DriverMissingError: one is not.
+    """
+    try:
+        for name in ("fastapi", "uvicorn", "jinja2"):
+            importlib.import_module(name)
+    except ImportError as err:
+        raise DriverMissingError(
+            f"hil watch needs FastAPI, uvicorn and Jinja2 ({err}); install them with: pip install 'hil[watch]'"
+        ) from err
 
 
 def serve(source: Source, place: Place, announce: Callable[[str], None]) -> None:
@@ -26,14 +42,11 @@ def serve(source: Source, place: Place, announce: Callable[[str], None]) -> None
         DriverMissingError: FastAPI, uvicorn or Jinja2 is not installed.
         OutputError: the address cannot be listened at.
     """
-    try:
-        import uvicorn
+    check_installed()
+    import uvicorn
 
-        from hil.watch.app import application
-    except ImportError as err:
-        raise DriverMissingError(
-            f"hil watch needs FastAPI, uvicorn and Jinja2 ({err}); install them with: pip install 'hil[watch]'"
-        ) from err
+    from hil.watch.app import application
+
     family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         try:

@@ -14,7 +14,8 @@ from hil.watch.frames import FrameView
 from hil.watch.measure import Levels
 
 __all__ = [
-    "RATES", "UPDATES", "Asked", "Source", "State", "Stream", "Update", "plain", "shown_frame", "shown_levels", "shown_spectrum",
+    "RATES", "UPDATES", "Asked", "Source", "State", "Stream", "Update", "plain", "shown_frame", "shown_levels",
+    "shown_spectrum",
 ]  # fmt: skip
 
 State = Literal["waiting", "live", "playing", "paused", "ended", "failed"]
@@ -81,7 +82,7 @@ class Source(abc.ABC):
 
 
 def shown_spectrum(spectrum: NDArray[np.float32]) -> list[int]:
-    """dBFS in tenths: half the bytes of numbers with a point, a twentieth of their cost."""
+    """A spectrum in tenths of dBFS: half the bytes of numbers with a point, a twentieth of their cost."""
     tenths: list[int] = np.rint(spectrum * 10).astype(np.int16).tolist()
     return tenths
 

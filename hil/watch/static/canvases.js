@@ -71,6 +71,7 @@ export class Constellation {
     [this.canvas, this.context, this.frame] = [canvas, canvas.getContext("2d"), null];
     this.span = 2;
     new ResizeObserver(() => this.draw()).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
   show(frame) {
@@ -102,13 +103,13 @@ export class Constellation {
       context.stroke();
       context.fillStyle = css("--muted");
       context.textAlign = "center";
-      if (tick < span) context.fillText(number(tick, tick % 1 ? 2 : 0), x(tick), size - edge + 24 * devicePixelRatio);
+      context.fillText(number(tick, tick % 1 ? 2 : 0), x(tick), size - edge + 22 * devicePixelRatio);
       context.textAlign = "right";
       context.fillText(number(tick, tick % 1 ? 2 : 0), edge - 5 * devicePixelRatio, y(tick) + 4 * devicePixelRatio);
     }
     context.textAlign = "right";
-    context.fillText("I", x(span), size - edge + 24 * devicePixelRatio);
-    context.fillText("Q", edge - 5 * devicePixelRatio, y(span) + 16 * devicePixelRatio);
+    context.fillText("I", x(span) - 4 * devicePixelRatio, y(0) - 5 * devicePixelRatio);
+    context.fillText("Q", x(0) - 5 * devicePixelRatio, y(span) + 13 * devicePixelRatio);
     if (!this.frame) return;
     context.fillStyle = css("--c0");
     context.globalAlpha = 0.6;

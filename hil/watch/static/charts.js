@@ -6,7 +6,7 @@ import { number } from "./words.js";
 const COLOURS = ["--c0", "--c1", "--c2", "--c3"];
 
 function axis(label, more = {}) {
-  return { label, labelSize: 18, labelFont: "12px system-ui, sans-serif", font: "11px system-ui, sans-serif", size: 40,
+  return { label, labelSize: 16, labelGap: -2, labelFont: "12px system-ui, sans-serif", font: "11px system-ui, sans-serif", size: 34,
     stroke: () => css("--muted"), grid: { stroke: () => css("--grid"), width: 1 }, ticks: { stroke: () => css("--line"), width: 1, size: 4 }, ...more };
 }
 
@@ -36,7 +36,7 @@ export class Spectrum extends Chart {
     const span = about.rate_hz >= 4e6 ? [1e6, "MHz"] : [1e3, "kHz"];
     super(place, {
       scales: { x: { time: false, range: () => [-about.rate_hz / 2 / span[0], about.rate_hz / 2 / span[0]] }, y: { range: (_, low) => [Math.max(-150, Math.min(-60, Math.floor((low ?? -100) / 10) * 10)), 0] } },
-      axes: [axis(`offset from the carrier (${span[1]})`, { values: ticks }), axis("dBFS", { values: ticks, size: 46 })],
+      axes: [axis(`offset from the carrier (${span[1]})`, { values: ticks }), axis("dBFS", { values: ticks, size: 48 })],
       series: [{}, line("--hold", { width: 1 }), line("--c0", { width: 1.2 })],
     });
     this.x = Float64Array.from({ length: about.bins }, (_, k) => ((k - about.bins / 2) * scale) / span[0]);
@@ -58,7 +58,7 @@ export class Carriers extends Chart {
   constructor(place) {
     super(place, {
       scales: { x: { time: false }, y: { range: (_, low, high) => [Math.floor(((low ?? 0) - 2) / 5) * 5, Math.ceil(((high ?? 20) + 2) / 5) * 5] } },
-      axes: [axis("carrier", { values: ticks }), axis("dB", { values: ticks })],
+      axes: [axis("carrier", { values: ticks }), axis("dB", { values: ticks, size: 40 })],
       series: [{}, ...COLOURS.map((one) => line(one, { width: 1.2, points: { show: true, size: 4, fill: () => css(one), stroke: () => css(one) } }))],
     });
   }

@@ -4,7 +4,7 @@ import { Constellation, Waterfall } from "./canvases.js";
 import { Along, Carriers, Spectrum } from "./charts.js";
 import { Connection } from "./connection.js";
 import { bindControls, showTransport } from "./controls.js";
-import { count, each, frequency, number, offset, stateWords } from "./words.js";
+import { count, each, frequency, number, offset, roughly, stateWords } from "./words.js";
 
 const STALE_MS = 5000;
 const page = document.documentElement;
@@ -40,6 +40,7 @@ const connection = new Connection({
     const several = about.receivers.length > 1;
     $("receivers").hidden = !several;
     if (several) $("receiver").replaceChildren(...about.receivers.map((name) => new Option(name, name, false, name === about.receiver)));
+    $("lost-name").textContent = about.source === "bench" ? "samples missing" : "frames lost";
     showTransport(view);
   },
   update(update) {
@@ -90,7 +91,7 @@ function build(about) {
     constellation: new Constellation($("constellation")),
   };
   charts.constellation.show(null);
-  $("spectrum-note").textContent = `${frequency((about.rbw_bins * about.rate_hz) / about.bins)} bandwidth; grey: peaks held`;
+  $("spectrum-note").textContent = `${roughly((about.rbw_bins * about.rate_hz) / about.bins)} bandwidth; grey: peaks held`;
   const half = about.rate_hz / 2;
   $("waterfall-ticks").replaceChildren(...[-1, -0.5, 0, 0.5, 1].map((part) => {
     const tick = document.createElement("span");
@@ -164,7 +165,7 @@ function figures(update) {
   if (tally) {
     set("found", count(tally.found), tally.gated ? `${count(tally.gated)} gated` : undefined);
     const parts = [["late", tally.late], ["overflow", tally.overflow]].filter(([, n]) => n).map(([word, n]) => `${count(n)} ${word}`);
-    if (tally.missing !== undefined) set("lost", "–", tally.missing ? `${count(tally.missing)} samples missing` : "not known: nobody says what was sent");
+    if (tally.missing !== undefined) set("lost", count(tally.missing), "said by the radio", tally.missing > 0);
     else set("lost", count(tally.lost), parts.join(", ") || "\u00a0", tally.lost > 0);
   }
 }

@@ -25,6 +25,11 @@ export function frequency(hz) {
   return `${parseFloat(hz.toPrecision(4))} Hz`;
 }
 
+// A bandwidth: three digits tell enough.
+export function roughly(hz) {
+  return frequency(Number(hz.toPrecision(3)));
+}
+
 export function offset(hz) {
   const size = Math.abs(hz) >= 9995 ? [1e3, "kHz", 1] : [1, "Hz", 0];
   return hz === null ? "–" : `${number(hz / size[0], size[2])} ${size[1]}`;
@@ -32,7 +37,7 @@ export function offset(hz) {
 
 const STATES = {
   waiting: ["waiting", "calm"], live: ["live", "live"], playing: ["playing", "calm"], paused: ["paused", "calm"],
-  ended: ["ended", "calm"], failed: ["stopped", "bad"], lost: ["connection lost", "bad"], connecting: ["connecting", "calm"],
+  ended: ["end", "calm"], failed: ["stopped", "bad"], lost: ["connection lost", "bad"], connecting: ["connecting", "calm"],
 };
 
 export function stateWords(state) {
