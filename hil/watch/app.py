@@ -34,16 +34,17 @@ HEADERS = {
 }
 
 
-def application(source: Source, place: Place) -> FastAPI:
+def application(source: Source, place: Place, leaving: Callable[[], bool] = lambda: False) -> FastAPI:
     """The page at ``/``, its streams at ``/events``, its files under ``/static``.
 
     Args:
         source: what is shown.
         place: whose token and address are checked.
+        leaving: whether the server is about to end, and streams with it.
     """
     app = FastAPI(title="hil watch", docs_url=None, redoc_url=None, openapi_url=None)
     templates = Environment(loader=PackageLoader("hil.watch"), autoescape=True, undefined=StrictUndefined)
-    pages = Pages()
+    pages = Pages(leaving)
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -75,12 +76,15 @@ def application(source: Source, place: Place) -> FastAPI:
 class Pages:
     """The open pages.
 
+    Args:
+        leaving: whether the server is about to end.
+
     Attributes:
         open: how many there are.
     """
 
-    def __init__(self) -> None:
-        self.open = 0
+    def __init__(self, leaving: Callable[[], bool]) -> None:
+        self.open, self._leaving = 0, leaving
 
     async def told(self, source: Source, asked: Asked, request: Request) -> AsyncIterator[str]:
         """What one page is sent, as server-sent events: `about`, then updates, a heartbeat where there is nothing new.
@@ -93,7 +97,7 @@ class Pages:
             stream = await asyncio.to_thread(source.stream, asked)
             about, said = stream.about(), 0.0
             yield _event("about", about)
-            while not await request.is_disconnected():
+            while not self._leaving() and not await request.is_disconnected():
                 due = time.monotonic() + 1 / UPDATES
                 update = await asyncio.to_thread(stream.next)
                 if (now := stream.about()) != about:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 from hil.errors import DriverMissingError, OutputError
 from hil.watch.place import Place
@@ -52,14 +50,15 @@ def serve(source: Source, place: Place, announce: Callable[[str], None]) -> None
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((place.address, place.port))
+            listener.listen()  # from now on browsers wait, and are not refused
         except OSError as err:
             raise OutputError(
                 f"cannot listen at {place.address} port {place.port} ({err.strerror or err}); choose another --port, "
                 "0 for any that is free, or another --listen"
             ) from err
-        config = uvicorn.Config(
-            application(source, place), log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off"
+        app = application(source, place, lambda: server.should_exit)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=2, lifespan="off")
         )
         announce(place.url(listener.getsockname()[1]))
-        with suppress(asyncio.CancelledError):
-            uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])

@@ -4,17 +4,18 @@ import asyncio
 import hashlib
 import json
 import re
-import subprocess
 import sys
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra 'watch' is not installed")
 
+from hil.errors import DriverMissingError
 from hil.watch.app import application
 from hil.watch.place import Place
 from hil.watch.recording import Recording
-from tests.conftest import ROOT, environment
+from hil.watch.server import check_installed
+from tests.conftest import ROOT
 from tests.unit.watch.signals import write_capture
 
 STATIC = ROOT / "hil" / "watch" / "static"
@@ -131,12 +132,7 @@ def test_the_charts_library_is_the_one_that_was_published():
     assert "MIT" in (folder / "LICENSE").read_text()
 
 
-def test_without_its_libraries_it_says_what_to_install(tmp_path):
-    (tmp_path / "fastapi.py").write_text("raise ImportError('No module named fastapi')")
-    capture = write_capture(tmp_path / "a.h5")
-    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hil.cli.main import main; main()"
-    command = [sys.executable, "-c", program, tmp_path, "watch", capture, "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60, check=False)
-    assert done.returncode == 1
-    assert "hil: error: hil watch needs FastAPI, uvicorn and Jinja2 (No module named fastapi)" in done.stderr
-    assert "pip install 'hil[watch]'" in done.stderr
+def test_without_its_libraries_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(DriverMissingError, match=r"FastAPI, uvicorn and Jinja2 .*uvicorn.*pip install 'hil\[watch\]'"):
+        check_installed()
