@@ -138,9 +138,9 @@ def _cells_after(frame: FrameReception, form: FrameFormat, samples: Tensor, conf
 
 
 def _view(frame: FrameReception, form: FrameFormat, symbols: NDArray[np.complex64], shows: str) -> FrameView:
-    step = max(1, -(-len(symbols) // POINTS))
+    some = np.linspace(0, len(symbols) - 1, min(len(symbols), POINTS)).astype(np.int64)  # spread evenly over the frame
     return FrameView(
-        constellation=np.ascontiguousarray(symbols[::step]),
+        constellation=symbols[some],
         shows=shows,
         carriers=form.numerology.carriers,
         carrier_snr_db=_by_carrier(frame),
