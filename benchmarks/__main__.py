@@ -21,6 +21,7 @@ NAMES = {
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
     "coverage": "how often 95 % intervals hold the truth, every kind that a run prints",
     "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
+    "watch": "hil watch: updates a second and their cost; a run with it beside, against one alone",
     "resume": "a run killed 20 times and resumed, against one that nobody disturbed: bits, ledger",
     "digital": "LDPC decoder against commpy and ldpc, its error rates",
     "schemes": "trained networks against what the papers' systems must hold, and a task's cost by stage",

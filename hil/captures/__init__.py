@@ -12,6 +12,7 @@ from hil.captures.records import Burst, Exchange, PointRecord
 from hil.captures.rows import sha256_array
 from hil.captures.schema import BURSTS, EVENTS, VERSION, FrameKind, FrameStatus, ledger_dtype
 from hil.captures.sources import SourceFile
+from hil.captures.tail import Tail, TailPoint
 from hil.captures.verify import Report, verify
 from hil.captures.writer import CaptureWriter
 
@@ -22,6 +23,8 @@ __all__ = [
     "HeardSamples",
     "BurstKind",
     "SourceFile",
+    "Tail",
+    "TailPoint",
     "Capture",
     "PointRecord",
     "Exchange",

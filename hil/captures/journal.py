@@ -23,7 +23,7 @@ from typing import Any
 
 from hil.errors import CaptureFormatError
 
-__all__ = ["USERBLOCK", "JournaledFile", "has_pending_journal", "settle"]
+__all__ = ["PAGE", "USERBLOCK", "JournaledFile", "has_pending_journal", "settle"]
 
 USERBLOCK = 512
 PAGE = 4096

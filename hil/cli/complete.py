@@ -50,9 +50,14 @@ def _runs() -> list[str]:
     return [str(file.parent) for name in ("capture.h5", "results.json") for file in Path("runs").glob(f"*/{name}")]
 
 
+def _targets() -> list[str]:
+    return [*_runs(), *_benches()]
+
+
 BY_NAME: dict[str, Names] = {
     "bench": _benches, "scheme": _schemes, "schemes": _schemes, "recipe": _recipes, "dataset": _datasets, "spec": _datasets,
     "goals": _goals, "run": _runs, "runs": _runs, "capture": _runs, "captures": _runs,
+    "target": _targets,
 }  # fmt: skip
 """What a parameter of that name may be."""
 

@@ -17,6 +17,7 @@ EXAMPLES = {
     "sweep": ("hil sweep seeds.toml", "hil sweep seeds.toml --cluster local --workers 2"),
     "train": ("hil train jscc-oma --out models", "hil train jscc-oma --dataset market1501:PATH --out mine --set seed=2"),
     "compare": ("hil compare runs/monday runs/tuesday",),
+    "watch": ("hil watch", "hil watch runs/demo", "hil watch my-bench"),
     "report": ("hil report runs/demo",),
     "figures": ("hil figures runs/demo", "hil figures runs/monday runs/tuesday --together"),
     "export": ("hil export runs/demo --rows rows.csv --tasks tasks.parquet",),

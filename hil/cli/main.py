@@ -31,6 +31,7 @@ COMMANDS = {
     "sweep": ("hil.cli.sweep:sweep", "A grid of runs, replays, scores or trainings, on all cores or a cluster."),
     "train": ("hil.cli.train:train", "Train a recipe's networks."),
     "compare": ("hil.cli.compare:compare", "Runs, or a run's schemes, against each other: at equal SNR, and in dB."),
+    "watch": ("hil.cli.watch:watch", "A live page of what receivers hear: of a run, a capture or a bench."),
     "report": ("hil.cli.report:report", "Write the HTML report of a run again."),
     "figures": ("hil.cli.figures:figures", "Write the figures of runs as files for a paper."),
     "export": ("hil.cli.export:export", "Rows, per-task values and symbols of runs as CSV, Parquet or NumPy files."),

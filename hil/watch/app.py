@@ -1,0 +1,136 @@
+"""The page and its streams as a FastAPI application. Imported when it is served: FastAPI is an extra."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.resources import files
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hil.errors import HilError
+from hil.provenance import version_text
+from hil.watch.place import LOOPBACK, Place
+from hil.watch.source import UPDATES, Asked, Source, Stream, Update
+
+__all__ = ["application"]
+
+HEARTBEAT_S = 1.0
+"""A page that hears nothing for longer than three of these says that the connection is lost."""
+MOST_PAGES = 16
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def application(source: Source, place: Place, leaving: Callable[[], bool] = lambda: False) -> FastAPI:
+    """The page at ``/``, its streams at ``/events``, its files under ``/static``.
+
+    Args:
+        source: what is shown.
+        place: whose token and address are checked.
+        leaving: whether the server is about to end, and streams with it.
+    """
+    app = FastAPI(title="hil watch", docs_url=None, redoc_url=None, openapi_url=None)
+    templates = Environment(loader=PackageLoader("hil.watch"), autoescape=True, undefined=StrictUndefined)
+    pages = Pages(leaving)
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        why = _refusal(place, request.headers.get("host", ""), request.url.path, request.query_params.get("token"))
+        response = PlainTextResponse(why, 403) if why else await call_next(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    @app.get("/")
+    async def page() -> Response:
+        return HTMLResponse(templates.get_template("watch.html").render(title=source.title, version=version_text()))
+
+    @app.get("/events")
+    async def events(
+        request: Request, receiver: str | None = None, at: int | None = None, rate: float = 5.0, follow: bool = False
+    ) -> Response:
+        if not (math.isfinite(rate) and 0 <= rate <= 1e4) or (at is not None and at < 0):
+            return PlainTextResponse("'rate' must lie in 0 … 10000, and 'at' be at least 0", 422)
+        if pages.open >= MOST_PAGES:
+            return PlainTextResponse(f"{MOST_PAGES} pages are open already; close one", 503)
+        asked = Asked(receiver=receiver or None, at=at, rate=rate, follow=follow)
+        return StreamingResponse(pages.told(source, asked, request), media_type="text/event-stream")
+
+    app.mount("/static", StaticFiles(directory=str(files("hil.watch").joinpath("static"))), name="static")
+    return app
+
+
+class Pages:
+    """The open pages.
+
+    Args:
+        leaving: whether the server is about to end.
+
+    Attributes:
+        open: how many there are.
+    """
+
+    def __init__(self, leaving: Callable[[], bool]) -> None:
+        self.open, self._leaving = 0, leaving
+
+    async def told(self, source: Source, asked: Asked, request: Request) -> AsyncIterator[str]:
+        """What one page is sent, as server-sent events: `about`, then updates, a heartbeat where there is nothing new.
+
+        What fails ends the stream with an event that says why: the page shows it, and asks no more.
+        """
+        self.open += 1
+        stream: Stream | None = None
+        try:
+            stream = await asyncio.to_thread(source.stream, asked)
+            about, said = stream.about(), 0.0
+            yield _event("about", about)
+            while not self._leaving() and not await request.is_disconnected():
+                due = time.monotonic() + 1 / UPDATES
+                update = await asyncio.to_thread(stream.next)
+                if (now := stream.about()) != about:
+                    about = now
+                    yield _event("about", about)
+                if update is not None:
+                    said = time.monotonic()
+                    yield _event("update", update)
+                elif time.monotonic() - said > HEARTBEAT_S:
+                    said = time.monotonic()
+                    yield "event: beat\ndata: {}\n\n"
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+        except HilError as err:
+            yield _event("update", {"state": "failed", "why": str(err)})
+        finally:
+            self.open -= 1
+            if stream is not None:
+                stream.close()
+
+
+def _refusal(place: Place, host: str, path: str, token: str | None) -> str:
+    """Why a request is not answered; "" if it is.
+
+    On loopback, names of other hosts are turned away: a page of the web whose name leads here would else read along.
+    """
+    if place.token is None:
+        name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
+        return "" if name in LOOPBACK else f"this page answers to {', '.join(LOOPBACK)} only"
+    if path.startswith("/static/"):
+        return ""
+    right = token is not None and secrets.compare_digest(token.encode(), place.token.encode())
+    return "" if right else "the token is missing or wrong: take the address that hil watch printed"
+
+
+def _event(name: str, data: Update) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n"
