@@ -1,4 +1,4 @@
-"""SMRC as schemes: sub-blocks of unit power, each by a head of its own; decoder l reads sub-blocks 1…l, extractor l its picture.
+"""SMRC as schemes: sub-blocks of unit power, each by a head of its own; decoder l reads 1…l, extractor l its picture.
 
 Of the same weights a scheme each: who gets all layers or the first one alone, whether pictures or classes come out, and two
 receivers of one transmission, each with the layer that its SNR is good for.
@@ -173,7 +173,7 @@ class SmrcBaseClasses(SmrcClasses):
 
 
 class SmrcMulticast(Smrc):
-    """One transmission for as many receivers as there are layers: the first one reads all layers, the last one the first alone."""
+    """One transmission for as many receivers as there are layers: the first reads all, the last one layer alone."""
 
     def receivers(self, layers: int) -> tuple[str, ...]:
         """A receiver a layer, called by what it reads up to."""

@@ -1,7 +1,7 @@
 """Training of SMRC: codec and extractors by turns, an epoch each, through the channel.
 
-Source: Mortaheb et al., Semantic Multi-Resolution Communications, Sec. III: extractors are trained on pictures as they are first,
-then after each epoch of the codec on what it reconstructs.
+Source: Mortaheb et al., Semantic Multi-Resolution Communications, Sec. III: extractors are trained on pictures as they are, then
+after each epoch of the codec on what it reconstructs.
 """
 
 from __future__ import annotations
