@@ -1,6 +1,6 @@
 """Training of SMRC: codec and extractors by turns, an epoch each, through the channel.
 
-Source: Mortaheb et al., Semantic Multi-Resolution Communications, Sec. III: extractors are trained on pictures as they are, then
+Source: Mortaheb et al., Semantic Multi-Resolution Communications, Sec. III: extractors are trained on pictures as they are, and
 after each epoch of the codec on what it reconstructs.
 """
 
