@@ -56,19 +56,13 @@ class LayersTraining(AllTogether):
     def _check(self, named: str) -> None:
         count, classes, layers = len(self.network.sizes), self.recipe.classes, self.layers
         if len(layers.class_weights) not in (0, count) or len(layers.pool) not in (0, count):
-            raise ModelError(
-                f"{named}: layers.class_weights and layers.pool need an entry for each of its {count} layers, or none."
-            )
+            raise ModelError(f"{named}: layers.class_weights and layers.pool need an entry a layer ({count}), or none.")
         for layer in range(1, count + 1):
             if len(layers.weights_of(layer, classes)) != classes or not 0 <= layers.pool_of(layer) <= classes:
-                raise ModelError(
-                    f"{named}: layers.class_weights need a weight for each of {classes} classes, and pool no more."
-                )
+                raise ModelError(f"{named}: layers.class_weights need a weight for each class ({classes}), and pool no more.")
         augment = self.recipe.augment
         if layers.background < 1 and (augment.flip or augment.shift):
-            raise ModelError(
-                f"{named}: layers.background below 1 needs pictures as their boxes are; set augment.flip and shift to 0."
-            )
+            raise ModelError(f"{named}: layers.background below 1 needs pictures as they are; set augment.flip and shift to 0.")
 
     def look(self, split: Any, folders: Sequence[Path], device: torch.device) -> None:
         """Take classes and boxes from the training images, and put in the classifier that extractors start from.
