@@ -88,8 +88,8 @@ def class_lines(found: Found, rows: Mapping[str, Row]) -> list[str]:
             values = _values(found, row, what)
             measure = Measure.of(what, values[0])
             mean, ends = _mean(values)
-            told = [measure.text(one.value) for one in values]
-            lines.append(f"| {label} | {what} | {' | '.join(told)} | {measure.text(mean)} {measure.interval(ends)} |")
+            told = [*(measure.text(one.value) for one in values), f"{measure.text(mean)} {measure.interval(ends)}".rstrip()]
+            lines.append(f"| {label} | {what} | {' | '.join(told)} |")
     return lines
 
 

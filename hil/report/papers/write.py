@@ -87,13 +87,16 @@ def _curves(found: Found, sources: str) -> tuple[Figure, list[str]]:
     return draw_curves(found, made, published), lines
 
 
-def _head(figure: PaperFigure) -> list[str]:
+_PAIRED = "Intervals are paired by task and simultaneous where one run has both networks, else unpaired, which is wider."
+_UNPAIRED = "Intervals are of means over classes and unpaired, which is wider than paired."
+
+
+def _head(figure: PaperFigure, intervals: str = _PAIRED) -> list[str]:
     lines = [f"# {figure.paper}, {figure.place}: {figure.title}", "", *([figure.note, ""] if figure.note else [])]
     return [
         *lines,
         "A claim is supported at an SNR where the 95 % interval of the difference lies on its side, contradicted where it lies "
-        "on the other, else undetermined. Intervals are paired by task and simultaneous where one run has both networks, else "
-        "unpaired, which is wider.",
+        f"on the other, else undetermined. {intervals}",
     ]
 
 
@@ -142,7 +145,7 @@ def _classes(found: Found) -> tuple[Figure, list[str]]:
             f"hil run --goals {figure.goal} --schemes …"
         )
     medium, rows = next(iter(media.items()))
-    lines = [*_head(figure), "", f"## {medium.words[0].upper()}{medium.words[1:]}, {figure.snr_db:g} dB", ""]
+    lines = [*_head(figure, _UNPAIRED), "", f"## {medium.words[0].upper()}{medium.words[1:]}, {figure.snr_db:g} dB", ""]
     lines += class_lines(found, rows)
     for title, claims in (
         ("What the paper claims:", figure.claims),
