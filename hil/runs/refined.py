@@ -10,10 +10,10 @@ import torch
 
 from hil.captures import PointRecord
 from hil.errors import ConfigError
-from hil.models.contract import Plan
 from hil.points.collection import Collection
 from hil.points.contender import Contender
 from hil.points.spec import PointSpec
+from hil.runs.work import Work
 
 __all__ = ["Collections", "refined", "refiner"]
 
@@ -21,20 +21,20 @@ Collections = Mapping[str, Collection]
 
 
 def refiner(
-    records: Sequence[tuple[PointRecord, PointSpec]], spec: PointSpec, plan: Plan, later_db: float | None
+    records: Sequence[tuple[PointRecord, PointSpec]], spec: PointSpec, work: Work, later_db: float | None
 ) -> tuple[PointRecord, PointSpec] | None:
     """The point that a point's later layers are taken from; None: it has one layer, or nothing is asked for.
 
     Args:
         records: all points of a capture.
         spec: of the point.
-        plan: of its scheme.
+        work: its schemes.
         later_db: target that is asked for.
 
     Raises:
-        ConfigError: there is no such point, or it was sent other tasks, through fades that were drawn, or to several receivers.
+        ConfigError: there is no such point, or it was sent other tasks, or fades were drawn.
     """
-    if later_db is None or len(plan.blocks) < 2:
+    if later_db is None or len(work.contenders[spec.scheme].plan.blocks) < 2:
         return None
     found = next((pair for pair in records if pair[1].scheme == spec.scheme and pair[1].snr_db_target == later_db), None)
     if found is None:

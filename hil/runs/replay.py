@@ -123,14 +123,11 @@ def replay(
     asked = question or ReplayConfig()
     config = config.model_copy(update={"draws": asked.draws})
     records, chosen = _choose(capture, asked)
-    later_db = asked.later_layers_db
-    again = _Again(other_receiver=bool(asked.receiver) or later_db is not None)
+    again = _Again(other_receiver=bool(asked.receiver) or asked.later_layers_db is not None)
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
             _check_labels(record, point_labels(work, spec))
-            point = _again_point(
-                capture, record, spec, work, refiner(records, spec, work.contenders[spec.scheme].plan, later_db)
-            )
+            point = _again_point(capture, record, spec, work, refiner(records, spec, work, asked.later_layers_db))
             progress(spec.frames)
             if point is None:
                 continue
