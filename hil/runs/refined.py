@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from hil.captures import PointRecord
 from hil.errors import ConfigError
 from hil.points.collection import Collection
 from hil.points.contender import Contender
 from hil.points.spec import PointSpec
+from hil.runs.config import ReplayConfig
 from hil.runs.work import Work
 
 __all__ = ["Collections", "refined", "refiner"]
@@ -21,7 +23,7 @@ Collections = Mapping[str, Collection]
 
 
 def refiner(
-    records: Sequence[tuple[PointRecord, PointSpec]], spec: PointSpec, work: Work, later_db: float | None
+    records: Sequence[tuple[PointRecord, PointSpec]], spec: PointSpec, work: Work, asked: ReplayConfig
 ) -> tuple[PointRecord, PointSpec] | None:
     """The point that a point's later layers are taken from; None: it has one layer, or nothing is asked for.
 
@@ -29,11 +31,12 @@ def refiner(
         records: all points of a capture.
         spec: of the point.
         work: its schemes.
-        later_db: target that is asked for.
+        asked: which target, and how it is received.
 
     Raises:
         ConfigError: there is no such point, or it was sent other tasks, or fades were drawn.
     """
+    later_db = asked.later_layers_db
     if later_db is None or len(work.contenders[spec.scheme].plan.blocks) < 2:
         return None
     found = next((pair for pair in records if pair[1].scheme == spec.scheme and pair[1].snr_db_target == later_db), None)
@@ -45,7 +48,7 @@ def refiner(
         raise ConfigError(
             f"later_layers_db: points '{spec.name}' and '{other.name}' must be of the same tasks, without drawn fades"
         )
-    return found
+    return found[0], other.with_receiver(asked.receiver)
 
 
 def refined(
@@ -53,7 +56,7 @@ def refined(
 ) -> tuple[Contender, dict[str, Collection]]:
     """A scheme, named by what it got, and what it got: first layers of one point, later ones of another.
 
-    A task lacks what either point lacks of it. Powers, SNRs and frames are those of the first layer's point.
+    A task lacks what either point lacks of it, and was sent if it was in both. Powers, SNRs and frames are those of the first layer's point.
 
     Args:
         contender: the scheme; its plan has several blocks.
@@ -62,21 +65,24 @@ def refined(
     """
     head = next(iter(contender.plan.blocks.values()))
     name = f"{contender.name}, later layers at {later_db:g} dB"
-    made = {}
-    for receiver, one in first.items():
-        other = later[receiver]
+    return replace(contender, name=name), {
+        receiver: _joined(one, later[receiver], head.stop) for receiver, one in first.items()
+    }
 
-        def taken(pick: Callable[[Collection], torch.Tensor], one: Collection = one, other: Collection = other) -> torch.Tensor:
-            own, theirs = pick(one), pick(other)
-            return torch.cat([own[..., : head.stop], theirs[..., head.stop :]], dim=-1)
 
-        symbols = taken(lambda kept: kept.symbols)
-        made[receiver] = replace(
-            one,
-            symbols=symbols,
-            sha256=hashlib.sha256(symbols.contiguous().numpy().tobytes()).hexdigest(),
-            valid=taken(lambda kept: kept.valid),
-            noise_var=taken(lambda kept: kept.noise_var),
-            channel=taken(lambda kept: kept.channel),
-        )
-    return replace(contender, name=name), made
+def _joined(first: Collection, later: Collection, at: int) -> Collection:
+    """Uses up to `at` of one point, the others of another."""
+
+    def both(own: Tensor, other: Tensor) -> Tensor:
+        return torch.cat([own[..., :at], other[..., at:]], dim=-1)
+
+    symbols = both(first.symbols, later.symbols)
+    return replace(
+        first,
+        symbols=symbols,
+        valid=both(first.valid, later.valid),
+        noise_var=both(first.noise_var, later.noise_var),
+        channel=both(first.channel, later.channel),
+        sent=first.sent & later.sent,
+        sha256=hashlib.sha256(symbols.contiguous().numpy().tobytes()).hexdigest(),
+    )

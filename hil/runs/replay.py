@@ -127,7 +127,7 @@ def replay(
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
             _check_labels(record, point_labels(work, spec))
-            point = _again_point(capture, record, spec, work, refiner(records, spec, work, asked.later_layers_db))
+            point = _again_point(capture, record, spec, work, refiner(records, spec, work, asked))
             progress(spec.frames)
             if point is None:
                 continue
