@@ -56,7 +56,8 @@ def refined(
 ) -> tuple[Contender, dict[str, Collection]]:
     """A scheme, named by what it got, and what it got: first layers of one point, later ones of another.
 
-    A task lacks what either point lacks of it, and was sent if it was in both. Powers, SNRs and frames are those of the first layer's point.
+    A task lacks what either point lacks of it, and was sent if it was in both. Powers, SNRs and frames are those of the first
+    layer's point.
 
     Args:
         contender: the scheme; its plan has several blocks.
