@@ -72,6 +72,7 @@ class SchemeEntry(Entry):
         claims: what papers say of it beside other schemes; the report holds results against them.
         weights: name of the scheme whose weights it uses; empty: its own.
         untrained: it has no weights: its target is called with what follows the name, ``NAME?key=value&key=value``.
+        receivers: how many it needs; of more than one it must be asked for by name.
     """
 
     card: Card
@@ -79,3 +80,4 @@ class SchemeEntry(Entry):
     claims: tuple[Claim, ...] = ()
     weights: str = ""
     untrained: bool = False
+    receivers: int = 1

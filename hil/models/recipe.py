@@ -18,8 +18,8 @@ from hil.registry import DATASETS
 from hil.spelling import did_you_mean
 
 __all__ = [
-    "BACKBONES", "GIVEN", "Augment", "Recipe", "Semantic", "SnrRange", "Stage", "TrainingChannel", "find_recipe", "load_recipe",
-    "on_features", "recipe_from_dict",
+    "BACKBONES", "GIVEN", "Augment", "Layers", "Recipe", "Semantic", "SnrRange", "Stage", "TrainingChannel", "find_recipe",
+    "load_recipe", "on_features", "recipe_from_dict",
 ]  # fmt: skip
 
 STAGE_NAMES = ("t1", "t2", "t3")
@@ -96,6 +96,38 @@ class Semantic(Config):
     pixel_weight: float = Field(default=0.0, ge=0)
 
 
+class Layers(Config):
+    """Sub-blocks of an image codec that refines, and the loss ``layers`` of its decoders (Mortaheb et al., eqs. 1 and 2).
+
+    Attributes:
+        uses: of each sub-block; empty: as the scheme divides them.
+        alpha: α, weight of the pixels' squared error; 1 − α is the semantic loss's. The same in all layers.
+        pixels: the squared error is the ``sum`` over the pixel values of an image, or their ``mean``.
+        class_weights: β of each layer, a weight for each class; empty, or an empty one: 1.
+        pool: of each layer, so many classes, the last ones, count as one in the semantic loss; empty: none.
+        background: M outside of the labelled boxes of an image; 1: all pixels count alike.
+        extractor: trained classifier of images that all extractors start from; None: as initialised, or by an own t1 on
+            pictures as they are.
+    """
+
+    uses: tuple[int, ...] = ()
+    alpha: float = Field(default=0.9, ge=0, le=1)
+    pixels: Literal["sum", "mean"] = "sum"
+    class_weights: tuple[tuple[float, ...], ...] = ()
+    pool: tuple[int, ...] = ()
+    background: float = Field(default=1.0, ge=0, le=1)
+    extractor: str | None = None
+
+    def pool_of(self, layer: int) -> int:
+        """How many classes count as one in a layer (1, 2, …); 0 or 1: none do."""
+        return self.pool[layer - 1] if self.pool else 0
+
+    def weights_of(self, layer: int, classes: int) -> tuple[float, ...]:
+        """β of a layer (1, 2, …), for each of so many classes."""
+        given = self.class_weights[layer - 1] if self.class_weights else ()
+        return given or (1.0,) * classes
+
+
 class Stage(Config):
     """One training step.
 
@@ -109,7 +141,7 @@ class Stage(Config):
         optimiser: ``sgd`` (momentum 0.9) or ``adamw``.
         weight_decay: L2 regulariser (decoupled with ``adamw``).
         loss: ``cross_entropy`` over identities (of classifiers, classes), ``l1`` / ``mse`` between sent and decoded features
-            (of image codecs, pixels), ``semantic`` of image codecs, or ``rate_accuracy``:
+            (of image codecs, pixels), ``semantic`` and ``layers`` of image codecs, or ``rate_accuracy``:
             ce_weight · cross-entropy + rate_weight · bits an image, of schemes that send bits.
         ce_weight, rate_weight: of ``rate_accuracy``; the papers' λ is one of the two, not the same one.
         label_smoothing: share of the target spread over all identities (``cross_entropy``).
@@ -129,7 +161,7 @@ class Stage(Config):
     schedule: Literal["steps", "cosine"] = "steps"
     optimiser: Literal["sgd", "adamw"] = "sgd"
     weight_decay: float = Field(default=5e-4, ge=0)
-    loss: Literal["cross_entropy", "l1", "mse", "rate_accuracy", "semantic"]
+    loss: Literal["cross_entropy", "l1", "mse", "rate_accuracy", "semantic", "layers"]
     ce_weight: float = Field(default=1.0, ge=0)
     rate_weight: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -162,6 +194,7 @@ class Recipe(Config):
         binary_power: of codecs that send bits: ``antipodal``, ±1/√2 a dimension; ``literal``, 0 and 1 at mean power 1.
         classes: of a classifier of images.
         semantic: settings of the loss ``semantic``.
+        layers: settings of codecs that refine, and of the loss ``layers``.
         latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
         transmitters: of the schemes for several; the others have one.
         image_size: (height, width) in pixels.
@@ -190,6 +223,7 @@ class Recipe(Config):
     binary_power: Literal["antipodal", "literal"] = "antipodal"
     classes: int = Field(default=10, ge=2)
     semantic: Semantic | None = None
+    layers: Layers | None = None
     latent: int | None = Field(default=None, ge=1)
     transmitters: int = Field(default=2, ge=2, le=16)
     image_size: tuple[int, int] = (64, 32)
@@ -233,7 +267,8 @@ class Recipe(Config):
             raise ValueError("t1.loss must be 'cross_entropy'")
         if self.t3 is not None and self.t3.loss == "l1":
             raise ValueError(
-                "t3.loss must be 'cross_entropy', 'rate_accuracy' (schemes that send bits), 'mse' or 'semantic' (image codecs)"
+                "t3.loss must be 'cross_entropy', 'rate_accuracy' (schemes that send bits), or 'mse', 'semantic' or 'layers' "
+                "(image codecs)"
             )
         return self
 

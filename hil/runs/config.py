@@ -308,12 +308,21 @@ class ReplayConfig(_Receiving):
         dataset: where the data set lies now; models: the folder of the weights that were on the air. None: as in the run.
         other_weights: score with other weights than those on the air.
         draws: noise draws of each distinct task in a simulation; see `RunConfig`.
+        later_layers_db: schemes of several layers get all but the first layer from their point at this target: a packet
+            a layer, each at an SNR of its own.
     """
 
     simulate: Simulate = "none"
     schemes: tuple[str, ...] = ()
     snr_db: tuple[float, ...] = ()
+    later_layers_db: float | None = None
     dataset: str | None = None
     models: str | None = None
     other_weights: bool = False
     draws: int = Field(20, ge=1)
+
+    @model_validator(mode="after")
+    def _one_question(self) -> ReplayConfig:
+        if self.later_layers_db is not None and self.simulate != "none":
+            raise ValueError("layers at an SNR each are not simulated: give later_layers_db without simulate")
+        return self

@@ -46,8 +46,10 @@ def grouped(config: RunConfig, places: Sequence[Path]) -> Sequence[str] | None:
 
 
 def _ready(name: str, places: Sequence[Path]) -> bool:
-    """Whether it has weights, or needs none, and sends something."""
+    """Whether it has weights, or needs none, sends something, and is for one receiver, which every bench has."""
     entry = _entry(name, places)
+    if isinstance(entry, SchemeEntry) and entry.receivers > 1:
+        return False
     if isinstance(entry, SchemeEntry) and (entry.reference or entry.untrained):
         return entry.untrained
     return weights_file(name, places) is not None

@@ -31,6 +31,7 @@ from hil.runs.document import document
 from hil.runs.pooled import NoiseBook, row_against, stored_silences
 from hil.runs.progress import Report
 from hil.runs.realigned import alignments_of
+from hil.runs.refined import refined, refiner
 from hil.runs.sources import Sources, check_sources
 from hil.runs.steps import Key, Measured, cut_short, point_key, score_point
 from hil.runs.work import Work, load_work, point_labels
@@ -122,11 +123,11 @@ def replay(
     asked = question or ReplayConfig()
     config = config.model_copy(update={"draws": asked.draws})
     records, chosen = _choose(capture, asked)
-    again = _Again(other_receiver=bool(asked.receiver))
+    again = _Again(other_receiver=bool(asked.receiver) or asked.later_layers_db is not None)
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
             _check_labels(record, point_labels(work, spec))
-            point = _again_point(capture, record, spec, work)
+            point = _again_point(capture, record, spec, work, refiner(records, spec, work, asked))
             progress(spec.frames)
             if point is None:
                 continue
@@ -235,14 +236,21 @@ def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tup
     return found, sent, fade
 
 
-def _again_point(capture: Capture, record: PointRecord, spec: PointSpec, work: Work) -> Measured | None:
-    """Receive and score a point again; None if none of its frames was sent."""
+def _again_point(
+    capture: Capture, record: PointRecord, spec: PointSpec, work: Work, later: tuple[PointRecord, PointSpec] | None = None
+) -> Measured | None:
+    """Receive and score a point again, its later layers from another one; None if none of its frames was sent."""
     collections, sent, fade = collect_point(capture, record, spec)
     if not any(bool(one.sent.any()) for one in collections.values()):
         return None
     more = _said(record, spec, capture.transmitters)
     more |= {"point": record.index, "ended": (record.results or {}).get("ended") or cut_short(spec, collections)}
-    return score_point(work.contenders[spec.scheme], spec, sent, collections, more, fade=fade)
+    contender = work.contenders[spec.scheme]
+    if later is not None:
+        target = later[1].snr_db_target
+        contender, collections = refined(contender, collections, collect_point(capture, *later)[0], target)
+        more["later_layers_db"] = target
+    return score_point(contender, spec, sent, collections, more, fade=fade)
 
 
 def _said(record: PointRecord, spec: PointSpec, transmitters: int) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def run_key(recipe: Recipe, fingerprint: str) -> str:
 
     Settings that came later count where they are used, so that a training that began before them goes on.
     """
-    later = ("frozen", "mixed_precision", "bnneck", "binary_power", "classes", "semantic")
+    later = ("frozen", "mixed_precision", "bnneck", "binary_power", "classes", "semantic", "layers")
     unused: dict[str, Any] = {name: True for name in later if getattr(recipe, name) == Recipe.model_fields[name].default}
     for name, stage in ((name, getattr(recipe, name)) for name in STAGE_NAMES if getattr(recipe, name) is not None):
         left = {key for key in ("warm_up", "triplet", "per_identity") if not getattr(stage, key)}

@@ -20,8 +20,10 @@ from hil.models.image.schemes import DeepJscc
 from hil.models.jscc.fc import FcJscc
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
+from hil.models.smrc.schemes import Smrc
 from hil.models.training.awgn import receive_awgn
 from hil.models.training.images import ImageTraining
+from hil.models.training.layers import LayersTraining
 from hil.models.training.semantic import ClassifierTraining, SemanticTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
 
@@ -92,7 +94,9 @@ class DigitalTraining(RetrievalTraining):
         return torch.stack(found).sum(0)
 
 
-def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> RetrievalTraining | ImageTraining | ClassifierTraining:
+def training_of(
+    network: RecipeNetwork, recipe: Recipe, classes: int
+) -> RetrievalTraining | ImageTraining | ClassifierTraining | LayersTraining:
     """What trains a network.
 
     Args:
@@ -107,6 +111,8 @@ def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Retriev
         return ImageTraining(network, recipe) if recipe.semantic is None else SemanticTraining(network, recipe)
     if isinstance(network, ImageClassifier):
         return ClassifierTraining(network, recipe, classes)
+    if isinstance(network, Smrc):
+        return LayersTraining(network, recipe)
     assert isinstance(network, BranchNetwork)  # hil has no others
     kind: type[RetrievalTraining] = RetrievalTraining
     if isinstance(network, DigitalNetwork):
@@ -117,7 +123,7 @@ def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Retriev
     if kind is not RetrievalTraining and recipe.t1 is not None:
         raise ModelError(f"{named}: t1 must be another recipe's, which init names, for its classifiers see other features.")
     bits = kind is DigitalTraining
-    if recipe.t3 is not None and recipe.t3.loss in ("mse", "semantic"):
+    if recipe.t3 is not None and recipe.t3.loss in ("mse", "semantic", "layers"):
         raise ModelError(f"{named}: t3.loss = '{recipe.t3.loss}' is of image codecs; of features 'mse' is t2's.")
     for name, stage in recipe.stages().items():
         if (stage.loss == "rate_accuracy") != bits:

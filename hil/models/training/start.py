@@ -15,7 +15,8 @@ from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 from hil.models.training.compressed import training_of
 from hil.models.training.examples import TrainingData
-from hil.models.training.images import ImageTraining
+from hil.models.training.images import AllTogether, ImageTraining
+from hil.models.training.layers import LayersTraining
 from hil.models.training.semantic import ClassifierTraining, SemanticTraining
 from hil.models.training.trainable import RetrievalTraining
 from hil.models.weights import Weights, read_weights
@@ -23,7 +24,7 @@ from hil.places import folders
 
 __all__ = ["Training", "started"]
 
-Training = RetrievalTraining | ImageTraining | ClassifierTraining
+Training = RetrievalTraining | ImageTraining | ClassifierTraining | LayersTraining
 
 
 def started(
@@ -34,7 +35,7 @@ def started(
     check_images(network, dataset.train.images)
     _initialise(training, recipe, dataset, out)
     training.to(device)
-    if isinstance(training, SemanticTraining):
+    if isinstance(training, SemanticTraining | LayersTraining):
         training.look(dataset.train, [out, *folders("models")], device)
     return network, training
 
@@ -60,7 +61,7 @@ def _initialise(training: Training, recipe: Recipe, dataset: TrainingData, out: 
     weights = read_weights(out / f"{recipe.init}.safetensors")
     _check_init(weights, recipe, dataset)
     own = training.state_dict()
-    parts: tuple[str, ...] = ("network.",) if isinstance(training, ImageTraining) else ("network.backbones.", "network.necks.")
+    parts: tuple[str, ...] = ("network.",) if isinstance(training, AllTogether) else ("network.backbones.", "network.necks.")
     if training.inherits_classifiers:
         parts = (*parts, "classifiers.")
     wanted = {key for key in own if key.startswith(parts)}

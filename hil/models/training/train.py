@@ -284,7 +284,9 @@ class _Run:
             labels = self.examples.labels[batch[:, 0]].to(self.pixels.device)
             if cache is None:
                 flat = augment_images(self.pixels[batch.flatten()], self.recipe.augment, generator)
-                step = Batch(labels=labels, generator=generator, views=flat.view(*batch.shape, *flat.shape[1:]))
+                places = self.examples.places[batch[:, 0]]
+                views = flat.view(*batch.shape, *flat.shape[1:])
+                step = Batch(labels=labels, generator=generator, views=views, places=places, epoch=epoch)
             else:
                 branch = torch.arange(cache.shape[2])
                 seen = batch.expand(-1, len(branch))  # several branches may see one view

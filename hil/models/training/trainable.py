@@ -29,10 +29,14 @@ class Batch:
         features: float32 [task, branch, p], or None in stages on images.
         labels: int64 [task].
         generator: CPU generator for SNRs and channel noise.
+        places: int64 [task], images of the data set's training split that the first views are of; None where nobody asks.
+        epoch: of the stage, from 0.
     """
 
     labels: Tensor
     generator: torch.Generator
+    places: Tensor | None = None
+    epoch: int = 0
     views: Tensor | None = None
     features: Tensor | None = None
 

@@ -14,7 +14,7 @@ from hil.report.papers.spec import Claimed
 from hil.results.document import Codewords, Row, method_of
 from hil.results.seeds import mean_over_seeds
 
-__all__ = ["Answer", "Difference", "answer", "answer_of_cosines"]
+__all__ = ["Answer", "Difference", "answer", "answer_of_cosines", "verdict_of"]
 
 Verdict = Literal["supported", "contradicted", "undetermined"]
 Ends = tuple[float, float]
@@ -113,7 +113,7 @@ def answer_of_cosines(claim: Claimed, found: Mapping[str, Codewords]) -> Answer:
     one, two = found[claim.first], found[claim.second]
     ends = apart(one.cos2, known_ends(one.cos2_ci), two.cos2, known_ends(two.cos2_ci))
     value = one.cos2 - two.cos2
-    said = Difference(target=math.nan, value=value, ends=ends, kind="unpaired", verdict=_verdict(claim, ends))
+    said = Difference(target=math.nan, value=value, ends=ends, kind="unpaired", verdict=verdict_of(claim, ends))
     return Answer(claim=claim, differences=(said,))
 
 
@@ -133,11 +133,11 @@ def _difference(claim: Claimed, target: float, one: Row, two: Row, found: Found)
         low, high = sorted(sign * turn * end for end in ends)
         difference, own = sign * turn * item.difference, (low, high)
         kind = "paired, simultaneous" if item.simultaneous_ci else "paired"
-        return [Difference(target=target, value=difference, ends=own, kind=kind, verdict=_verdict(claim, own))]
+        return [Difference(target=target, value=difference, ends=own, kind=kind, verdict=verdict_of(claim, own))]
     ends_of = [_ends(measure, row) for row in (one, two)]
     ends = apart(value, ends_of[0], other, ends_of[1]) if sign == 1 else apart(other, ends_of[1], value, ends_of[0])
     difference = measure.gain(value, other)
-    return [Difference(target=target, value=difference, ends=ends, kind="unpaired", verdict=_verdict(claim, ends))]
+    return [Difference(target=target, value=difference, ends=ends, kind="unpaired", verdict=verdict_of(claim, ends))]
 
 
 def _ends(measure: Measure, row: Row) -> Ends | None:
@@ -145,7 +145,8 @@ def _ends(measure: Measure, row: Row) -> Ends | None:
     return None if found is None else known_ends(found.ci)
 
 
-def _verdict(claim: Claimed, ends: Ends | None) -> Verdict:
+def verdict_of(claim: Claimed, ends: Ends | None) -> Verdict:
+    """What the interval of first − second, towards better, says to a claim."""
     if ends is None:
         return "undetermined"
     low, high = ends
@@ -163,7 +164,7 @@ def _steps(claim: Claimed, first: Curve, second: Curve, measure: Measure) -> tup
         return ()
     (value, own), (other, than) = falls[0], falls[1]
     ends = apart(value, own, other, than)
-    return (Difference(target=math.nan, value=value - other, ends=ends, kind="unpaired", verdict=_verdict(claim, ends)),)
+    return (Difference(target=math.nan, value=value - other, ends=ends, kind="unpaired", verdict=verdict_of(claim, ends)),)
 
 
 def _largest_fall(curve: Curve, targets: Sequence[float], measure: Measure) -> tuple[float, Ends | None] | None:
@@ -195,7 +196,7 @@ def _by_seed(claim: Claimed, first: Curve, second: Curve, found: Found) -> str:
         sign = (1 if item.first == methods[0] else -1) * (1 if found.measure.better == "higher" else -1)
         ends = known_ends(item.ci)
         turned = None if ends is None else (min(sign * ends[0], sign * ends[1]), max(sign * ends[0], sign * ends[1]))
-        verdicts.append(_verdict(claim, turned))
+        verdicts.append(verdict_of(claim, turned))
         seeds |= set(item.seeds)
     if not verdicts:
         return ""

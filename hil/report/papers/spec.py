@@ -41,8 +41,10 @@ class Claimed(Config):
         first, second: labels of the curves.
         relation: ``>``, ``≥`` or ``≈``; ``steps``: the first one's largest fall from one SNR to the next is less than the
             second's.
-        margin: how much is let pass (``≥``: the first may be so much worse; ``≈``: so far apart), as a share.
+        margin: how much is let pass (``≥``: the first may be so much worse; ``≈``: so far apart), in the metric's unit, shares
+            as shares; below 0 the first must be so much better.
         from_snr_db, up_to_snr_db: SNRs that it is about.
+        of: of figures of classes, what it is about.
     """
 
     text: str
@@ -52,6 +54,7 @@ class Claimed(Config):
     margin: float = 0.0
     from_snr_db: float = -100.0
     up_to_snr_db: float = 100.0
+    of: Literal["recall", "precision"] = "recall"
 
     def about(self, snr_db: float) -> bool:
         """Whether it is about an SNR."""
@@ -64,9 +67,10 @@ class PaperFigure(Config):
     Attributes:
         paper, place, title: whose, where, what.
         goal, metric: what is drawn.
-        kind: against ``snr``, against ``cos2`` at one SNR, or a ``table`` of cos².
+        kind: against ``snr``, against ``cos2`` at one SNR, a ``table`` of cos², or of ``classes`` at one SNR.
         fading: whether links fade.
-        snr_db: of ``cos2``.
+        snr_db: of ``cos2`` and ``classes``.
+        classes: so many, the first ones, are drawn and claimed about.
         note: what differs from the paper's conditions.
         published: a document of this folder with the numbers that the paper prints.
         curves: drawn or compared with.
@@ -78,9 +82,10 @@ class PaperFigure(Config):
     title: str
     goal: str
     metric: str
-    kind: Literal["snr", "cos2", "table"] = "snr"
+    kind: Literal["snr", "cos2", "table", "classes"] = "snr"
     fading: bool = False
     snr_db: float = 0.0
+    classes: int = 5
     note: str = ""
     published: str = ""
     curves: tuple[CurveSpec, ...]

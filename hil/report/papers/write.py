@@ -11,6 +11,7 @@ from hil.errors import ConfigError
 from hil.files import replace_file, replacing
 from hil.report.files import DOTS_PER_INCH, FORMATS
 from hil.report.measure import known_ends, number, target_text
+from hil.report.papers.classes import answer_of_classes, class_lines, draw_classes, measured
 from hil.report.papers.draw import draw_curves, draw_table
 from hil.report.papers.found import Curve, Found, Medium
 from hil.report.papers.said import Answer, answer, answer_of_cosines
@@ -49,7 +50,8 @@ def write_paper_figure(
         raise ConfigError(f"--format must be of {', '.join(FORMATS)}, not {', '.join(unknown) or 'nothing'}")
     found = Found(load_figure(name), documents)
     with figure_style(**{"pdf.fonttype": 42, "svg.hashsalt": "hil"}):
-        figure, lines = _table(found) if found.figure.kind == "table" else _curves(found, sources)
+        made = {"table": _table, "classes": _classes}.get(found.figure.kind)
+        figure, lines = _curves(found, sources) if made is None else made(found)
         files = [_save(figure, folder / f"{name}.{suffix}") for suffix in formats]
     text = folder / f"{name}.md"
     replace_file(text, ("\n".join(lines) + "\n").encode())
@@ -85,13 +87,16 @@ def _curves(found: Found, sources: str) -> tuple[Figure, list[str]]:
     return draw_curves(found, made, published), lines
 
 
-def _head(figure: PaperFigure) -> list[str]:
+_PAIRED = "Intervals are paired by task and simultaneous where one run has both networks, else unpaired, which is wider."
+_UNPAIRED = "Intervals are of means over classes and unpaired, which is wider than paired."
+
+
+def _head(figure: PaperFigure, intervals: str = _PAIRED) -> list[str]:
     lines = [f"# {figure.paper}, {figure.place}: {figure.title}", "", *([figure.note, ""] if figure.note else [])]
     return [
         *lines,
         "A claim is supported at an SNR where the 95 % interval of the difference lies on its side, contradicted where it lies "
-        "on the other, else undetermined. Intervals are paired by task and simultaneous where one run has both networks, else "
-        "unpaired, which is wider.",
+        f"on the other, else undetermined. {intervals}",
     ]
 
 
@@ -127,6 +132,43 @@ def _lines(found: Found, said: Answer) -> list[str]:
 
 
 _WHAT = {"steps": "largest fall between neighbouring SNRs, {second} − {first}"}
+
+
+def _classes(found: Found) -> tuple[Figure, list[str]]:
+    """Recall and precision at one SNR, of the first medium that has them: simulations have the headline alone."""
+    figure = found.figure
+    media = measured(found)
+    if not media:
+        wanted = ", ".join(name for spec in figure.curves for name in spec.networks)
+        raise ConfigError(
+            f"no run has recall of classes at {figure.snr_db:g} dB for {figure.place}; it draws {wanted}: "
+            f"hil run --goals {figure.goal} --schemes …"
+        )
+    medium, rows = next(iter(media.items()))
+    lines = [*_head(figure, _UNPAIRED), "", f"## {medium.words[0].upper()}{medium.words[1:]}, {figure.snr_db:g} dB", ""]
+    lines += class_lines(found, rows)
+    for title, claims in (
+        ("What the paper claims:", figure.claims),
+        ("What takes it apart (not the paper's):", figure.ablations),
+    ):
+        lines += ["", title, ""]
+        for claim in claims:
+            said = answer_of_classes(claim, rows, found)
+            lines.append(f"- {claim.text}: **{said.verdict}**")
+            for one in said.differences:
+                lines.append(
+                    f"  {claim.first} − {claim.second}, {claim.of} (points; {one.kind}): {_points(one.value, one.ends)}"
+                )
+    return draw_classes(found, rows), lines
+
+
+def _points(value: float, ends: Sequence[float | None] | None) -> str:
+    """A difference of shares and its interval, in points."""
+    known = known_ends(ends)
+    told = number(100 * value, 2, sign=True)
+    return told + (
+        "" if known is None else f" [{number(100 * known[0], 2, sign=True)}, {number(100 * known[1], 2, sign=True)}]"
+    )
 
 
 def _table(found: Found) -> tuple[Figure, list[str]]:

@@ -8,6 +8,7 @@ from hil.datasets.dataset import Dataset
 from hil.errors import ConfigError
 from hil.models.contract import Card, Features, Plan, Sent
 from hil.runs.config import RunConfig
+from hil.runs.groups import grouped
 from hil.runs.work import fitting_goals, load_goals, load_work, point_labels
 from tests.conftest import DATASET
 from tests.unit.points.contenders import images
@@ -163,6 +164,12 @@ def test_all_stands_for_whatever_has_weights_and_sends(untrained, tmp_path):
     assert work.resolved(config(schemes=("all",))).schemes == tuple(work.contenders)
     with pytest.raises(ConfigError, match=r"no scheme has weights in .*hil train"):
         load_work(config(schemes=("all",), models=str(tmp_path)))
+
+
+def test_who_needs_two_receivers_is_asked_for_by_name(untrained):
+    found = grouped(config(schemes=("image",), models=str(untrained)), [untrained])
+    assert {"smrc", "smrc-base", "deep-jscc"} <= set(found)
+    assert "smrc-multicast" not in found
 
 
 def test_a_goal_is_stored_as_what_loads_it_again(goals):

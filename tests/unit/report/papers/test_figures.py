@@ -9,14 +9,16 @@ from hil.cli.figures import figures
 from hil.errors import ConfigError
 from hil.registry import SCHEMES
 from hil.report.measure import apart
+from hil.report.papers.classes import answer_of_classes, class_lines, measured
 from hil.report.papers.found import Found, Medium
 from hil.report.papers.said import answer
 from hil.report.papers.spec import FOLDER, Claimed, CurveSpec, PaperFigure, figure_names, load_figure
 from hil.report.papers.write import write_paper_figure
-from hil.results.document import Codewords, read_results, write_results
+from hil.results.document import Codewords, MetricValue, read_results, write_results
 from tests.conftest import ROOT
-from tests.unit.report.documents import RETRIEVAL, comparison_of, document, row, simulated_row, three
+from tests.unit.report.documents import RETRIEVAL, Judge, comparison_of, document, row, simulated_row, three
 
+CLASSES = Judge(goal="classification", metric="accuracy", title="accuracy")
 LINK = Medium(source="simulation", energy="per_use")
 
 
@@ -39,13 +41,14 @@ def found(*rows, figure=None, **more):
 def test_every_figure_of_the_issue_is_there_and_names_what_it_draws():
     assert figure_names() == [
         "jankowski-4a", "jankowski-4b", "jankowski-4c", "lo-3a", "lo-3b", "lo-3c", "lo-4a", "lo-4b", "lo-4c", "lo-table1",
+        "mortaheb-7", "mortaheb-8", "mortaheb-9",
     ]  # fmt: skip
     known = {*SCHEMES.names(), *(path.stem for path in (ROOT / "models").glob("*.toml"))}
     for figure in map(load_figure, figure_names()):
         labels = {curve.label for curve in figure.curves}
         assert {name for claim in (*figure.claims, *figure.ablations) for name in (claim.first, claim.second)} <= labels
         for name in itertools.chain(*(curve.networks for curve in figure.curves)):
-            stem = name.split("-at")[0].split("-lambda")[0].split("-w*")[0].split("-q")[0]
+            stem = name.split("-at")[0].split("-lambda")[0].split("-w*")[0].split("-q")[0].split("[?]")[0].split(", ")[0]
             assert stem in known, name
 
 
@@ -162,6 +165,62 @@ def test_cosines_beside_the_published_ones(tmp_path):
     assert "- NOMA's codewords are more alike than OMA's (AWGN): **supported**" in lines
     _, lines = write_paper_figure("lo-4a", [whole], tmp_path, formats=("svg",))
     assert "- accuracy drops as codewords become less alike (AWGN): **supported**" in lines
+
+
+def test_recall_and_precision_of_classes_and_the_means_that_claims_are_about(tmp_path):
+    """Recalls of 60 and 70 % with intervals of ±3 and ±4 points: a mean of 65 ± 2.5."""
+
+    def by_class(scheme, **values):
+        metrics = {
+            name: MetricValue(
+                value=value, ci=(value - half, value + half), unit="share", better="higher", n=100, headline=not at
+            )
+            for at, (name, (value, half)) in enumerate({"accuracy": (0.5, 0.01), **values}.items())
+        }
+        return row(CLASSES, scheme, "single", "air", 0.5, metrics=metrics, snr_db_target=10.0, energy="per_use")
+
+    def of(recall, precision):
+        return {
+            "recall_a": (recall - 0.05, 0.03), "precision_a": (precision, 0.03), "recall_b": (recall + 0.05, 0.04),
+            "precision_b": (precision, 0.04), "recall_c": (0.0, 0.5), "precision_c": (0.0, 0.5),
+        }  # fmt: skip
+
+    claims = [
+        Claimed(text="r", first="one", second="two", relation=">", of="recall"),
+        Claimed(text="p", first="one", second="two", relation=">", of="precision"),
+        Claimed(text="m", first="one", second="three", relation=">"),
+    ]
+    figure = PaperFigure(
+        paper="P", place="Fig. 8", title="t", goal="classification", metric="accuracy", kind="classes", snr_db=10.0, classes=2,
+        curves=[CurveSpec(label=label, networks=(label,)) for label in ("one", "two", "three")], claims=claims,
+    )  # fmt: skip
+    made = found(by_class("one", **of(0.65, 0.5)), by_class("two", **of(0.55, 0.55)), figure=figure)
+    rows = measured(made)[Medium(source="air", energy="per_use")]
+    assert class_lines(made, rows)[2:4] == [
+        "| one | recall | 60.0 | 70.0 | mean | 65.0 [62.5, 67.5] |".replace("mean | ", ""),
+        "| one | precision | 50.0 | 50.0 | 50.0 [47.5, 52.5] |",
+    ]
+    recall, precision, missing = (answer_of_classes(claim, rows, made) for claim in claims)
+    assert recall.verdict == "supported"
+    assert recall.differences[0].value == pytest.approx(0.1)
+    assert recall.differences[0].ends == pytest.approx((0.1 - 0.025 * 2**0.5, 0.1 + 0.025 * 2**0.5))
+    assert precision.verdict == "contradicted"
+    assert missing.verdict == "not measured: no run has three"
+
+
+def test_files_of_a_figure_of_classes(tmp_path):
+    metrics = {"accuracy": 0.5} | {f"{what}_{name}": 0.5 for name in "abcdef" for what in ("recall", "precision")}
+    values = {
+        name: MetricValue(value=value, unit="share", better="higher", n=100, headline=name == "accuracy")
+        for name, value in metrics.items()
+    }
+    air = row(CLASSES, "smrc-classes", "single", "air", 0.5, metrics=values, snr_db_target=10.0, energy="per_use")
+    files, lines = write_paper_figure("mortaheb-8", [document(([air], [], []))], tmp_path, formats=("png",))
+    assert all(path.stat().st_size > 500 for path in files)
+    assert "| layer 2, β = 1 | recall | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 |" in lines
+    assert "- β¹ improves recall over the first layer: **not measured: no run has layer 2, β¹ or layer 1**" in lines
+    with pytest.raises(ConfigError, match="no run has recall of classes at 10 dB"):
+        write_paper_figure("mortaheb-8", [document(([air.model_copy(update={"snr_db_target": 5.0})], [], []))], tmp_path)
 
 
 def test_published_rows_are_the_papers():
