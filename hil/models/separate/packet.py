@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 
 from hil.errors import ConfigError
 from hil.models.separate.ldpc import Ldpc, ldpc_code
+from hil.models.separate.matched import SEED, MatchedCode
 from hil.models.separate.mcs import Mcs
 from hil.models.separate.wifi import COLUMNS, LIFTINGS
 
-__all__ = ["OVERHEAD_BYTES", "Packet", "packet_for_bytes", "packet_for_uses"]
+__all__ = ["OVERHEAD_BYTES", "Packet", "packet_for_bytes", "packet_for_uses", "scrambler"]
 
 OVERHEAD_BYTES = 6
 """Of length and CRC."""
-SHORTENED_LLR = 1e4
-SEED = 802_11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +57,17 @@ class Packet:
         return (self.codewords * self.code.k - self.shortened) // 8 - OVERHEAD_BYTES
 
     @property
-    def _sent(self) -> NDArray[np.int64]:
-        """Places of the coded bits of all codewords that are sent, in the order of the air, int64 [bit]."""
-        return _order(self)
+    def matched(self) -> MatchedCode:
+        """The code as it is sent: whole parities, and nothing twice."""
+        k, n = self.code.k, self.code.n
+        return MatchedCode(
+            lifting=self.lifting,
+            rate=self.mcs.rate,
+            codewords=self.codewords,
+            information=self.codewords * k - self.shortened,
+            sent=self.codewords * n - self.shortened,
+            interleaved=self.interleaved,
+        )
 
     def coded(self, streams: list[bytes]) -> NDArray[np.uint8]:
         """Streams to coded bits, uint8 [task, uses · bits]; an empty stream says that there is none.
@@ -68,31 +75,26 @@ class Packet:
         Raises:
             ConfigError: a stream that does not fit.
         """
-        information = np.zeros((len(streams), self.codewords * self.code.k - self.shortened), np.uint8)
+        matched = self.matched
+        information = np.zeros((len(streams), matched.information), np.uint8)
         for row, stream in enumerate(streams):
             if len(stream) > self.room:
                 raise ConfigError(f"a stream must fit into {self.room} bytes, not have {len(stream)}")
             body = len(stream).to_bytes(2, "big") + stream.ljust(self.room, b"\0")
             bits = np.unpackbits(np.frombuffer(body + zlib.crc32(body).to_bytes(4, "big"), np.uint8))
             information[row, : len(bits)] = bits
-        information ^= _scrambler(information.shape[1])
-        words = self.code.encode(self._dealt(information).reshape(-1, self.code.k)).reshape(len(streams), -1)
-        sent = words[:, self._sent]
-        fill = self.uses * self.mcs.bits - sent.shape[1]
-        return np.concatenate([sent, np.broadcast_to(_scrambler(fill), (len(sent), fill))], axis=1)
+        sent = matched.encode(information ^ scrambler(matched.information))
+        fill = self.uses * self.mcs.bits - matched.sent
+        return np.concatenate([sent, np.broadcast_to(scrambler(fill), (len(sent), fill))], axis=1)
 
     def streams(self, llr: NDArray[np.float32]) -> tuple[list[bytes | None], NDArray[np.int64]]:
         """What log-likelihood ratios float32 [task, uses · bits] say: streams, and of each task how many codewords failed.
 
         A stream is None where the CRC is wrong, and empty where the sender had none.
         """
-        whole = np.full((len(llr), self.codewords * self.code.n), SHORTENED_LLR, np.float32)
-        whole[:, self._sent] = llr[:, : len(self._sent)]
-        made = self.code.decode(whole.reshape(-1, self.code.n))
-        words = made.bits.reshape(len(llr), self.codewords, self.code.n)[:, :, : self.code.k]
-        information = words.reshape(len(llr), -1)[:, self._kept()]
-        information = information ^ _scrambler(information.shape[1])
-        failed = self.codewords - made.valid.reshape(len(llr), -1).sum(1)
+        matched = self.matched
+        information, failed = matched.decode(llr[:, : matched.sent])
+        information ^= scrambler(matched.information)
         return [self._opened(bits) for bits in information], failed
 
     def _opened(self, bits: NDArray[np.uint8]) -> bytes | None:
@@ -101,29 +103,10 @@ class Packet:
         right = zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "big")
         return data[2 : 2 + length] if right and length <= self.room else None
 
-    def _kept(self) -> NDArray[np.int64]:
-        """Places of the information bits that are not shortened, among those of all codewords: the last ones of each are."""
-        k, each = self.code.k, np.arange(self.codewords)
-        short = self.shortened // self.codewords + (each < self.shortened % self.codewords)
-        return np.concatenate([word * k + np.arange(k - less) for word, less in zip(each, short, strict=True)])
-
-    def _dealt(self, information: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        dealt = np.zeros((len(information), self.codewords * self.code.k), np.uint8)
-        dealt[:, self._kept()] = information
-        return dealt
-
 
 @functools.cache
-def _order(packet: Packet) -> NDArray[np.int64]:
-    k, n = packet.code.k, packet.code.n
-    word, place = np.divmod(packet._kept(), k)
-    parity = np.arange(packet.codewords)[:, None] * n + np.arange(k, n)
-    places = np.sort(np.concatenate([word * n + place, parity.ravel()]))
-    return np.random.Generator(np.random.PCG64(SEED)).permutation(places) if packet.interleaved else places
-
-
-@functools.cache
-def _scrambler(bits: int) -> NDArray[np.uint8]:
+def scrambler(bits: int) -> NDArray[np.uint8]:
+    """A fixed sequence of so many bits, as often 0 as 1, that information is added to: read only."""
     return np.random.Generator(np.random.PCG64(SEED + 1)).integers(0, 2, bits, np.uint8)
 
 

@@ -53,7 +53,7 @@ def test_a_wrong_crc_is_a_lost_stream_though_all_checks_hold():
     code = packet.code
     other = np.zeros((1, code.k), np.uint8)
     other[0, 40] = 1
-    bits[1] ^= code.encode(other)[:, packet._sent][0]  # the sum of two codewords is one
+    bits[1] ^= code.encode(other)[:, packet.matched.order][0]  # the sum of two codewords is one
     back, failed = packet.streams(10 * (1 - 2.0 * bits).astype(np.float32))
     assert back == [b"right", None]
     assert failed.tolist() == [0, 0]
