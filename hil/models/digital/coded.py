@@ -210,7 +210,7 @@ def _usual_bits(tables: NDArray[np.int32]) -> int:
 
 
 def _crc(bits: NDArray[np.uint8]) -> int:
-    return binascii.crc_hqx(np.packbits(bits).tobytes(), 0xFFFF)
+    return int(binascii.crc_hqx(np.packbits(bits).tobytes(), 0xFFFF))
 
 
 def _packed(message: NDArray[np.uint8], count: int, room: int) -> NDArray[np.uint8]:
