@@ -205,12 +205,12 @@ def _usual_bits(tables: NDArray[np.int32]) -> int:
     own = -np.log2(share, out=np.zeros_like(share), where=share > 0)
     mean = (share * own).sum(-1)
     variance = (share * own**2).sum(-1) - mean**2
-    most = (mean.sum(-1) + DEVIATIONS * np.sqrt(variance.sum(-1))).max()
+    most = float((mean.sum(-1) + DEVIATIONS * np.sqrt(variance.sum(-1))).max())
     return math.ceil(most) + TERMINATION_BITS
 
 
 def _crc(bits: NDArray[np.uint8]) -> int:
-    return int(binascii.crc_hqx(np.packbits(bits).tobytes(), 0xFFFF))
+    return binascii.crc_hqx(np.packbits(bits).tobytes(), 0xFFFF)
 
 
 def _packed(message: NDArray[np.uint8], count: int, room: int) -> NDArray[np.uint8]:

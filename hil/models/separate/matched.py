@@ -23,7 +23,7 @@ __all__ = ["SEED", "MatchedCode", "matched_code"]
 
 SHORTENED_LLR = 1e4
 SEED = 802_11
-PUNCTURED_COSTS = 3
+PUNCTURED_COSTS = 4
 """Times what a repeated bit does: of the codes for 128…3072 coded bits that were tried, mostly the best is taken then."""
 MOST_PUNCTURED = 0.7
 """Of the parity bits."""

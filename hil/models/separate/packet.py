@@ -8,6 +8,7 @@ are left over are shortened: known to be zero, and not sent.
 from __future__ import annotations
 
 import functools
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 
 from hil.errors import ConfigError
 from hil.models.separate.ldpc import Ldpc, ldpc_code
-from hil.models.separate.matched import SEED, MatchedCode
+from hil.models.separate.matched import SEED, MatchedCode, matched_code
 from hil.models.separate.mcs import Mcs
-from hil.models.separate.wifi import COLUMNS, LIFTINGS
+from hil.models.separate.wifi import COLUMNS, LIFTINGS, RATES
 
 __all__ = ["OVERHEAD_BYTES", "Packet", "packet_for_bytes", "packet_for_uses", "scrambler"]
 
@@ -32,42 +33,23 @@ class Packet:
 
     Attributes:
         mcs: modulation and code rate.
-        lifting: block size of the code.
-        codewords: of a task.
-        shortened: information bits that are not sent, in all.
+        matched: the code of a task.
         uses: complex channel uses; bits that fill the last one up count.
-        interleaved: coded bits are spread over all uses.
     """
 
     mcs: Mcs
-    lifting: int
-    codewords: int
-    shortened: int
+    matched: MatchedCode
     uses: int
-    interleaved: bool = True
 
     @property
     def code(self) -> Ldpc:
-        """The code."""
-        return ldpc_code(self.lifting, self.mcs.rate)
+        """The LDPC code."""
+        return self.matched.code
 
     @property
     def room(self) -> int:
         """Bytes of a stream that fit."""
-        return (self.codewords * self.code.k - self.shortened) // 8 - OVERHEAD_BYTES
-
-    @property
-    def matched(self) -> MatchedCode:
-        """The code as it is sent: whole parities, and nothing twice."""
-        k, n = self.code.k, self.code.n
-        return MatchedCode(
-            lifting=self.lifting,
-            rate=self.mcs.rate,
-            codewords=self.codewords,
-            information=self.codewords * k - self.shortened,
-            sent=self.codewords * n - self.shortened,
-            interleaved=self.interleaved,
-        )
+        return self.matched.information // 8 - OVERHEAD_BYTES
 
     def coded(self, streams: list[bytes]) -> NDArray[np.uint8]:
         """Streams to coded bits, uint8 [task, uses · bits]; an empty stream says that there is none.
@@ -111,7 +93,10 @@ def scrambler(bits: int) -> NDArray[np.uint8]:
 
 
 def packet_for_uses(mcs: Mcs, uses: int, *, interleaved: bool = True) -> Packet:
-    """The packet with most room in at most so many uses: whole codewords, or one more, all shortened to fill the uses.
+    """The packet with most room in at most so many uses.
+
+    Of a rate that 802.11n has: whole codewords, or one more, all shortened to fill the uses. Of any other: the code matched to
+    all coded bits of the uses.
 
     Raises:
         ConfigError: no codeword has room for a byte.
@@ -119,20 +104,14 @@ def packet_for_uses(mcs: Mcs, uses: int, *, interleaved: bool = True) -> Packet:
     bits = uses * mcs.bits
 
     def of(lifting: int, codewords: int) -> Packet:
-        shortened = max(0, codewords * COLUMNS * lifting - bits)
-        sent = codewords * COLUMNS * lifting - shortened
-        return Packet(
-            mcs=mcs,
-            lifting=lifting,
-            codewords=codewords,
-            shortened=shortened,
-            uses=-(-sent // mcs.bits),
-            interleaved=interleaved,
-        )
+        return _whole(mcs, lifting, codewords, max(0, codewords * COLUMNS * lifting - bits), interleaved)
 
-    whole = [(size, bits // (COLUMNS * size)) for size in LIFTINGS]
-    found = [of(size, count + more) for size, count in whole for more in (0, 1) if count + more]
-    best = max(found, key=lambda packet: (packet.room, -packet.uses, packet.lifting))
+    if mcs.rate in RATES:
+        whole = [(size, bits // (COLUMNS * size)) for size in LIFTINGS]
+        found = [of(size, count + more) for size, count in whole for more in (0, 1) if count + more]
+        best = max(found, key=lambda packet: (packet.room, -packet.uses, packet.matched.lifting))
+    else:
+        best = _matched(mcs, max(1, math.floor(bits * mcs.share)), uses, interleaved)
     if best.room < 1:
         raise ConfigError(f"uses must be enough for a byte and {OVERHEAD_BYTES} of overhead in {mcs.name}, not {uses}")
     return best
@@ -147,12 +126,31 @@ def packet_for_bytes(mcs: Mcs, room: int, *, interleaved: bool = True) -> Packet
     if not 1 <= room < 1 << 16:
         raise ConfigError(f"a stream must have 1…65535 bytes, not {room}")
     bits = 8 * (room + OVERHEAD_BYTES)
+    if mcs.rate not in RATES:
+        return _matched(mcs, bits, math.ceil(bits / (mcs.bits * mcs.share)), interleaved)
 
     def sized(lifting: int) -> Packet:
         code = ldpc_code(lifting, mcs.rate)
         codewords = -(-bits // code.k)
-        shortened = codewords * code.k - bits
-        uses = -(-(codewords * code.n - shortened) // mcs.bits)
-        return Packet(mcs=mcs, lifting=lifting, codewords=codewords, shortened=shortened, uses=uses, interleaved=interleaved)
+        return _whole(mcs, lifting, codewords, codewords * code.k - bits, interleaved)
 
     return min(map(sized, reversed(LIFTINGS)), key=lambda packet: packet.uses)
+
+
+def _whole(mcs: Mcs, lifting: int, codewords: int, shortened: int, interleaved: bool) -> Packet:
+    """Codewords of a rate that the standard has, of which only information bits are left out."""
+    code = ldpc_code(lifting, mcs.rate)
+    matched = MatchedCode(
+        lifting=lifting,
+        rate=mcs.rate,
+        codewords=codewords,
+        information=codewords * code.k - shortened,
+        sent=codewords * code.n - shortened,
+        interleaved=interleaved,
+    )
+    return Packet(mcs=mcs, matched=matched, uses=-(-matched.sent // mcs.bits))
+
+
+def _matched(mcs: Mcs, information: int, uses: int, interleaved: bool) -> Packet:
+    """A code of 802.11n matched to all coded bits of so many uses."""
+    return Packet(mcs=mcs, matched=matched_code(information, uses * mcs.bits, interleaved=interleaved), uses=uses)
