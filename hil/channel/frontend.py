@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 __all__ = [
     "add_dc",
@@ -14,6 +16,7 @@ __all__ = [
     "iq_image_db",
     "iq_imbalance",
     "iq_power",
+    "memory_polynomial",
     "quantisation_noise",
     "quantise",
     "rapp",
@@ -32,6 +35,35 @@ def rapp(samples: Tensor, saturation: float, smoothness: float = 2.0) -> Tensor:
     """
     ratio = (samples.abs() / saturation) ** (2 * smoothness)
     return samples / (1 + ratio) ** (1 / (2 * smoothness))
+
+
+def memory_polynomial(samples: Tensor, terms: Sequence[tuple[int, int, int, float, float]]) -> Tensor:
+    """Generalised memory polynomial: y(n) = Σ c · x(n − l) · |x(n − l − m)|^k over terms (k, l, m, Re c, Im c).
+
+    m = 0: aligned, m > 0: the envelope lags, m < 0: it leads. Beyond the levels that coefficients were fitted to it diverges.
+
+    Args:
+        samples: complex64 [..., n], full scale 1.0; 0 before and behind.
+        terms: of which k and l are not negative.
+
+    Source: Morgan, Ma, Kim, Zierdt, Pastalan, "A Generalized Memory Polynomial Model for Digital Predistortion of RF Power
+    Amplifiers", IEEE Trans. Signal Processing 54(10), 2006, eq. (24).
+    """
+    envelope = samples.abs()
+    out = torch.zeros_like(samples)
+    for order, delay, lag, real, imaginary in terms:
+        own = _later(samples, delay)
+        if order:
+            own = own * _later(envelope, delay + lag) ** order
+        out = out + own * complex(real, imaginary)
+    return out
+
+
+def _later(values: Tensor, by: int) -> Tensor:
+    """Values [..., n] moved by so many samples, of either sign; 0 comes in."""
+    if abs(by) >= values.shape[-1]:
+        return torch.zeros_like(values)
+    return F.pad(values, (max(by, 0), max(-by, 0)))[..., max(-by, 0) : values.shape[-1] + max(-by, 0)]
 
 
 def iq_imbalance(samples: Tensor, gain_db: float, phase_deg: float) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor
 from hil.channel.doppler import Scatterers, interpolate_gains
 from hil.channel.drift import DriftingFilter
 from hil.channel.fast import kernels
-from hil.channel.frontend import add_dc, iq_imbalance, quantise, rapp
+from hil.channel.frontend import add_dc, iq_imbalance, memory_polynomial, quantise, rapp
 from hil.channel.gaussian import complex_gaussian, real_gaussian, stream_key
 from hil.channel.multipath import rayleigh
 from hil.channel.oscillator import PhaseNoiseKind, one_pole
@@ -55,6 +55,7 @@ class ChannelConfig(Config):
         sample_rate_hz, seed: of the samples; of everything random.
         dac_bits: rounding and clipping at full scale 1.0; None = ideal.
         pa_saturation, pa_smoothness: Rapp amplifier, amplitude at saturation; None = linear.
+        pa_terms: coefficients of an amplifier with memory, before the other one; see `frontend.memory_polynomial`.
         delay: samples, of either sign.
         sfo_ppm: transmitter's sample clock minus the receiver's.
         taps: the paths; none = one of gain 1.
@@ -72,6 +73,7 @@ class ChannelConfig(Config):
     dac_bits: int | None = Field(None, ge=2, le=16)
     pa_saturation: float | None = Field(None, gt=0)
     pa_smoothness: float = Field(2.0, gt=0)
+    pa_terms: tuple[tuple[int, int, int, float, float], ...] = ()
     delay: float = 0.0
     sfo_ppm: float = Field(0.0, ge=-1e4, le=1e4)
     taps: tuple[Tap, ...] = ()
@@ -152,6 +154,8 @@ class Simulator:
         sent = samples
         if config.dac_bits is not None:
             sent = quantise(sent, config.dac_bits)
+        if config.pa_terms:
+            sent = memory_polynomial(sent, config.pa_terms)
         if config.pa_saturation is not None:
             sent = rapp(sent, config.pa_saturation, config.pa_smoothness)
         rows = sent.reshape(-1, sent.shape[-1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -36,6 +36,7 @@ class FrameConfig(Config):
         header_repetitions: repetitions of the header's codewords; 0 = no header, frames have no number.
         tasks_per_frame: tasks that ride in one frame.
         interleave: spread each task's uses over the segment's carriers and symbols.
+        spreading: ``dft``: the uses of an OFDM symbol are sent as their Fourier transform (`hil.points.spread`).
         digital_rms_dbfs: the one digital scale of every part of every frame (dBFS rms).
         seed: of preamble, sounding, pilots and interleaver.
     """
@@ -46,6 +47,7 @@ class FrameConfig(Config):
     header_repetitions: int = Field(2, ge=0, le=256)
     tasks_per_frame: int = Field(84, ge=0)
     interleave: bool = True
+    spreading: Literal["none", "dft"] = "none"
     digital_rms_dbfs: float = Field(-12.0, le=0)
     seed: int = 1
 

@@ -11,6 +11,7 @@ from hil.calibration.precode import Precoder
 from hil.phy.transmit import FrameBuilder
 from hil.points.fragments import cut
 from hil.points.spec import PointSpec
+from hil.points.spread import Spreading
 from hil.timing import timed
 
 __all__ = ["Carried", "PointBuilder"]
@@ -37,7 +38,10 @@ class PointBuilder:
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """A point's symbols, complex64 [tx, part, use], as its frames carry them, so many parts (tasks or fragments) a frame."""
+    """A point's symbols as its frames carry them, complex64 [tx, part, use], spread where they are.
+
+    `tasks`: parts (tasks or fragments) a frame.
+    """
 
     symbols: Tensor
     tasks: int
@@ -47,9 +51,10 @@ class Carried:
     def of(cls, spec: PointSpec, symbols: Tensor, precoder: Precoder | None, fade: Tensor | None) -> Carried:
         """Of symbols complex64 [tx, task, use], drawn fades multiplied in, pre-equalised where the transmitters are aligned."""
         faded = symbols if fade is None else symbols * fade[..., None]
+        spreading, parts = Spreading.of(spec), cut(faded, spec.cut())
         weights = precoder.weights if precoder is not None else None
         return cls(
-            symbols=cut(faded, spec.cut()),
+            symbols=parts if spreading is None else spreading.spread(parts),
             tasks=spec.frame.tasks_per_frame,
             builder=PointBuilder(spec, weights),
         )

@@ -19,6 +19,7 @@ from hil.models.contract import Sent
 from hil.points.aligning import Aligner
 from hil.points.carried import Carried
 from hil.points.keep import begins, keep_burst, keep_failure
+from hil.points.peaks import PEAKS, PeakMeter, peak_keys
 from hil.points.receive import Collection, Collector
 from hil.points.rounds import Rounds
 from hil.points.spec import PointSpec
@@ -109,6 +110,7 @@ class Flight:
         self._air, self._said, self._expired = air, dict(said), 0
         self._alignments: list[dict[str, Any]] = []
         self._match, self._session = match, air.session
+        self._peaks = PeakMeter(spec, said.get("tx_back_off_db", ()))
         self._plain = None if spec.aligned else Carried.of(spec, sent.symbols, None, fade)
         self._rounds: Rounds | None = None
         if spec.aligned:
@@ -189,8 +191,12 @@ class Flight:
         self.frames_sent = max(self.frames_sent, index + 1)
         alignment = None if self._rounds is None else self._rounds.alignment
         writer = self._air.writer
+        if self._match is not None:
+            waveforms = self._match(waveforms)
+        with timed("transmitter"):
+            self._peaks.add(waveforms, number)
         try:
-            got = self._air.burst(waveforms if self._match is None else self._match(waveforms))
+            got = self._air.burst(waveforms)
         except RadioError as err:
             lost = {name: collector.miss(number, alignment=alignment) for name, collector in self._collectors.items()}
             keep_failure(writer, err, self.index, "frame", number, lost)
@@ -240,7 +246,9 @@ class Flight:
         self.ended = self.ended or ended
         with timed("receiver"):
             found = {name: collector.finish() for name, collector in self._collectors.items()}
-        more = self._said | alignment_keys(self._alignments) | {"point": self.index, "ended": self.ended}
+        peaks = self._peaks.found()
+        self._air.writer.add_extra(self.index, {PEAKS: peaks})
+        more = self._said | alignment_keys(self._alignments) | peak_keys(peaks) | {"point": self.index, "ended": self.ended}
         weights = [one["precoder"] for one in self._alignments]
         made = np.stack(weights) if weights else None
         return OnAir(collections=found, index=self.index, ended=self.ended, more=more, precoders=made)

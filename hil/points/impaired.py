@@ -75,13 +75,16 @@ NOTHING_SEEN = Verdict(
 """Of a point of which no frame was heard."""
 
 
-def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carriers: float = 0.0) -> Verdict:
+def verdict_of(
+    truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carriers: float = 0.0, *, gaussian: bool = True
+) -> Verdict:
     """The verdict on a point.
 
     Args:
         truths: of its frames that were heard.
         noise: its own, pooled.
         cfo_carriers: mean carrier offset, carriers, at the negative of which a DC offset is seen.
+        gaussian: samples that are not clipped have a Gaussian's peaks; False: lower ones say nothing of clipping.
     """
     if not truths or noise is None:
         return NOTHING_SEEN
@@ -95,13 +98,13 @@ def verdict_of(truths: Sequence[FrameTruth], noise: NoiseLevel | None, cfo_carri
     suspect = None
     signatures = [one.signature for one in truths if one.signature is not None]
     if beyond or below or _uneven(truths):
-        suspect = _suspect(signatures, cfo_carriers)
+        suspect = _suspect(signatures, cfo_carriers, gaussian)
         if suspect == "unknown" and below and not beyond:
             suspect = "silence"
-    flat = float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths)
+    flat = gaussian and float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths)
     if flat and suspect in (None, "unknown", "drift", "impulses"):
         # superposed transmitters clip more than each alone, which looks like a gain that moved; a strong tone alone is flat too
-        suspect = "tone" if suspect is None and _suspect(signatures, cfo_carriers) == "tone" else "clipping"
+        suspect = "tone" if suspect is None and _suspect(signatures, cfo_carriers, gaussian) == "tone" else "clipping"
     if suspect in (None, "unknown") and sum("carrier" in one.front for one in truths) > len(truths) / 2:
         suspect = "carrier"
     observed, true = found["observed"], found["true"]
@@ -141,14 +144,15 @@ def _uneven(truths: Sequence[FrameTruth]) -> bool:
     return bool((means > max(HIGH - 1, 2 * _DOUBT / math.sqrt(max(cells, 1)))).any())
 
 
-def _suspect(signatures: Sequence[Signature], cfo_carriers: float) -> str:
+def _suspect(signatures: Sequence[Signature], cfo_carriers: float, gaussian: bool) -> str:
     if not signatures:
         return "unknown"
     shares = {
         key: float(np.mean([getattr(one, key) for one in signatures])) for key in ("iq", "drift", "path", "tone", "impulses")
     }
     best = max(shares, key=lambda key: shares[key])
-    if float(np.median([one.peak for one in signatures])) < _UNCLIPPED and (best == "impulses" or shares[best] < _LEAST_SHARE):
+    low = gaussian and float(np.median([one.peak for one in signatures])) < _UNCLIPPED
+    if low and (best == "impulses" or shares[best] < _LEAST_SHARE):
         return "clipping"
     if shares[best] < _LEAST_SHARE:
         return "unknown"

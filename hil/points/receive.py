@@ -26,6 +26,7 @@ from hil.points.noise import Silence, level_of, measure_silence
 from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
 from hil.points.sizing import symbols_of_level
 from hil.points.spec import PointSpec
+from hil.points.spread import Spreading
 from hil.points.truth import FrameTruth, FrameWitness
 from hil.units import decibels
 
@@ -82,14 +83,18 @@ class Collector:
         if fade is not None and tuple(fade.shape) != expected[:2]:
             raise ShapeError(f"Argument 'fade' must be [tx, task] = {expected[:2]}, not {tuple(fade.shape)}.")
         self.spec, self.form, self.reception = spec, form, spec.receptions[reception]
-        self._places = spec.cut()
-        self._uses = uses
+        self._places, self._uses = spec.cut(), uses
         self._usual = _Ear.of(form, self.reception.receiver)
         opening = spec.opening()
         self._opening = None if opening is None else _Ear.of(opening, self.reception.receiver)
         self._truths: dict[int, FrameTruth] = {}
         carried = cut(sent, self._places) * form.occupied[:, None]
-        self._fade = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)[..., None].numpy()
+        gains = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)[..., None]
+        self._spreading, self._spread_fade = Spreading.of(spec), None
+        if self._spreading is not None:  # until the end all is as carriers see it, fades among what was sent
+            carried = self._spreading.spread(carried if gains is None else carried * gains)
+            self._spread_fade, gains = gains, None
+        self._fade = None if gains is None else gains.numpy()
         self._carried: NDArray[np.complex64] = carried.numpy()
         self._target = (self._carried if self._fade is None else self._carried * self._fade).sum(0)
         parts, width = spec.tasks * spec.fragments, self._places.shape[1]
@@ -337,7 +342,7 @@ class Collector:
         config, numerology = self.reception.receiver, self.form.numerology
         level = level_of(tuple(self._silences.values()), numerology.active)
         cfo = sum(cfo_hz) / len(cfo_hz) / config.sample_rate_hz * numerology.fft_size if config.max_cfo_hz else 0.0
-        return verdict_of(list(self._truths.values()), level, cfo)
+        return verdict_of(list(self._truths.values()), level, cfo, gaussian=self._spreading is None)
 
     def finish(self) -> Collection:
         """The point as received so far, its SNRs against its own noise."""
@@ -345,13 +350,13 @@ class Collector:
         cfo = torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else None
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         record = self._record(frames)
-        symbols = self._whole(self._symbols)
+        symbols, noise_var, channel = self._seen()
         counts = {"sent": self._expected, "scored": len(frames), "lost": self._expected - len(frames)}
         return Collection(
             symbols=symbols,
-            valid=self._whole(self._received[:, None] & self.form.occupied.any(0).numpy()),
-            noise_var=self._whole(self._pooled_noise_var()),
-            channel=self._whole(self._channel),
+            valid=self._whole(torch.from_numpy(self._received)[:, None] & self.form.occupied.any(0)),
+            noise_var=noise_var,
+            channel=channel,
             record=record,
             snr=record.snr(),
             verdict=self._verdict(cfo or [0.0]),
@@ -365,6 +370,13 @@ class Collector:
             alignment=self._rounds.summary(),
         )
 
+    def _seen(self) -> list[Tensor]:
+        """Symbols, noise variances and channels of the tasks' uses, as `Collection` has them."""
+        parts = [torch.from_numpy(values) for values in (self._symbols, self._pooled_noise_var(), self._channel)]
+        if self._spreading is not None:
+            parts = self._spreading.undone(*parts, fade=self._spread_fade)
+        return [self._whole(values) for values in parts]
+
     def _blocks(self) -> Tensor:
         """Of each task, what its first frame shares its fade with, int64 [task]."""
         first, per_frame = self.spec.first_frame, self.spec.frame.tasks_per_frame
@@ -372,8 +384,8 @@ class Collector:
         found = [self._rounds.block(number) for number in numbers]
         return torch.tensor([self._block(number) if own is None else own for number, own in zip(numbers, found, strict=True)])
 
-    def _whole(self, values: NDArray[Any]) -> Tensor:
-        return assemble(torch.from_numpy(values), self._places, self._uses)
+    def _whole(self, values: Tensor) -> Tensor:
+        return assemble(values, self._places, self._uses)
 
 
 def _batches(bursts: Iterable[Burst]) -> Iterator[list[Burst]]:

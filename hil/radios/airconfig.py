@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hil.config import Config
 
-__all__ = ["AirConfig", "FaultConfig", "FaultKind", "LinkConfig", "SimRadioConfig", "TapConfig", "VirtualConfig"]
+__all__ = ["AirConfig", "FaultConfig", "FaultKind", "LinkConfig", "SimRadioConfig", "TapConfig", "Term", "VirtualConfig"]
 
+Term = tuple[Annotated[int, Field(ge=0, le=16)], Annotated[int, Field(ge=0, le=64)], int, float, float]
 FaultKind = Literal["drop", "overflow", "underflow", "late", "unlock", "disconnect", "slow"]
 
 
@@ -71,6 +72,8 @@ class SimRadioConfig(Config):
         tx_dc_offset: I and Q leakage of the transmitter while it sends, relative to full scale.
         pa_saturation_dbfs: Rapp amplifier's largest output relative to the DAC's full scale; None = linear.
         pa_smoothness: Rapp's p.
+        pa_terms: coefficients [order, delay, lag, re, im] of an amplifier with memory, full scale 1
+            (`hil.channel.frontend.memory_polynomial`); not of virtual radios, which see a signal in pieces.
         timed: has hardware time and timed transmission.
         cyclic: can repeat a buffer.
         start_jitter_s: an untimed burst starts up to this much late.
@@ -99,6 +102,7 @@ class SimRadioConfig(Config):
     tx_dc_offset: tuple[float, float] = (0.0, 0.0)
     pa_saturation_dbfs: float | None = None
     pa_smoothness: float = Field(default=2.0, gt=0)
+    pa_terms: tuple[Term, ...] = ()
     timed: bool = True
     cyclic: bool = True
     start_jitter_s: float = Field(default=0.002, ge=0, le=1)
@@ -125,6 +129,12 @@ class VirtualConfig(SimRadioConfig):
     temperature_c: float = Field(default=36.5, ge=-55, le=125)
     rate_error_hz: float = Field(default=0.0, ge=-1000, le=1000)
     carrier_error_hz: float = Field(default=0.0, ge=-1e6, le=1e6)
+
+    @model_validator(mode="after")
+    def _no_memory(self) -> Self:
+        if self.pa_terms:
+            raise ValueError("'pa_terms' is for simulated radios; a virtual one has pa_saturation_dbfs")
+        return self
 
 
 class FaultConfig(Config):

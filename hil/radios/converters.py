@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.channel.frontend import add_dc, convert, iq_imbalance, rapp
+from hil.channel.frontend import add_dc, convert, iq_imbalance, memory_polynomial, rapp
 from hil.radios.airconfig import SimRadioConfig
 from hil.units import db_to_amplitude, db_to_power
 
@@ -34,6 +34,8 @@ def at_antenna(codes: NDArray[np.int16], config: SimRadioConfig, tx_gain_db: flo
         out = iq_imbalance(out, config.tx_iq_gain_db, config.tx_iq_phase_deg)
     if any(config.tx_dc_offset):
         out = add_dc(out, complex(*config.tx_dc_offset))
+    if config.pa_terms:
+        out = memory_polynomial(out, config.pa_terms)
     if config.pa_saturation_dbfs is not None:
         out = rapp(out, float(db_to_amplitude(config.pa_saturation_dbfs)), config.pa_smoothness)
     return out * math.sqrt(full_scale_power(config, tx_gain_db))

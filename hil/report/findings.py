@@ -15,6 +15,7 @@ from hil.report.orders import orders
 from hil.report.panel import CROWD, Panel, Point
 from hil.report.references import reference_lines
 from hil.report.repeats import repeat_lines
+from hil.report.sent import sent_lines
 from hil.report.superposed import alignment_lines, knowledge_lines
 from hil.report.view import View
 from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, Row
@@ -85,7 +86,7 @@ def _ended(view: View, item: Mapping[str, Any]) -> str:
 
 
 def run_lines(view: View) -> list[str]:
-    """What is true of the run as a whole: its frames, how transmitters were aligned, its noise, its superpositions."""
+    """What is true of the run as a whole: its frames, what was sent, how transmitters were aligned, noise, superpositions."""
     frames = [
         f"Frames{f' at {receiver}' if receiver is not None else ''}: "
         + ", ".join(f"{count:,} {name}" for name, count in frames.items())
@@ -93,7 +94,7 @@ def run_lines(view: View) -> list[str]:
         for receiver, frames in view.frames().items()
     ]
     noises = [noise_line(item) for item in view.document.noise if item.looks]
-    return [*frames, *alignment_lines(view), *noises, *codeword_lines(view)]
+    return [*frames, *sent_lines(view), *alignment_lines(view), *noises, *codeword_lines(view)]
 
 
 def noise_line(item: Noise) -> str:

@@ -88,6 +88,8 @@ class Row(_Part):
             error_over_stated: the same of the tasks' symbols, against what was sent.
         impaired: what makes the stated noise doubtful, in words; null: nothing seen. suspect: the same in one word.
         clipped_samples: received, of which I or Q lay at a rail of the converter.
+        papr_db: of the payload as the radios got it, by transmitter: the level over the mean that 0.1 % of the samples exceed;
+            peak_db: the highest sample's; tx_clipped_share: samples of which I or Q lay beyond the converter's range.
         alignment: of superposed transmitters: how many, frames refused (`gated`) and kept out of bounds, and what they were off
             by (rms over the frames, by their own soundings, whose noise is in it): `phase_deg`, `power_db`, `delay_samples`.
         repeat: the headline by measurement, where the point was measured several times; the row is all of them together.
@@ -136,6 +138,9 @@ class Row(_Part):
     impaired: str | None = None
     suspect: str | None = None
     clipped_samples: int | None = None
+    papr_db: list[float | None] | None = None
+    peak_db: list[float | None] | None = None
+    tx_clipped_share: list[float | None] | None = None
     alignment: dict[str, Any] | None = None
     repeat: Repeat | None = None
     pictures: list[Picture] | None = None

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from hil.calibration.gate import GateConfig
 from hil.config import Config, validate
 from hil.points.kinds import Energy
+from hil.radios.amplifier import AmplifierConfig
 from hil.registry import SCHEMES
 
 __all__ = [
@@ -70,11 +71,13 @@ class _OnBench(_Receiving):
         bench: name or path of the bench.
         frame: settings of `hil.phy.frame.FrameConfig`, in the place of those that are sized for the plan.
         seed: of all that is drawn.
+        amplifier: of all simulated transmitters, in the place of what the bench file says.
         air_seed: of the simulated air (noise, fading, oscillators); None: follows from `seed`, which is 1 for the bench file's.
     """
 
     bench: str = "builtin"
     frame: dict[str, Any] = Field(default_factory=dict)
+    amplifier: AmplifierConfig | None = None
     seed: int = Field(1, ge=0, le=MOST_SEED)
     air_seed: int | None = Field(None, ge=0, le=MOST_SEED)
 

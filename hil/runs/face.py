@@ -23,6 +23,7 @@ from hil.config import merged, read_toml, to_toml, validate
 from hil.errors import CaptureError, OutputError
 from hil.files import check_writable
 from hil.models.contract import Scheme
+from hil.radios.amplifier import amplified
 from hil.radios.bench import BenchConfig, find_bench
 from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
@@ -289,6 +290,8 @@ def _capture(capture: str | Path | None, target: Path | None, *, overwrite: bool
 def bench_of(config: RunConfig | SendConfig | CalibrateConfig, home: Path | None = None) -> BenchConfig:
     """The bench of a configuration, with the seed that its air has by this configuration."""
     found = find_bench(config.bench, home)
+    if config.amplifier is not None:
+        found = amplified(found, config.amplifier)
     return found.model_copy(update={"seed": config.air_seed_on(found.seed)})
 
 

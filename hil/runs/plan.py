@@ -23,6 +23,7 @@ from hil.points.needs import capture_needs, longest_burst, sounding_frames
 from hil.points.simulate import seed_of
 from hil.points.sizing import economical, estimate_error
 from hil.points.spec import EMULATED_BACK_OFF_DB, PointSpec, Reception, frame_for, receiver_for, transmit_power
+from hil.points.spread import check_spreading
 from hil.radios.bench import BenchConfig
 from hil.radios.check import Check
 from hil.radios.limits import check_burst
@@ -175,6 +176,7 @@ def plan_points(
                 longest = per_frame if "tasks_per_frame" in config.frame else most
                 spec = economical(spec, lowest, longest=longest)
             spec = spec.measured(config.repeat)
+            check_spreading(spec)
             points.append(spec)
             number += spec.frames + ALIGNMENT_TRIES  # frames ahead of each point for sounding
     return points

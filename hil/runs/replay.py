@@ -21,6 +21,7 @@ from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.link import LinkRecord
 from hil.points.overhead import alignment_samples
+from hil.points.peaks import stored_peaks
 from hil.points.receive import Burst, Collection, Collector, combined_sha256
 from hil.points.spec import PointSpec
 from hil.results.document import Noise, ResultsDocument, Row
@@ -257,6 +258,7 @@ def _said(record: PointRecord, spec: PointSpec, transmitters: int) -> dict[str, 
     """What the live run noted of a point's gains and alignment; what older ones did not note is made up for."""
     attrs = record.attrs
     said = {key: attrs.get(key) for key in ("tx_gain_db", "tx_back_off_db", *PRECODER_KEYS)}
+    said |= stored_peaks(record.extra)
     if alignments := stored_alignments(record.extra):
         return said | alignment_keys(alignments)
     weights = record.extra.get("precoder")

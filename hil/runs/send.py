@@ -24,6 +24,7 @@ from hil.points.on_air import AirRun
 from hil.points.receive import combined_sha256
 from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
+from hil.points.spread import check_spreading
 from hil.provenance import provenance
 from hil.radios.bench import BenchConfig
 from hil.radios.session import Bench
@@ -226,7 +227,7 @@ def _spec(
         )
         for index, one in enumerate(_receptions(config, bench, full_scales))
     )
-    return PointSpec(
+    spec = PointSpec(
         scheme="symbols",
         power=(1.0,) * len(occupied),
         fading=fading,
@@ -240,6 +241,8 @@ def _spec(
         rx_csi="channel",
         **alignment_settings(config, superposed=superposed),
     )
+    check_spreading(spec)
+    return spec
 
 
 def _about(made: OnAir, spec: PointSpec, bench: BenchConfig, tasks: int, word: str) -> dict[str, Any]:

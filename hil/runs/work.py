@@ -97,15 +97,16 @@ class Work:
     def references(self, goal: Goal) -> Iterable[tuple[str, Contender]]:
         """Schemes that put out what a goal needs, to be judged without noise, where their weights are at hand.
 
-        Those that send nothing, and controls: built-in schemes that use the weights of one of this work's. They are of the
-        goals that are built in; another one says itself what it is to be compared with (`Judge.references`).
+        Those that send nothing, and controls: built-in schemes of the same kind that use the weights of one of this work's.
+        They are of the goals that are built in; another one says itself what it is to be compared with (`Judge.references`).
         """
         if goal.name not in GOALS.builtin:
             return
         for name, entry in SCHEMES.builtin.items():
             card = cast(SchemeEntry, entry)
+            other = self.contenders.get(card.weights)
             if (
-                not (card.reference or card.weights in self.contenders)
+                not (card.reference or (other is not None and other.scheme.card.kind == card.card.kind))
                 or card.card.outputs != goal.needs
                 or name in self.contenders
             ):

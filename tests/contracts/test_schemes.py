@@ -26,7 +26,7 @@ def networks(tmp_path_factory):
             found[name] = load_scheme(name, folder)
             continue
         torch.manual_seed(7)
-        recipe = Recipe(name=name, scheme=name, features=24, uses=16)
+        recipe = Recipe(name=name, scheme=name, features=24, latent=8, uses=64)
         network = build_network(recipe)
         write_weights(folder / f"{name}.safetensors", network.state_dict(), recipe, dataset="", fingerprint="")
         found[name] = load_scheme(name, folder)

@@ -1,4 +1,4 @@
-"""Separate source and channel coding: quantised latents, arithmetic coding, and codes that reach capacity (a bound)."""
+"""Separate source and channel coding: quantised latents, arithmetic coding, codes that reach capacity (a bound), or LDPC."""
 
 from hil.models.card import Card, SchemeEntry
 
@@ -28,5 +28,21 @@ REGISTERED = (
         summary="the same two networks taking turns",
         weights="digital-pair",
         card=Card(name="digital-pair-oma", paper=_LO, section="IV-A, with the access of IV-B's OMA", kind="bound"),
+    ),
+    SchemeEntry(
+        name="digital-ldpc-single",
+        target="hil.models.digital.coded:SingleCoded",
+        summary="one transmitter, bits by an LDPC code of 802.11n and QAM",
+        install="pip install 'hil[digital]'",
+        weights="digital-single",
+        card=Card(name="digital-ldpc-single", paper="Jankowski et al., Deep JSCC for Wireless Image Retrieval", section="2.2"),
+    ),
+    SchemeEntry(
+        name="digital-ldpc-pair",
+        target="hil.models.digital.coded:PairCoded",
+        summary="two transmitters taking turns, bits by LDPC codes of 802.11n and QAM",
+        install="pip install 'hil[digital]'",
+        weights="digital-pair",
+        card=Card(name="digital-ldpc-pair", paper=_LO, section="IV-A, with the access of IV-B's OMA"),
     ),
 )

@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hil.errors import ConfigError, ModelError
@@ -84,12 +86,23 @@ class DigitalNetwork(BranchNetwork):
         `side` has `message` uint8 [task, view, byte], most significant bit first; `bits` int64 [task, view], how many of
         them count; and `entropy` float32 [task, view], what the tables say that it should be.
         """
+        side = self.messages(views)
+        symbols = torch.zeros(self.plan.transmitters, len(views), self.plan.uses, dtype=torch.complex64)
+        for task, view in np.ndindex(*side["bits"].shape):
+            data = side["message"][task, view, : (side["bits"][task, view] + 7) // 8]
+            symbols[view, task] = _codeword(data.tobytes(), view, self.plan.uses)
+        return Sent(
+            symbols=normalize_power(symbols, self.plan.occupied.cpu()).to(views.device),
+            side={name: torch.from_numpy(value).to(views.device) for name, value in side.items()},
+        )
+
+    def messages(self, views: Tensor) -> dict[str, NDArray[Any]]:
+        """What is to be sent of views: `message`, `bits` and `entropy` as `encode` has them."""
         places = self.places(self.compress(self.extract(views))).cpu().numpy()
         tables = self.get_buffer("tables").cpu().numpy().astype(np.int64)
         tasks, transmitters = places.shape[:2]
         message = np.zeros((tasks, transmitters, longest_message(self.decoded)), np.uint8)
         bits, entropy = np.zeros((tasks, transmitters), np.int64), np.zeros((tasks, transmitters), np.float32)
-        symbols = torch.zeros(transmitters, tasks, self.plan.uses, dtype=torch.complex64)
         elements = np.arange(self.decoded)
         for index, own in enumerate(tables):
             entropy[:, index] = table_bits(own, places[:, index]).sum(-1)
@@ -98,12 +111,13 @@ class DigitalNetwork(BranchNetwork):
                 data, count = encode_message(starts.tolist(), (own[elements, place + 1] - starts).tolist())
                 message[task, index, : len(data)] = np.frombuffer(data, np.uint8)
                 bits[task, index] = count
-                symbols[index, task] = _codeword(data, index, self.plan.uses)
-        side = {"message": message, "bits": bits, "entropy": entropy}
-        return Sent(
-            symbols=normalize_power(symbols, self.plan.occupied.cpu()).to(views.device),
-            side={name: torch.from_numpy(value).to(views.device) for name, value in side.items()},
-        )
+        return {"message": message, "bits": bits, "entropy": entropy}
+
+    def latents(self, messages: NDArray[np.uint8]) -> Tensor:
+        """Messages uint8 [task, view, byte] to quantised latents, float32 [task, view, element]."""
+        tables = self.get_buffer("tables").cpu().numpy()
+        places = [decode_messages(messages[:, index], own) for index, own in enumerate(tables)]
+        return self.integers(torch.from_numpy(np.stack(places, axis=1)).to(self.get_buffer("firsts").device))
 
     def decode(
         self, received: Mapping[str, Received], blocks: tuple[str, ...] = ("all",), side: Mapping[str, Tensor] | None = None
@@ -120,10 +134,7 @@ class DigitalNetwork(BranchNetwork):
             raise ModelError(f"{self.card.name} is a bound: decode needs encode's side information and the receiver 'rx'.")
         snr = one.channel.abs().square() / one.noise_var.clamp_min(1e-12) * one.valid
         outage = (side["bits"] > equal_rate_bits(snr.double())[:, None]).any(1) | ~one.valid.any(1)
-        tables = self.get_buffer("tables").cpu().numpy()
-        messages = side["message"].cpu().numpy()
-        places = [decode_messages(messages[:, index], own) for index, own in enumerate(tables)]
-        latents = self.integers(torch.from_numpy(np.stack(places, axis=1)).to(outage.device))
+        latents = self.latents(side["message"].cpu().numpy()).to(outage.device)
         return Features(features=latents.masked_fill(outage[:, None, None], 0.0), erased=outage)
 
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:

@@ -8,6 +8,7 @@ are left over are shortened: known to be zero, and not sent.
 from __future__ import annotations
 
 import functools
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -16,15 +17,14 @@ from numpy.typing import NDArray
 
 from hil.errors import ConfigError
 from hil.models.separate.ldpc import Ldpc, ldpc_code
+from hil.models.separate.matched import SEED, MatchedCode, matched_code
 from hil.models.separate.mcs import Mcs
-from hil.models.separate.wifi import COLUMNS, LIFTINGS
+from hil.models.separate.wifi import COLUMNS, LIFTINGS, RATES
 
-__all__ = ["OVERHEAD_BYTES", "Packet", "packet_for_bytes", "packet_for_uses"]
+__all__ = ["OVERHEAD_BYTES", "Packet", "packet_for_bytes", "packet_for_uses", "scrambler"]
 
 OVERHEAD_BYTES = 6
 """Of length and CRC."""
-SHORTENED_LLR = 1e4
-SEED = 802_11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,34 +33,23 @@ class Packet:
 
     Attributes:
         mcs: modulation and code rate.
-        lifting: block size of the code.
-        codewords: of a task.
-        shortened: information bits that are not sent, in all.
+        matched: the code of a task.
         uses: complex channel uses; bits that fill the last one up count.
-        interleaved: coded bits are spread over all uses.
     """
 
     mcs: Mcs
-    lifting: int
-    codewords: int
-    shortened: int
+    matched: MatchedCode
     uses: int
-    interleaved: bool = True
 
     @property
     def code(self) -> Ldpc:
-        """The code."""
-        return ldpc_code(self.lifting, self.mcs.rate)
+        """The LDPC code."""
+        return self.matched.code
 
     @property
     def room(self) -> int:
         """Bytes of a stream that fit."""
-        return (self.codewords * self.code.k - self.shortened) // 8 - OVERHEAD_BYTES
-
-    @property
-    def _sent(self) -> NDArray[np.int64]:
-        """Places of the coded bits of all codewords that are sent, in the order of the air, int64 [bit]."""
-        return _order(self)
+        return self.matched.information // 8 - OVERHEAD_BYTES
 
     def coded(self, streams: list[bytes]) -> NDArray[np.uint8]:
         """Streams to coded bits, uint8 [task, uses · bits]; an empty stream says that there is none.
@@ -68,31 +57,26 @@ class Packet:
         Raises:
             ConfigError: a stream that does not fit.
         """
-        information = np.zeros((len(streams), self.codewords * self.code.k - self.shortened), np.uint8)
+        matched = self.matched
+        information = np.zeros((len(streams), matched.information), np.uint8)
         for row, stream in enumerate(streams):
             if len(stream) > self.room:
                 raise ConfigError(f"a stream must fit into {self.room} bytes, not have {len(stream)}")
             body = len(stream).to_bytes(2, "big") + stream.ljust(self.room, b"\0")
             bits = np.unpackbits(np.frombuffer(body + zlib.crc32(body).to_bytes(4, "big"), np.uint8))
             information[row, : len(bits)] = bits
-        information ^= _scrambler(information.shape[1])
-        words = self.code.encode(self._dealt(information).reshape(-1, self.code.k)).reshape(len(streams), -1)
-        sent = words[:, self._sent]
-        fill = self.uses * self.mcs.bits - sent.shape[1]
-        return np.concatenate([sent, np.broadcast_to(_scrambler(fill), (len(sent), fill))], axis=1)
+        sent = matched.encode(information ^ scrambler(matched.information))
+        fill = self.uses * self.mcs.bits - matched.sent
+        return np.concatenate([sent, np.broadcast_to(scrambler(fill), (len(sent), fill))], axis=1)
 
     def streams(self, llr: NDArray[np.float32]) -> tuple[list[bytes | None], NDArray[np.int64]]:
         """What log-likelihood ratios float32 [task, uses · bits] say: streams, and of each task how many codewords failed.
 
         A stream is None where the CRC is wrong, and empty where the sender had none.
         """
-        whole = np.full((len(llr), self.codewords * self.code.n), SHORTENED_LLR, np.float32)
-        whole[:, self._sent] = llr[:, : len(self._sent)]
-        made = self.code.decode(whole.reshape(-1, self.code.n))
-        words = made.bits.reshape(len(llr), self.codewords, self.code.n)[:, :, : self.code.k]
-        information = words.reshape(len(llr), -1)[:, self._kept()]
-        information = information ^ _scrambler(information.shape[1])
-        failed = self.codewords - made.valid.reshape(len(llr), -1).sum(1)
+        matched = self.matched
+        information, failed = matched.decode(llr[:, : matched.sent])
+        information ^= scrambler(matched.information)
         return [self._opened(bits) for bits in information], failed
 
     def _opened(self, bits: NDArray[np.uint8]) -> bytes | None:
@@ -101,34 +85,18 @@ class Packet:
         right = zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "big")
         return data[2 : 2 + length] if right and length <= self.room else None
 
-    def _kept(self) -> NDArray[np.int64]:
-        """Places of the information bits that are not shortened, among those of all codewords: the last ones of each are."""
-        k, each = self.code.k, np.arange(self.codewords)
-        short = self.shortened // self.codewords + (each < self.shortened % self.codewords)
-        return np.concatenate([word * k + np.arange(k - less) for word, less in zip(each, short, strict=True)])
-
-    def _dealt(self, information: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        dealt = np.zeros((len(information), self.codewords * self.code.k), np.uint8)
-        dealt[:, self._kept()] = information
-        return dealt
-
 
 @functools.cache
-def _order(packet: Packet) -> NDArray[np.int64]:
-    k, n = packet.code.k, packet.code.n
-    word, place = np.divmod(packet._kept(), k)
-    parity = np.arange(packet.codewords)[:, None] * n + np.arange(k, n)
-    places = np.sort(np.concatenate([word * n + place, parity.ravel()]))
-    return np.random.Generator(np.random.PCG64(SEED)).permutation(places) if packet.interleaved else places
-
-
-@functools.cache
-def _scrambler(bits: int) -> NDArray[np.uint8]:
+def scrambler(bits: int) -> NDArray[np.uint8]:
+    """A fixed sequence of so many bits, as often 0 as 1, that information is added to: read only."""
     return np.random.Generator(np.random.PCG64(SEED + 1)).integers(0, 2, bits, np.uint8)
 
 
 def packet_for_uses(mcs: Mcs, uses: int, *, interleaved: bool = True) -> Packet:
-    """The packet with most room in at most so many uses: whole codewords, or one more, all shortened to fill the uses.
+    """The packet with most room in at most so many uses.
+
+    Of a rate that 802.11n has: whole codewords, or one more, all shortened to fill the uses. Of any other: the code matched to
+    all coded bits of the uses.
 
     Raises:
         ConfigError: no codeword has room for a byte.
@@ -136,20 +104,14 @@ def packet_for_uses(mcs: Mcs, uses: int, *, interleaved: bool = True) -> Packet:
     bits = uses * mcs.bits
 
     def of(lifting: int, codewords: int) -> Packet:
-        shortened = max(0, codewords * COLUMNS * lifting - bits)
-        sent = codewords * COLUMNS * lifting - shortened
-        return Packet(
-            mcs=mcs,
-            lifting=lifting,
-            codewords=codewords,
-            shortened=shortened,
-            uses=-(-sent // mcs.bits),
-            interleaved=interleaved,
-        )
+        return _whole(mcs, lifting, codewords, max(0, codewords * COLUMNS * lifting - bits), interleaved)
 
-    whole = [(size, bits // (COLUMNS * size)) for size in LIFTINGS]
-    found = [of(size, count + more) for size, count in whole for more in (0, 1) if count + more]
-    best = max(found, key=lambda packet: (packet.room, -packet.uses, packet.lifting))
+    if mcs.rate in RATES:
+        whole = [(size, bits // (COLUMNS * size)) for size in LIFTINGS]
+        found = [of(size, count + more) for size, count in whole for more in (0, 1) if count + more]
+        best = max(found, key=lambda packet: (packet.room, -packet.uses, packet.matched.lifting))
+    else:
+        best = _matched(mcs, max(1, math.floor(bits * mcs.share)), uses, interleaved)
     if best.room < 1:
         raise ConfigError(f"uses must be enough for a byte and {OVERHEAD_BYTES} of overhead in {mcs.name}, not {uses}")
     return best
@@ -164,12 +126,31 @@ def packet_for_bytes(mcs: Mcs, room: int, *, interleaved: bool = True) -> Packet
     if not 1 <= room < 1 << 16:
         raise ConfigError(f"a stream must have 1…65535 bytes, not {room}")
     bits = 8 * (room + OVERHEAD_BYTES)
+    if mcs.rate not in RATES:
+        return _matched(mcs, bits, math.ceil(bits / (mcs.bits * mcs.share)), interleaved)
 
     def sized(lifting: int) -> Packet:
         code = ldpc_code(lifting, mcs.rate)
         codewords = -(-bits // code.k)
-        shortened = codewords * code.k - bits
-        uses = -(-(codewords * code.n - shortened) // mcs.bits)
-        return Packet(mcs=mcs, lifting=lifting, codewords=codewords, shortened=shortened, uses=uses, interleaved=interleaved)
+        return _whole(mcs, lifting, codewords, codewords * code.k - bits, interleaved)
 
     return min(map(sized, reversed(LIFTINGS)), key=lambda packet: packet.uses)
+
+
+def _whole(mcs: Mcs, lifting: int, codewords: int, shortened: int, interleaved: bool) -> Packet:
+    """Codewords of a rate that the standard has, of which only information bits are left out."""
+    code = ldpc_code(lifting, mcs.rate)
+    matched = MatchedCode(
+        lifting=lifting,
+        rate=mcs.rate,
+        codewords=codewords,
+        information=codewords * code.k - shortened,
+        sent=codewords * code.n - shortened,
+        interleaved=interleaved,
+    )
+    return Packet(mcs=mcs, matched=matched, uses=-(-matched.sent // mcs.bits))
+
+
+def _matched(mcs: Mcs, information: int, uses: int, interleaved: bool) -> Packet:
+    """A code of 802.11n matched to all coded bits of so many uses."""
+    return Packet(mcs=mcs, matched=matched_code(information, uses * mcs.bits, interleaved=interleaved), uses=uses)

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.config import validate
-from hil.errors import ConfigError
+from hil.errors import ConfigError, ModelError
 from hil.models.card import Card
 from hil.models.contract import Images, Plan, Received, Sent
 from hil.models.separate.codecs import CODECS, budgeted, decoded
-from hil.models.separate.mcs import MCS, best_mcs
+from hil.models.separate.ideal import IdealPacket, ideal_for_bytes, ideal_for_uses
+from hil.models.separate.mcs import Mcs, best_mcs
 from hil.models.separate.options import DEFAULT_USES, DigitalOptions
 from hil.models.separate.packet import Packet, packet_for_bytes, packet_for_uses
 from hil.models.separate.qam import check_modem, llrs, modulate
@@ -39,6 +40,7 @@ FATES = {
     "received": "the image came through",
     "not_received": "a frame of it was lost",
     "wrong_index": "no packet of the index that was read",
+    "below_threshold": "the SNR is below the one that an ideal code needs",
     "codeword_errors": "the LDPC decoder did not settle",
     "wrong_crc": "all checks hold, and the CRC is wrong",
     "too_complex": "the sender's codec found no quality that fits",
@@ -56,7 +58,7 @@ class _Task:
 
 
 class DigitalImages:
-    """One transmitter; a source codec at the byte budget that the channel code leaves.
+    """One transmitter; a source codec at the byte budget that the channel code, or an ideal one, leaves.
 
     Args:
         codec: name in `hil.models.separate.codecs.CODECS`.
@@ -71,7 +73,14 @@ class DigitalImages:
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         self.options = validate(DigitalOptions, dict(options or {}), f"options of digital-{self.codec}")
-        self.card = Card(name=f"digital-{self.codec}", paper=PAPER, section="V", outputs="images", conceals=True)
+        self.card = Card(
+            name=f"digital-{self.codec}",
+            paper=PAPER,
+            section="V",
+            outputs="images",
+            conceals=True,
+            kind="bound" if self._ideal else "measured",
+        )
         self._bind((3, 32, 32), torch.full((3, 32, 32), 0.5))
 
     def _bind(self, shape: tuple[int, int, int], mean: Tensor) -> None:
@@ -80,7 +89,7 @@ class DigitalImages:
         uses = max(packet.uses for packet in self._packets.values()) + self._ahead
         self.plan = Plan(
             occupied=torch.ones(1, uses, dtype=torch.bool),
-            tx_csi="none" if self.options.fixed else "snr",
+            tx_csi="snr" if self.options.adapted else "none",
             rx_csi="channel",
             normalisation="declared",
         )
@@ -99,23 +108,39 @@ class DigitalImages:
 
     @property
     def _ahead(self) -> int:
-        return 0 if self.options.fixed else INDEX_USES
+        return INDEX_USES if self.options.adapted else 0
 
-    def _formed(self) -> dict[int, Packet]:
-        """The packet of each index that may be sent."""
-        own, interleaved = self.options, self.options.interleave
-        if own.fixed is not None and own.bpp is not None:
+    @property
+    def _ideal(self) -> bool:
+        return self.options.code == "ideal"
+
+    def _formed(self) -> dict[int, Packet | IdealPacket]:
+        """The packet of each index that may be sent; of several, those that have room, all filling the uses."""
+        found: dict[int, Packet | IdealPacket] = {}
+        for index, one in self.options.choices.items():
+            try:
+                found[index] = self._packet(one)
+            except ConfigError:
+                if self.options.adapted is None or (index == max(self.options.choices) and not found):
+                    raise
+        return found
+
+    def _packet(self, mcs: Mcs) -> Packet | IdealPacket:
+        own = self.options
+        if own.bpp is not None:
             room = int(own.bpp * self._shape[1] * self._shape[2] / 8)
-            return {int(own.mcs): packet_for_bytes(own.fixed, room, interleaved=interleaved)}
+            return ideal_for_bytes(mcs, room) if self._ideal else packet_for_bytes(mcs, room, interleaved=own.interleave)
         uses = (own.uses or DEFAULT_USES) - self._ahead
-        if own.fixed is not None:
-            return {int(own.mcs): packet_for_uses(own.fixed, uses, interleaved=interleaved)}
-        return {index: replace(packet_for_uses(one, uses, interleaved=interleaved), uses=uses) for index, one in MCS.items()}
+        if self._ideal:
+            return ideal_for_uses(mcs, uses)
+        made = packet_for_uses(mcs, uses, interleaved=own.interleave)
+        return replace(made, uses=uses) if own.adapted else made
 
     def encode(self, views: Tensor, csi: Tensor | None = None, generator: torch.Generator | None = None) -> Sent:
         """Images float32 [task, 1, C, H, W] in 0…1 to symbols complex64 [1, task, use]; `csi` float32 [task, 1] if adapted.
 
-        `side` has what was sent of each task, int64 [task]: `stream_bytes` (0: too complex for the budget), and `mcs`.
+        `side` has what was sent of each task, int64 [task]: `stream_bytes` (0: too complex for the budget), and `mcs`; of an
+        ideal code also `stream`, uint8 [task, byte].
 
         Raises:
             DriverMissingError: the codec, or commpy, is not installed.
@@ -127,16 +152,20 @@ class DigitalImages:
         index = self._indices(len(views), csi)
         symbols = np.zeros((1, len(views), self.plan.uses), np.complex64)
         lengths = np.zeros(len(views), np.int64)
+        kept = np.zeros((len(views), max(packet.room for packet in self._packets.values()) if self._ideal else 0), np.uint8)
         for own, packet in self._packets.items():
             rows = np.flatnonzero(index == own)
             if not len(rows):
                 continue
             streams = [budgeted(self.codec, pixels[row], packet.room, headers=self._whole) for row in rows]
             lengths[rows] = [len(stream) for stream in streams]
+            for row, stream in zip(rows if self._ideal else (), streams, strict=False):
+                kept[row, : len(stream)] = np.frombuffer(stream, np.uint8)
             symbols[0, rows, self._ahead :] = modulate(packet.coded(streams), packet.mcs.bits)
             if self._ahead:
                 symbols[0, rows, : self._ahead] = _WORDS[own]
         side = {"stream_bytes": torch.from_numpy(lengths), "mcs": torch.from_numpy(index)}
+        side |= {"stream": torch.from_numpy(kept)} if self._ideal else {}
         return Sent(symbols=torch.from_numpy(symbols), side=side)
 
     @property
@@ -144,11 +173,12 @@ class DigitalImages:
         return self.options.headers == "sent"
 
     def _indices(self, tasks: int, csi: Tensor | None) -> NDArray[np.int64]:
-        if self.options.fixed is not None:
-            return np.full(tasks, int(self.options.mcs))
+        if self.options.adapted is None:
+            return np.full(tasks, self.options.index)
         if csi is None:
-            raise ConfigError(f"{self.card.name} with mcs = adapt must be told the SNR: encode(views, csi)")
-        return np.array([best_mcs(float(value)) for value in csi[:, 0]], np.int64)
+            raise ConfigError(f"{self.card.name} with mcs = {self.options.mcs} must be told the SNR: encode(views, csi)")
+        choices = {index: packet.mcs for index, packet in self._packets.items()}
+        return np.array([best_mcs(float(value), choices, ideal=self._ideal) for value in csi[:, 0]], np.int64)
 
     def decode(
         self, received: Mapping[str, Received], blocks: tuple[str, ...] = ("all",), side: Mapping[str, Tensor] | None = None
@@ -157,8 +187,9 @@ class DigitalImages:
 
         Raises:
             DriverMissingError: the codec, or commpy, is not installed.
+            ModelError: an ideal code needs encode's side information.
         """
-        tasks = self._opened(received)
+        tasks = self._opened(received, side)
         images = self._mean.float().clamp(0, 1).repeat(len(tasks), 1, 1, 1, 1)
         for row, task in enumerate(tasks):
             if task.pixels is not None:
@@ -172,11 +203,13 @@ class DigitalImages:
         index, lengths = side["mcs"].numpy(), side["stream_bytes"].numpy()
         packets = {int(own): self._packets[int(own)] for own in np.unique(index)}
         room = np.array([packets[int(own)].room for own in index])
-        fates = Counter(task.fate for task in self._opened(received))
+        fates = Counter(task.fate for task in self._opened(received, side))
         pixels = self._shape[1] * self._shape[2]
         return {
             "codec": self.codec,
-            "choice": "adapted" if self._ahead else "fixed",
+            "choice": {"adapt": "adapted", "hybrid": "hybrid", None: "fixed"}[self.options.adapted],
+            "table": self.options.table,
+            "code": self.options.code,
             "headers": self.options.headers,
             "interleaved": self.options.interleave,
             "packets": [_described(own, packet) for own, packet in packets.items()],
@@ -186,7 +219,7 @@ class DigitalImages:
             "fates": {fate: fates[fate] for fate in FATES},
         }
 
-    def _opened(self, received: Mapping[str, Received]) -> list[_Task]:
+    def _opened(self, received: Mapping[str, Received], side: Mapping[str, Tensor] | None) -> list[_Task]:
         """What became of each task; nothing is taken from a task that was not received whole."""
         one = received[self.plan.receivers[0]]
         gain = torch.ones_like(one.symbols) if one.channel is None else one.channel[0]
@@ -198,7 +231,10 @@ class DigitalImages:
         tasks = [_Task(fate="not_received" if place < 0 else "wrong_index") for place in index]
         for own, packet in self._packets.items():
             rows = np.flatnonzero(index == own)
-            if len(rows):
+            if isinstance(packet, IdealPacket):
+                for row, carried in zip(rows, packet.carried(noise[rows, self._ahead :]), strict=True):
+                    tasks[row] = self._ideal_task(row, carried, side)
+            elif len(rows):
                 ratios = llrs(symbols[rows, self._ahead :], noise[rows, self._ahead :], packet.mcs.bits)
                 streams, failed = packet.streams(ratios.clip(-LARGEST_LLR, LARGEST_LLR))
                 for row, stream, errors in zip(rows, streams, failed, strict=True):
@@ -212,6 +248,12 @@ class DigitalImages:
         ahead = symbols[:, : self._ahead].real / np.maximum(noise[:, : self._ahead], 1e-9)
         return np.asarray(np.argmax(ahead @ _WORDS.T, axis=1))
 
+    def _ideal_task(self, row: int, carried: bool, side: Mapping[str, Tensor] | None) -> _Task:
+        if side is None or "stream" not in side:
+            raise ModelError(f"{self.card.name} with code = ideal is a bound: decode needs encode's side information")
+        stream = side["stream"][row, : int(side["stream_bytes"][row])].cpu().numpy().tobytes()
+        return self._task(stream, 0) if carried else _Task(fate="below_threshold")
+
     def _task(self, stream: bytes | None, errors: int) -> _Task:
         if stream is None:
             return _Task(fate="codeword_errors" if errors else "wrong_crc")
@@ -221,16 +263,17 @@ class DigitalImages:
         return _Task(fate="damaged_stream") if pixels is None else _Task(fate="received", pixels=pixels)
 
 
-def _described(index: int, packet: Packet) -> dict[str, Any]:
-    code = packet.code
-    return {
-        "mcs": index,
-        "name": packet.mcs.name,
+def _described(index: int, packet: Packet | IdealPacket) -> dict[str, Any]:
+    known = {"mcs": index, "name": packet.mcs.name, "uses": packet.uses, "room_bytes": packet.room}
+    if isinstance(packet, IdealPacket):
+        return known | {"threshold_db": packet.mcs.ideal_db}
+    code, matched = packet.code, packet.matched
+    return known | {
         "code": [code.n, code.k],
-        "codewords": packet.codewords,
-        "shortened_bits": packet.shortened,
-        "uses": packet.uses,
-        "room_bytes": packet.room,
+        "codewords": matched.codewords,
+        "shortened_bits": matched.shortened,
+        "punctured_bits": matched.punctured,
+        "repeated_bits": matched.repeated,
     }
 
 

@@ -13,6 +13,7 @@ from hil.channel.frontend import (
     convert,
     iq_image_db,
     iq_imbalance,
+    memory_polynomial,
     quantisation_noise,
     rapp,
 )
@@ -20,6 +21,7 @@ from hil.channel.multipath import Path, fade, frequency_response, impulse_respon
 from hil.channel.noise import BLOCK, Blocks, awgn
 from hil.channel.oscillator import PhaseNoise, carrier, tune_phase
 from hil.channel.resample import convolve, fractional_delay, resample
+from hil.channel.simulator import ChannelConfig, Simulator
 from hil.errors import ShapeError
 
 
@@ -210,6 +212,21 @@ def test_rapp_limits(smoothness: float) -> None:
     assert complex(rapp(large, 0.5, smoothness)) == pytest.approx(0.5j, rel=1e-3)
     knee = rapp(torch.tensor([0.5 + 0j]), 0.5, smoothness)
     assert float(knee.abs()) == pytest.approx(0.5 / 2 ** (1 / (2 * smoothness)), rel=1e-5)
+
+
+def test_a_memory_polynomial_is_the_sum_of_its_terms() -> None:
+    samples = complex_normal(40)
+    x = samples.numpy().astype(complex)
+    terms = ((0, 0, 0, 0.9, -0.1), (2, 1, 0, -0.1, 0.2), (1, 0, 2, 0.05, 0.0), (4, 2, -3, 0.0, 0.01))
+    wanted = []
+    for n in range(40):
+        at = {offset: x[n + offset] if 0 <= n + offset < 40 else 0.0 for offset in range(-5, 5)}
+        wanted.append(sum(complex(re, im) * at[-lag] * abs(at[-lag - own]) ** k for k, lag, own, re, im in terms))
+    assert torch.allclose(memory_polynomial(samples, terms), torch.tensor(wanted, dtype=torch.complex64), atol=1e-5)
+    linear = memory_polynomial(samples, ((0, 50, 0, 1.0, 0.0),))
+    assert not linear.any()
+    simulated = Simulator(ChannelConfig(pa_terms=terms)).apply(samples)
+    assert torch.allclose(simulated, memory_polynomial(samples, terms), atol=1e-6)
 
 
 def test_iq_imbalance_makes_the_stated_image() -> None:

@@ -10,6 +10,7 @@ from hil.models.contract import Sent
 from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments
 from hil.points.on_air import AirRun
 from hil.points.order import in_order
+from hil.points.peaks import PEAK_KEYS, stored_peaks
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
 from hil.radios.session import Bench
@@ -123,6 +124,10 @@ def test_without_faults_all_is_received(measure):
     assert found.snr_eff_db == pytest.approx(15, abs=1.5)
     assert float((found.symbols - symbols[0]).abs().square().mean()) == pytest.approx(10**-1.5, rel=0.35)
     assert verify(path).ok
+    with Capture.open(path) as capture:
+        said = stored_peaks(capture.points[1].extra)
+    assert said == {key: made.more[key] for key in PEAK_KEYS}
+    assert 7.5 < said["papr_db"][0] < 9.2  # Gaussian symbols: 8.4
 
 
 def test_one_deadline_that_passes_costs_a_frame(measure):

@@ -11,12 +11,12 @@ from hil.models.separate.qam import llrs, modulate
 
 def test_a_packet_of_uses_holds_whole_codewords():
     packet = packet_for_uses(MCS[4], 512)
-    assert (packet.lifting, packet.codewords, packet.uses) == (81, 1, 486)
+    assert (packet.matched.lifting, packet.matched.codewords, packet.uses) == (81, 1, 486)
     assert packet.room == 1458 // 8 - OVERHEAD_BYTES
     full = packet_for_uses(MCS[4], 324)
-    assert (full.lifting, full.codewords, full.shortened, full.uses) == (54, 1, 0, 324)
+    assert (full.matched.lifting, full.matched.codewords, full.matched.shortened, full.uses) == (54, 1, 0, 324)
     more = packet_for_uses(MCS[4], 400)  # 1944 bits less 344
-    assert (more.lifting, more.codewords, more.shortened, more.uses) == (81, 1, 344, 400)
+    assert (more.matched.lifting, more.matched.codewords, more.matched.shortened, more.uses) == (81, 1, 344, 400)
     assert more.room > full.room
     with pytest.raises(ConfigError, match="enough for a byte and 6 of overhead in 16-QAM 3/4, not 30"):
         packet_for_uses(MCS[4], 30)
@@ -28,7 +28,7 @@ def test_a_packet_of_bytes_is_shortened_to_what_is_needed(room, index):
     packet = packet_for_bytes(MCS[index], room)
     code = packet.code
     assert packet.room == room
-    sent = packet.codewords * code.n - packet.shortened
+    sent = packet.matched.codewords * code.n - packet.matched.shortened
     assert packet.uses == -(-sent // packet.mcs.bits)
     assert packet.coded([b"x" * room]).shape == (1, packet.uses * packet.mcs.bits)
 
@@ -53,7 +53,7 @@ def test_a_wrong_crc_is_a_lost_stream_though_all_checks_hold():
     code = packet.code
     other = np.zeros((1, code.k), np.uint8)
     other[0, 40] = 1
-    bits[1] ^= code.encode(other)[:, packet._sent][0]  # the sum of two codewords is one
+    bits[1] ^= code.encode(other)[:, packet.matched.order][0]  # the sum of two codewords is one
     back, failed = packet.streams(10 * (1 - 2.0 * bits).astype(np.float32))
     assert back == [b"right", None]
     assert failed.tolist() == [0, 0]

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from hil.errors import ConfigError
+from hil.errors import ConfigError, ModelError
 from hil.models.load import load_scheme
+from hil.models.separate.mcs import LTE_CQI
 from hil.models.separate.schemes import DigitalWebp
 from hil.models.testing import received_for
 
@@ -63,6 +64,48 @@ def test_the_choice_follows_the_snr_that_the_sender_knows(views):
         scheme.encode(views)
 
 
+def test_hybrid_follows_the_snr_up_to_its_fastest(views):
+    scheme = DigitalWebp({"mcs": "hybrid", "most": "3"})
+    sent = scheme.encode(views[:4], torch.tensor([0.0, 5, 8, 25])[:, None])
+    assert sent.side["mcs"].tolist() == [1, 2, 3, 3]
+    told = scheme.explain(sent, received_for(scheme.plan, sent))
+    assert (told["choice"], told["table"], len(told["packets"])) == ("hybrid", "wifi", 3)
+    assert DigitalWebp({"mcs": "hybrid"}).options.index == 4
+
+
+def test_ltes_rows_are_sent_by_codes_matched_to_their_uses(views):
+    for index in (4, 9, 15):
+        scheme = DigitalWebp({"table": "lte-cqi", "mcs": str(index)})
+        packet = scheme._packets[index]
+        assert packet.uses == scheme.plan.uses == 512
+        assert packet.matched.sent == 512 * LTE_CQI[index].bits
+        assert packet.matched.information == int(512 * LTE_CQI[index].bits * LTE_CQI[index].share)
+        sent = scheme.encode(views[:4])
+        received = received_for(scheme.plan, sent, noise_var=10 ** (-(LTE_CQI[index].threshold_db + 1) / 10))
+        assert scheme.decode(received).erased.tolist() == (sent.side["stream_bytes"] == 0).tolist()
+    assert sorted(DigitalWebp({"table": "lte-cqi", "mcs": "adapt"})._packets) == list(range(1, 16))
+    short = DigitalWebp({"table": "lte-cqi", "mcs": "adapt", "uses": "96"})
+    assert sorted(short._packets) == list(range(5, 16))  # slower ones have no room for a byte in 80 uses
+
+
+def test_an_ideal_code_is_a_bound_that_falls_at_its_threshold(views):
+    scheme = DigitalWebp({"table": "lte-cqi", "mcs": "9", "code": "ideal"})
+    assert scheme.card.kind == "bound"
+    assert scheme._packets[9].room == 512 * 4 * 616 // 1024 // 8
+    sent = scheme.encode(views)
+    assert sent.symbols.abs().square().mean().item() == pytest.approx(1, abs=0.05)
+    measured = DigitalWebp({"table": "lte-cqi", "mcs": "9"})
+    assert int(sent.side["stream_bytes"].min()) >= int(measured.encode(views).side["stream_bytes"].min())
+    for snr_db, fate in ((8.6, "received"), (8.5, "below_threshold")):
+        received = received_for(scheme.plan, sent, noise_var=10 ** (-snr_db / 10))
+        assert bool(scheme.decode(received, side=sent.side).erased.all()) == (fate != "received")
+        assert fates(scheme, sent, received) == {fate: 12}
+    with pytest.raises(ModelError, match="decode needs encode's side information"):
+        scheme.decode(received_for(scheme.plan, sent))
+    sizes = DigitalWebp({"table": "lte-cqi", "mcs": "1", "code": "ideal", "uses": "80"})._packets[1]
+    assert sizes.information == 12  # of the 4-bit CQI table: 12 … 444 bits in 80 uses
+
+
 def test_a_known_channel_is_undone(views):
     scheme = DigitalWebp()
     sent = scheme.encode(views[:4])
@@ -84,8 +127,10 @@ def test_options_follow_the_name():
     for name, message in (
         ("digital-webp?uses", "options are key=value"),
         ("digital-webp?flavour=1", "flavour"),
-        ("digital-webp?mcs=9", "mcs must be adapt, or 1…7, not 9"),
+        ("digital-webp?mcs=9", "mcs must be adapt, hybrid, or 1…7, not 9"),
         ("digital-webp?bpp=1&uses=4", "give it without uses"),
+        ("digital-webp?mcs=hybrid&most=8", "most is for mcs = hybrid, 1…7, not 8"),
+        ("digital-webp?table=lte-cqi&mcs=16", "or 1…15, not 16"),
         ("digital-webp?uses=9", "uses must be enough for a byte"),
     ):
         with pytest.raises(ConfigError, match=message):
