@@ -16,16 +16,18 @@ from hil.models.branches import BranchNetwork
 from hil.models.digital.density import FactorizedDensity
 from hil.models.digital.schemes import DigitalNetwork
 from hil.models.image.classifier import ImageClassifier
+from hil.models.image.detector import ImageDetector
 from hil.models.image.schemes import DeepJscc
 from hil.models.jscc.fc import FcJscc
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 from hil.models.training.awgn import receive_awgn
+from hil.models.training.detection import DetectorTraining
 from hil.models.training.images import ImageTraining
 from hil.models.training.semantic import ClassifierTraining, SemanticTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
 
-__all__ = ["DigitalTraining", "FcTraining", "training_of"]
+__all__ = ["DigitalTraining", "FcTraining", "Training", "training_of"]
 
 
 class FcTraining(RetrievalTraining):
@@ -92,7 +94,10 @@ class DigitalTraining(RetrievalTraining):
         return torch.stack(found).sum(0)
 
 
-def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> RetrievalTraining | ImageTraining | ClassifierTraining:
+Training = RetrievalTraining | ImageTraining | ClassifierTraining | DetectorTraining
+
+
+def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Training:
     """What trains a network.
 
     Args:
@@ -107,6 +112,8 @@ def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Retriev
         return ImageTraining(network, recipe) if recipe.semantic is None else SemanticTraining(network, recipe)
     if isinstance(network, ImageClassifier):
         return ClassifierTraining(network, recipe, classes)
+    if isinstance(network, ImageDetector):
+        return DetectorTraining(network, recipe)
     assert isinstance(network, BranchNetwork)  # hil has no others
     kind: type[RetrievalTraining] = RetrievalTraining
     if isinstance(network, DigitalNetwork):
