@@ -80,9 +80,9 @@ class ImageDetector(RecipeNetwork):
         self.around = nn.Sequential(_block(grid, around, 2), _block(around, around, 1), nn.Conv2d(around, grid, 1))
         self.mix = _block(grid, grid, 1)
         self.head = nn.Conv2d(grid, recipe.classes + 4, 1)
-        with torch.no_grad():
-            self.head.bias.zero_()
-            self.head.bias[: recipe.classes] = math.log(FIRST_SCORE / (1 - FIRST_SCORE))
+        first = torch.zeros(recipe.classes + 4)
+        first[: recipe.classes] = math.log(FIRST_SCORE / (1 - FIRST_SCORE))
+        self.head.bias = nn.Parameter(first)
 
     def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What every cell says of images of the recipe's size, float32 [image, 3, H, W] in 0…1.

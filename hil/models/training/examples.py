@@ -51,7 +51,8 @@ class Examples:
         cameras: int64 [image].
         labels: int64 [image], identities counted from 0 in ascending order.
         classes: number of identities.
-        boxes: of the objects, float32 [image, n, 5], class −1 where there is no further one; None where they do not matter.
+        boxes: of the objects, float32 [image, n, 5], class below 0 where there is no further one, or a difficult one; None
+            where they do not matter.
     """
 
     source: Any

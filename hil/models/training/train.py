@@ -126,7 +126,8 @@ def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Exampl
     outputs = entry.card.outputs if isinstance(entry, SchemeEntry) else "features"
     split = dataset.train
     if outputs != "features":
-        split = {"logits": ByClass, "boxes": Boxed}.get(outputs, EachAlone).of(split)
+        kinds: dict[str, type[EachAlone]] = {"logits": ByClass, "boxes": Boxed}
+        split = kinds.get(outputs, EachAlone).of(split)
     return split_identities(split, recipe.held_out, epoch_generator(0, "held-out", 0))
 
 
