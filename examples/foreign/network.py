@@ -42,8 +42,11 @@ class DeepJSCC(nn.Module):
         return self.decoder(total + noise).unflatten(1, (len(self.encoders), 3))
 
 
-def train_briefly(images, path, users=1, steps=60):
-    """Write a checkpoint that is better than nothing; images [n, 3, H, W] in 0…1."""
+def train_briefly(path, users=1, steps=60):
+    """A checkpoint that is better than nothing: trained for a moment on the built-in pictures; gives `path`."""
+    from hil.datasets.dataset import load_dataset
+
+    images = load_dataset("objects:images=50").train.float_images()
     torch.manual_seed(0)
     network = DeepJSCC(users)
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
@@ -53,4 +56,6 @@ def train_briefly(images, path, users=1, steps=60):
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
+    path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), path)
+    return path
