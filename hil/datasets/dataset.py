@@ -25,7 +25,7 @@ from hil.errors import ConfigError, DatasetError
 from hil.foreign import split_foreign
 from hil.registry import DATASETS
 
-__all__ = ["DISTRACTOR", "JUNK", "Dataset", "Pairing", "Split", "fingerprint", "load_dataset", "split_spec"]
+__all__ = ["DISTRACTOR", "JUNK", "Dataset", "Pairing", "Split", "fingerprint", "kinds_of", "load_dataset", "split_spec"]
 
 DISTRACTOR = 0
 JUNK = -1
@@ -45,7 +45,8 @@ class Split:
             tensor in either case. Or features instead of pictures, float32 [image, view, 1, p].
         names: one name an image, such as its file name.
         labels: name -> int64 [image]: ``identity`` (`DISTRACTOR` and `JUNK` may occur in a gallery), ``camera``, ``class``, ….
-        boxes: for each image its objects, float32 [n, 5]: left, top, right, bottom in pixels, class; None: not labelled.
+        boxes: for each image its objects, float32 [n, 5]: left, top, right, bottom in pixels, class; of difficult ones, which
+            nobody must find, −1 − class (`kinds_of`); None: not labelled.
 
     Raises:
         DatasetError: the lengths or types do not fit.
@@ -121,6 +122,12 @@ class Split:
         """Images as networks take them: float32 [image, C, H, W] in 0…1, all or those at `index`; features as they are."""
         images = self.images[slice(None) if index is None else index]
         return images if images.is_floating_point() else images.to(torch.float32) / 255.0
+
+
+def kinds_of(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Classes, int64 [n], of an image's boxes, float32 [n, 5]; and which are of difficult objects, bool [n]."""
+    written = boxes[:, 4].long()
+    return torch.where(written < 0, -1 - written, written), written < 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Task networks: a classifier, detector or feature extractor, by which a goal judges images.
 
-The name of a trained classifier of ours, or a third party's ``path.py:Class``, which is called without arguments; the object is
-called with images float32 [n, C, H, W] in 0…1 and gives logits [n, class] or features [n, p] (a tensor, `Logits` or
-`Features`), or `Boxes`. A `torch.nn.Module` is put in evaluation mode, and no gradients are kept. It sees batches of a fixed
-size, the last one filled up, so an image's bits do not depend on how many follow it.
+The name of a trained classifier or detector of ours, or a third party's ``path.py:Class``, which is called without arguments;
+the object is called with images float32 [n, C, H, W] in 0…1 and gives logits [n, class] or features [n, p] (a tensor,
+`Logits` or `Features`), or `Boxes`. A `torch.nn.Module` is put in evaluation mode, and no gradients are kept. It sees batches
+of a fixed size, the last one filled up, so an image's bits do not depend on how many follow it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hil.goals.contract import Goal, GoalOptions
 from hil.models.card import OutputKind
 from hil.models.contract import Boxes, Features, Logits, Scheme, stacked
 from hil.models.image.classifier import ImageClassifier
+from hil.models.image.detector import ImageDetector
 from hil.models.load import load_scheme, weights_file
 from hil.places import folders
 from hil.registry import DATASETS
@@ -36,7 +37,7 @@ class NetworkOptions(GoalOptions):
     """What may be chosen of a goal that can judge images.
 
     Attributes:
-        task_network: ``path.py:Class``, or the name of a trained classifier of images, by which schemes that put out images
+        task_network: ``path.py:Class``, or the name of a trained classifier or detector, by which schemes that put out images
             are judged; None: they are not. A goal that is asked for by name has the data set's own where it has one.
     """
 
@@ -59,8 +60,8 @@ def usual_network(goal: Goal, dataset: Dataset) -> dict[str, str]:
     return {"task_network": entry.task_networks[goal.needs]}
 
 
-def _trained(name: str) -> ImageClassifier:
-    """A classifier of images by the name of its weights.
+def _trained(name: str) -> ImageClassifier | ImageDetector:
+    """A classifier or a detector of images by the name of its weights.
 
     Raises:
         ConfigError: there is none.
@@ -68,9 +69,10 @@ def _trained(name: str) -> ImageClassifier:
     """
     file = weights_file(name, folders("models"))
     found = None if file is None else load_scheme(str(file), [])
-    if not isinstance(found, ImageClassifier):
+    if not isinstance(found, ImageClassifier | ImageDetector):
         raise ConfigError(
-            f"task_network must be path.py:Class, or the name of a classifier that was trained by a recipe, not '{name}'"
+            "task_network must be path.py:Class, or the name of a classifier or detector that was trained by a recipe, "
+            f"not '{name}'"
         )
     return found
 
@@ -90,7 +92,7 @@ def refusal(goal: str, needs: OutputKind, scheme: Scheme, options: GoalOptions) 
     if outputs == "images":
         return (
             f"{goal} needs {needs}, and the scheme puts out images; give the goal a task_network "
-            "(path.py:Class, or the name of a trained classifier)"
+            "(path.py:Class, or the name of a trained one)"
         )
     return f"{goal} needs {needs}, or images and a task_network, and the scheme puts out {outputs}"
 
@@ -111,7 +113,7 @@ class TaskNetwork:
 
     @classmethod
     def load(cls, spec: str) -> TaskNetwork:
-        """The network of ``path.py:Class``, or a trained classifier by its name.
+        """The network of ``path.py:Class``, or a trained one by its name.
 
         Raises:
             ConfigError: neither of these, or it cannot be loaded or called.

@@ -141,8 +141,8 @@ class Stage(Config):
         optimiser: ``sgd`` (momentum 0.9) or ``adamw``.
         weight_decay: L2 regulariser (decoupled with ``adamw``).
         loss: ``cross_entropy`` over identities (of classifiers, classes), ``l1`` / ``mse`` between sent and decoded features
-            (of image codecs, pixels), ``semantic`` and ``layers`` of image codecs, or ``rate_accuracy``:
-            ce_weight · cross-entropy + rate_weight · bits an image, of schemes that send bits.
+            (of image codecs, pixels), ``semantic`` and ``layers`` of image codecs, ``detection`` of detectors, or
+            ``rate_accuracy``: ce_weight · cross-entropy + rate_weight · bits an image, of schemes that send bits.
         ce_weight, rate_weight: of ``rate_accuracy``; the papers' λ is one of the two, not the same one.
         label_smoothing: share of the target spread over all identities (``cross_entropy``).
         dropout: share of the features hidden from the classifiers (``cross_entropy``).
@@ -161,7 +161,7 @@ class Stage(Config):
     schedule: Literal["steps", "cosine"] = "steps"
     optimiser: Literal["sgd", "adamw"] = "sgd"
     weight_decay: float = Field(default=5e-4, ge=0)
-    loss: Literal["cross_entropy", "l1", "mse", "rate_accuracy", "semantic", "layers"]
+    loss: Literal["cross_entropy", "l1", "mse", "rate_accuracy", "semantic", "layers", "detection"]
     ce_weight: float = Field(default=1.0, ge=0)
     rate_weight: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -192,7 +192,7 @@ class Recipe(Config):
         uses: complex channel uses q a task in all; the noiseless baselines have none.
         activation: non-linearity of image codecs, ``prelu`` or ``gdn`` (generalised divisive normalisation).
         binary_power: of codecs that send bits: ``antipodal``, ±1/√2 a dimension; ``literal``, 0 and 1 at mean power 1.
-        classes: of a classifier of images.
+        classes: of a classifier of images, or of a detector.
         semantic: settings of the loss ``semantic``.
         layers: settings of codecs that refine, and of the loss ``layers``.
         latent: elements of the quantised vector, of schemes that send bits; None: as many as `features`.
@@ -221,7 +221,7 @@ class Recipe(Config):
     uses: int = Field(default=64, ge=0)
     activation: Literal["prelu", "gdn"] = "prelu"
     binary_power: Literal["antipodal", "literal"] = "antipodal"
-    classes: int = Field(default=10, ge=2)
+    classes: int = Field(default=10, ge=1)
     semantic: Semantic | None = None
     layers: Layers | None = None
     latent: int | None = Field(default=None, ge=1)
@@ -261,11 +261,11 @@ class Recipe(Config):
             raise ValueError(f"bnneck is trained with the backbone, so it needs one that is not frozen and not '{GIVEN}'")
         if any(stage is not None and stage.triplet for stage in (self.t2, self.t3)):
             raise ValueError("triplet is of t1 only")
-        if self.t2 is not None and self.t2.loss == "cross_entropy":
+        if self.t2 is not None and self.t2.loss in ("cross_entropy", "detection"):
             raise ValueError("t2.loss must be 'l1' or 'mse', or 'rate_accuracy' of schemes that send bits")
-        if self.t1 is not None and self.t1.loss != "cross_entropy":
-            raise ValueError("t1.loss must be 'cross_entropy'")
-        if self.t3 is not None and self.t3.loss == "l1":
+        if self.t1 is not None and self.t1.loss not in ("cross_entropy", "detection"):
+            raise ValueError("t1.loss must be 'cross_entropy', or 'detection' of detectors")
+        if self.t3 is not None and self.t3.loss in ("l1", "detection"):
             raise ValueError(
                 "t3.loss must be 'cross_entropy', 'rate_accuracy' (schemes that send bits), or 'mse', 'semantic' or 'layers' "
                 "(image codecs)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hil.goals.card import Unit
 from hil.report.measure import Measure, number
-from hil.results.compared import Compared
+from hil.results.compared import Compared, GapAtEqual, MeanGap
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -85,12 +85,19 @@ def _gaps(found: Compared) -> Table:
     heads = ["goal", "first", "second", "headline", "first dB", "second dB", "gap dB [all at once]"]
     table = _table("SNR of the first minus that of the second at an equal headline", heads, 3)
     for gap in found.gaps:
-        metric = _measure(found.units[gap.goal])
-        ends = gap.simultaneous_ci
-        span = f"[{number(ends[0], 2, sign=True)}, {number(ends[1], 2, sign=True)}]"
+        level = _measure(found.units[gap.goal]).text(gap.level)
         table.add_row(
-            _where(gap.goal, gap.receiver, gap.energy), gap.first, gap.second, metric.text(gap.level),
-            *(number(value, 2) for value in gap.snr_db),
-            f"{number(gap.difference_db, 2, sign=True)} {span}",
+            _where(gap.goal, gap.receiver, gap.energy), gap.first, gap.second, level,
+            *(number(value, 2) for value in gap.snr_db), _in_db(gap),
         )  # fmt: skip
+    for mean in found.mean_gaps:
+        low, high = (_measure(found.units[mean.goal]).text(level) for level in mean.between)
+        table.add_row(
+            _where(mean.goal, mean.receiver, mean.energy), mean.first, mean.second, f"{low}…{high}", "mean", "", _in_db(mean)
+        )
     return table
+
+
+def _in_db(gap: GapAtEqual | MeanGap) -> str:
+    low, high = (number(end, 2, sign=True) for end in gap.simultaneous_ci)
+    return f"{number(gap.difference_db, 2, sign=True)} [{low}, {high}]"

@@ -29,10 +29,10 @@ def target_text(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-def snr_list(values: Sequence[float]) -> str:
+def snr_list(values: Sequence[float], unit: str = " dB") -> str:
     """``−6, −3 and 0 dB``."""
     texts = [target_text(value) for value in values]
-    return f"{', '.join(texts[:-1])} and {texts[-1]} dB" if len(texts) > 1 else f"{texts[0]} dB"
+    return f"{', '.join(texts[:-1])} and {texts[-1]}{unit}" if len(texts) > 1 else f"{texts[0]}{unit}"
 
 
 def sentence(text: str) -> str:

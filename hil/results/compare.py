@@ -10,11 +10,11 @@ from itertools import combinations
 from torch import Tensor
 
 from hil.goals.contract import Goal, Metric, headline
-from hil.results.compared import GapAtEqual
+from hil.results.compared import GapAtEqual, MeanGap
 from hil.results.curves import Curve, Point, Reading, SnrErrors, Spot
 from hil.results.document import NOISELESS, Comparison, MeanOverSnrs
 from hil.results.estimate import aligned, blended, estimate
-from hil.results.family import Claim, claims_of, direction_of
+from hil.results.family import Claim, claims_of, direction_of, means_of
 from hil.results.gap import gaps_at_equal, round_levels
 from hil.results.intervals import Judged, interval, judged
 from hil.results.sample import Sample
@@ -91,8 +91,8 @@ def comparison_rows(
     return rows, means
 
 
-def equal_headline(samples: Samples, clusters: Tensor, goals: Mapping[str, Goal]) -> list[GapAtEqual]:
-    """Every pair of schemes under each condition in dB, at round values of the headline that both reach.
+def equal_headline(samples: Samples, clusters: Tensor, goals: Mapping[str, Goal]) -> tuple[list[GapAtEqual], list[MeanGap]]:
+    """Every pair of schemes under each condition in dB, at round values of the headline that both reach, and on their mean.
 
     Args:
         samples: condition -> scheme -> how it answered the tasks.
@@ -100,10 +100,12 @@ def equal_headline(samples: Samples, clusters: Tensor, goals: Mapping[str, Goal]
         goals: by name.
     """
     rows: list[GapAtEqual] = []
+    means: list[MeanGap] = []
     for condition, found in samples.items():
-        family = _Family(condition, headline(goals[condition.goal]), found, {}, clusters)
-        rows += family.gaps()
-    return rows
+        gaps, own = _Family(condition, headline(goals[condition.goal]), found, {}, clusters).gaps()
+        rows += gaps
+        means += own
+    return rows, means
 
 
 class _Family:
@@ -146,7 +148,7 @@ class _Family:
                 gap_db = one.snr_db - other.snr_db
                 claims.append(Claim.between(first, second, target=target, snr_db=snr_db, gap_db=gap_db))
         known = [claim for claim in claims if math.isfinite(claim.value)]
-        return known + _means_of(known)
+        return known + means_of(known)
 
     def against_noiseless(self) -> list[Claim]:
         """Every scheme at every SNR where it was measured, minus itself without noise."""
@@ -158,8 +160,8 @@ class _Family:
                 claims.append(Claim.between(own, without, target=target, snr_db=point.reading.snr_db))
         return [claim for claim in claims if math.isfinite(claim.value)]
 
-    def gaps(self) -> list[GapAtEqual]:
-        """Every pair in dB, at round values of the headline."""
+    def gaps(self) -> tuple[list[GapAtEqual], list[MeanGap]]:
+        """Every pair in dB, at round values of the headline and on their mean."""
         points = {name: list(own.values()) for name, own in self.points.items()}
         about = {key: value for key, value in vars(self.condition).items() if key != "snr_basis"}
         levels = round_levels([one.estimate.value for own in points.values() for one in own])
@@ -188,7 +190,7 @@ class _Family:
             for target, snr_db, found in self.spots()
             for name, spot in found.items()
         ]
-        return [self._own_mean(claim) for claim in _means_of(claims)]
+        return [self._own_mean(claim) for claim in means_of(claims)]
 
     def _own_mean(self, claim: Claim) -> MeanOverSnrs:
         load = self.errors.load(claim.slope)
@@ -218,11 +220,3 @@ class _Family:
             direction=direction_of(item.simultaneous_ci, self.metric),
             family=family,
         )
-
-
-def _means_of(claims: Sequence[Claim]) -> list[Claim]:
-    """For each pair that is compared at several SNRs, the mean."""
-    groups: dict[tuple[str, str], list[Claim]] = {}
-    for claim in claims:
-        groups.setdefault((claim.first, claim.second), []).append(claim)
-    return [Claim.mean(own) for own in groups.values() if len(own) > 1]

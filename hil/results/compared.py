@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from hil.goals.card import Unit
 from hil.results.document import Comparison, MeanOverSnrs, rounded
 
-__all__ = ["Compared", "GapAtEqual"]
+__all__ = ["Compared", "GapAtEqual", "MeanGap"]
 
 
 class GapAtEqual(BaseModel):
@@ -36,13 +36,37 @@ class GapAtEqual(BaseModel):
     simultaneous_ci: tuple[float, float]
 
 
+class MeanGap(BaseModel):
+    """How many dB one scheme needs more than another, on the mean over the headlines that both reach.
+
+    Attributes:
+        between: lowest and highest level of the headline; levels: how many, evenly apart.
+        difference_db: first minus second; below 0: the first needs less.
+        ci, simultaneous_ci: as of `GapAtEqual`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    goal: str
+    receiver: str | None = None
+    source: str
+    energy: str
+    first: str
+    second: str
+    between: tuple[float, float]
+    levels: int
+    difference_db: float
+    ci: tuple[float, float]
+    simultaneous_ci: tuple[float, float]
+
+
 class Compared(BaseModel):
     """Runs against each other.
 
     Attributes:
         runs: short name -> capture; tasks: that all points answered.
         units: of the headline, by goal.
-        comparisons, means, gaps: at equal SNR, over SNRs, at an equal headline.
+        comparisons, means, gaps, mean_gaps: at equal SNR, over SNRs, at an equal headline, over headlines.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +77,7 @@ class Compared(BaseModel):
     comparisons: list[Comparison]
     means: list[MeanOverSnrs]
     gaps: list[GapAtEqual]
+    mean_gaps: list[MeanGap]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, strict JSON: NaN and infinities are null."""

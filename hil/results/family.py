@@ -94,6 +94,14 @@ class Claim:
         )
 
 
+def means_of(claims: Sequence[Claim]) -> list[Claim]:
+    """For each pair that several claims are about, their mean."""
+    groups: dict[tuple[str, str], list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault((claim.first, claim.second), []).append(claim)
+    return [Claim.mean(own) for own in groups.values() if len(own) > 1]
+
+
 def _sum(parts: Sequence[tuple[float, Mapping[int, float]]]) -> dict[int, float]:
     total: dict[int, float] = {}
     for factor, weights in parts:

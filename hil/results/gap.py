@@ -8,10 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
-from hil.results.compared import GapAtEqual
+from hil.results.compared import GapAtEqual, MeanGap
 from hil.results.curves import Curve, Point, SnrErrors, Spot
 from hil.results.estimate import Estimate
-from hil.results.family import Claim, claims_of
+from hil.results.family import Claim, claims_of, means_of
 from hil.results.intervals import judged
 
 __all__ = ["gaps_at_equal", "round_levels"]
@@ -39,11 +39,12 @@ def gaps_at_equal(
     errors: SnrErrors,
     levels: Sequence[float],
     about: Mapping[str, str | None],
-) -> list[GapAtEqual]:
+) -> tuple[list[GapAtEqual], list[MeanGap]]:
     """SNR of the first scheme minus that of the second where both have the same headline, for every pair and level.
 
     The error of a curve at its crossing, over its slope there, is an error of the SNR; so are errors of the measured SNRs. A
-    level that a curve does not cross exactly once is left out.
+    level that a curve does not cross exactly once is left out. The mean over levels, which lie evenly, is Bjøntegaard's mean
+    difference along the axis, on straight lines between points instead of a cubic (VCEG-M33, 2001).
 
     Args:
         curves: by scheme; points: what each is drawn through.
@@ -52,7 +53,7 @@ def gaps_at_equal(
         about: keys of every row: goal, receiver, source, energy.
 
     Returns:
-        with intervals that are simultaneous over all of them.
+        with intervals that are simultaneous over all of them, means included.
     """
     crossed = {(name, level): _crossing(curve, points[name], level) for name, curve in curves.items() for level in levels}
     claims = []
@@ -62,8 +63,10 @@ def gaps_at_equal(
             if one is not None and other is not None:
                 claims.append(Claim.between((first, one), (second, other), target=level, snr_db=level))
     if not claims:
-        return []
-    said = judged(estimates, claims_of(claims, errors, estimates=len(estimates), unit="dB"))
+        return [], []
+    family = [*claims, *means_of(claims)]
+    said = judged(estimates, claims_of(family, errors, estimates=len(estimates), unit="dB"))
+    both = list(zip(family, said, strict=True))
     return [
         GapAtEqual(
             **about,
@@ -75,7 +78,19 @@ def gaps_at_equal(
             ci=item.ci,
             simultaneous_ci=item.simultaneous_ci,
         )
-        for claim, item in zip(claims, said, strict=True)
+        for claim, item in both[: len(claims)]
+    ], [
+        MeanGap(
+            **about,
+            first=claim.first,
+            second=claim.second,
+            between=(min(claim.targets), max(claim.targets)),
+            levels=len(claim.targets),
+            difference_db=item.value,
+            ci=item.ci,
+            simultaneous_ci=item.simultaneous_ci,
+        )
+        for claim, item in both[len(claims) :]
     ]
 
 

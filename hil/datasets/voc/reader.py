@@ -1,7 +1,8 @@
 """Objects in boxes as Pascal VOC has them: a devkit's year, or ``annotations/`` (XML) beside ``images/``.
 
-Pictures are stretched to one size, boxes with them. Objects that are marked difficult are left out, as VOC's own evaluation
-does not count them. Source: Everingham et al., The Pascal Visual Object Classes (VOC) Challenge, IJCV 2010, and its devkit.
+Pictures are stretched to one size, boxes with them. Objects that are marked difficult are kept, marked so: VOC's own
+evaluation counts neither them nor who finds them. Source: Everingham et al., The Pascal Visual Object Classes (VOC) Challenge,
+IJCV 2010, and its devkit.
 """
 
 from __future__ import annotations
@@ -35,12 +36,11 @@ _DECLARED = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class _Labelled:
-    """An image, its size as the XML says, and its objects: class and left, top, right, bottom in pixels."""
+    """An image, its size as the XML says, and its objects: class, whether difficult, left, top, right, bottom in pixels."""
 
     path: Path
     size: tuple[int, int]
-    objects: tuple[tuple[str, tuple[float, float, float, float]], ...]
-    difficult: int
+    objects: tuple[tuple[str, bool, tuple[float, float, float, float]], ...]
 
 
 def load(argument: str, image_size: tuple[int, int] | None = None) -> Dataset:
@@ -60,16 +60,14 @@ def load(argument: str, image_size: tuple[int, int] | None = None) -> Dataset:
     there = {one.stem: (one, state) for found in [listed(images)] for one, state in zip(found.paths, found.states, strict=True)}
     parts = _parts(root, marked, parse_seed("voc", options.get("split", "0")))
     labelled = {name: [_read(marked / f"{stem}.xml", there) for stem in stems] for name, stems in parts.items()}
-    names = {kind for part in labelled.values() for one in part for kind, _ in one.objects}
+    names = {kind for part in labelled.values() for one in part for kind, _, _ in one.objects}
     classes = CLASSES if names <= set(CLASSES) else tuple(sorted(names))
     size = image_size or parse_size("voc", options.get("size"))
     if size is None:
         size = picture_size("voc", [one.path for part in labelled.values() for one in part], turn=False)
     states = {one: state for one, state in there.values()}
     train, test = (_split([*labelled[name]], states, classes, size) for name in ("train", "test"))
-    difficult = sum(one.difficult for part in labelled.values() for one in part)
-    remarks = (f"voc: {difficult} objects are left out that are marked difficult",) if difficult else ()
-    return Dataset(name="voc", train=train, test=test, classes=classes, remarks=remarks)
+    return Dataset(name="voc", train=train, test=test, classes=classes)
 
 
 def _folders(root: Path) -> tuple[Path, Path]:
@@ -125,16 +123,14 @@ def _read(path: Path, there: Mapping[str, tuple[Path, FileState]]) -> _Labelled:
     try:
         tree = ElementTree.fromstring(text)
         size = int(tree.findtext("size/height", "")), int(tree.findtext("size/width", ""))
-        objects, difficult = [], 0
+        objects = []
         for item in tree.iter("object"):
             left, top, right, bottom = (float(item.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax"))
             name = (item.findtext("name") or "").strip()
             if not name or not (left <= right and top <= bottom):
                 raise ValueError(f"object {name or 'without a name'} from ({left:g}, {top:g}) to ({right:g}, {bottom:g})")
-            if (item.findtext("difficult") or "0").strip() == "1":
-                difficult += 1
-                continue
-            objects.append((name, (left - 1, top - 1, right, bottom)))  # VOC counts pixels from 1, both ends in
+            difficult = (item.findtext("difficult") or "0").strip() == "1"
+            objects.append((name, difficult, (left - 1, top - 1, right, bottom)))  # VOC counts pixels from 1, both ends in
     except (ElementTree.ParseError, ValueError) as err:
         raise DatasetError(f"Cannot read {shown(path)}: {shown(str(err))}. Correct or remove it.") from err
     if min(size) < 1:
@@ -145,7 +141,7 @@ def _read(path: Path, there: Mapping[str, tuple[Path, FileState]]) -> _Labelled:
         raise DatasetError(
             f"{shown(path)} is of an image that is not there ({shown(named or path.stem)}). Remove it, or put it there."
         )
-    return _Labelled(path=image[0], size=size, objects=tuple(objects), difficult=difficult)
+    return _Labelled(path=image[0], size=size, objects=tuple(objects))
 
 
 def _split(part: list[_Labelled], states: Mapping[Path, FileState], classes: tuple[str, ...], size: tuple[int, int]) -> Split:
@@ -160,7 +156,9 @@ def _split(part: list[_Labelled], states: Mapping[Path, FileState], classes: tup
 def _boxes(one: _Labelled, classes: tuple[str, ...], size: tuple[int, int]) -> Tensor:
     """Its objects at another size of the image, float32 [n, 5]; what reaches beyond the image is cut off."""
     high, wide = size[0] / one.size[0], size[1] / one.size[1]
-    rows = [[*box, float(classes.index(name))] for name, box in one.objects]
+    rows = [
+        [*box, float(-1 - classes.index(name) if difficult else classes.index(name))] for name, difficult, box in one.objects
+    ]
     found = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5) * torch.tensor([wide, high, wide, high, 1.0])
     found[:, [0, 2]] = found[:, [0, 2]].clamp(0, size[1])
     found[:, [1, 3]] = found[:, [1, 3]].clamp(0, size[0])

@@ -2,7 +2,7 @@
 
 The headline, mean average precision, is no mean over tasks: a task's values are its detections (class, score, right or wrong)
 and how many objects of each class it has, and every number, interval and comparison aggregates them anew. Images are judged by
-a task network. A lost task has no detections. VOC's "difficult" objects are not known here: all count.
+a task network. A lost task has no detections. Difficult objects need not be found, and a detection of one is not counted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from hil.datasets.dataset import Dataset
+from hil.datasets.dataset import Dataset, kinds_of
 from hil.errors import ConfigError, ModelError
 from hil.goals.answers import blanked, expected, sent_images
 from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
@@ -55,11 +55,14 @@ class DetectionJudge:
         most = max((len(row) for row in rows), default=0)
         self._truths = torch.zeros(len(rows), most, 4)
         self._classes = torch.full((len(rows), most), -1)
+        self._difficult = torch.zeros(len(rows), most, dtype=torch.bool)
         for task, row in enumerate(rows):
+            kinds, difficult = kinds_of(row)
             self._truths[task, : len(row)] = row[:, :4]
-            self._classes[task, : len(row)] = row[:, 4].long()
+            self._classes[task, : len(row)], self._difficult[task, : len(row)] = kinds, difficult
         count = max(len(dataset.classes), int(self._classes.max()) + 1 if self._classes.numel() else 0)
-        self._objects = (self._classes[..., None] == torch.arange(count)).sum(1)
+        counted = self._classes.masked_fill(self._difficult, -1)
+        self._objects = (counted[..., None] == torch.arange(count)).sum(1)
 
     def score(self, output: Output, index: Tensor, lost: Tensor) -> PerTask:
         """Each row's detections, which of them are right by VOC and by COCO, and how many objects there are.
@@ -99,12 +102,12 @@ class DetectionJudge:
         parts: dict[str, list[Tensor]] = {name: [] for name in names}
         step = max(1, MATCHED_AT_ONCE // max(1, boxes.shape[1] * self._truths.shape[1]))
         for rows in torch.arange(len(index)).split(step):
-            classes = self._classes[index[rows]]
+            classes, difficult = self._classes[index[rows]], self._difficult[index[rows]]
             alike = (labels[rows][:, :, None] == classes[:, None]) & (scores[rows] > 0)[..., None]
             overlap = overlaps(boxes[rows], self._truths[index[rows]]).masked_fill(~alike, -1.0)
-            parts["voc"].append(match_voc(overlap))
+            parts["voc"].append(match_voc(overlap, difficult))
             if coco:
-                parts["coco"].append(match_coco(overlap))
+                parts["coco"].append(match_coco(overlap, difficult))
         right = {name: torch.cat(part) for name, part in parts.items()}
         return PerTask(values={"score": scores, "label": labels, "objects": self._objects[index], **right}, scored=~lost)
 
@@ -130,7 +133,7 @@ class Detection(Goal):
     """Which objects are where? See `hil.goals.contract.Goal`."""
 
     name = "detection"
-    version = 1
+    version = 2
     needs: OutputKind = "boxes"
     requires: tuple[type, ...] = ()
     options: type[GoalOptions] = DetectionOptions
@@ -141,7 +144,7 @@ class Detection(Goal):
         name, split = sent_split(dataset)
         if split.boxes is None:
             return f"no boxes in '{name}'"
-        return "" if any(len(boxes) for boxes in split.boxes) else f"not one box in '{name}'"
+        return "" if any((boxes[:, 4] >= 0).any() for boxes in split.boxes) else f"not one box in '{name}'"
 
     def refuses(self, scheme: Scheme, options: GoalOptions) -> str:
         """Boxes are needed, or images and a task network."""

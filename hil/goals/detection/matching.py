@@ -33,47 +33,56 @@ def overlaps(boxes: Tensor, truths: Tensor) -> Tensor:
     return torch.where(union > 0, common / union.clamp_min(1e-300), 0.0)
 
 
-def match_voc(overlap: Tensor, threshold: float = VOC_THRESHOLD) -> Tensor:
+def match_voc(overlap: Tensor, difficult: Tensor, threshold: float = VOC_THRESHOLD) -> Tensor:
     """VOC: a detection stands for the object it overlaps most; the first one to do so well enough is right, others are wrong.
+
+    One that stands for a difficult object is not counted at all.
 
     Args:
         overlap: float64 [task, detection, object], detections in order of falling score; negative where the classes differ or
             there is none.
+        difficult: bool [task, object], objects that nobody must find.
         threshold: least overlap, inclusive.
 
     Returns:
-        bool [task, detection].
+        int8 [task, detection]: 1 right, 0 wrong, −1 not counted.
 
     Source: Everingham et al., The Pascal Visual Object Classes Challenge: A Retrospective, IJCV 2015, and its development kit.
     """
     if not overlap.shape[2]:
-        return torch.zeros(overlap.shape[:2], dtype=torch.bool)
+        return torch.zeros(overlap.shape[:2], dtype=torch.int8)
     best, place = overlap.max(2)
     claims = torch.nn.functional.one_hot(place, overlap.shape[2]) * (best >= threshold)[..., None]
-    return ((claims.cumsum(1) == 1) & (claims == 1)).any(2)
+    right = ((claims.cumsum(1) == 1) & (claims == 1)).any(2)
+    passed = (best >= threshold) & difficult.gather(1, place)
+    return right.to(torch.int8).masked_fill(passed, -1)
 
 
-def match_coco(overlap: Tensor, thresholds: tuple[float, ...] = COCO_THRESHOLDS) -> Tensor:
-    """COCO: a detection takes the object it overlaps most among those that none before it took.
+def match_coco(overlap: Tensor, difficult: Tensor, thresholds: tuple[float, ...] = COCO_THRESHOLDS) -> Tensor:
+    """COCO: a detection takes the object it overlaps most among those that none before it took, a difficult one if need be.
 
     Args:
-        overlap: as for `match_voc`.
+        overlap, difficult: as for `match_voc`.
         thresholds: least overlaps, inclusive, each matched by itself.
 
     Returns:
-        bool [task, detection, threshold].
+        int8 [task, detection, threshold]: 1 right, 0 wrong, −1 not counted.
 
-    Source: Lin et al., Microsoft COCO, ECCV 2014, and its tools (cocoeval).
+    Source: Lin et al., Microsoft COCO, ECCV 2014, and its tools (cocoeval; difficult objects as those it ignores).
     """
     tasks, detections, objects = overlap.shape
-    found = torch.zeros(tasks, detections, len(thresholds), dtype=torch.bool)
+    found = torch.zeros(tasks, detections, len(thresholds), dtype=torch.int8)
     if not objects:
         return found
     least = torch.tensor(thresholds, dtype=torch.float64)
     free = torch.ones(tasks, len(thresholds), objects, dtype=torch.bool)
     for place in range(detections):
-        best, chosen = overlap[:, place, None].masked_fill(~free, -1.0).max(2)  # [task, threshold]
-        found[:, place] = best >= least
-        taken = torch.zeros_like(free).scatter_(2, chosen[..., None], found[:, place, :, None])
+        own = overlap[:, place, None].masked_fill(~free, -1.0)
+        best, chosen = own.masked_fill(difficult[:, None], -1.0).max(2)  # [task, threshold]
+        other, instead = own.masked_fill(~difficult[:, None], -1.0).max(2)
+        right = best >= least
+        passed = ~right & (other >= least)
+        found[:, place] = right.to(torch.int8) - passed.to(torch.int8)
+        taken = torch.zeros_like(free).scatter_(2, torch.where(right, chosen, instead)[..., None], (right | passed)[..., None])
         free &= ~taken
     return found

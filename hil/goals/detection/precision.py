@@ -37,7 +37,8 @@ def mean_average_precision(interpolation: Interpolation, matched: str, values: M
 
     Args:
         interpolation: of precision over recall.
-        matched: name of the value that says which detections are right, bool [task, n] or [task, n, threshold].
+        matched: name of the value that says which detections are right (1), wrong (0), or not counted (−1): [task, n] or
+            [task, n, threshold].
         values: of the tasks: ``score`` [task, n], 0 for no detection; ``label`` int64 [task, n]; ``objects`` int64
             [task, class], true objects of each class; `matched`.
         weights: float64 [..., task].
@@ -49,8 +50,8 @@ def mean_average_precision(interpolation: Interpolation, matched: str, values: M
     real = values["score"] > 0
     task, place = real.nonzero(as_tuple=True)
     score, label = values["score"][task, place], values["label"][task, place]
-    right = values[matched][task, place].double()
-    right = right if right.ndim == 2 else right[:, None]  # [detection, threshold]
+    verdict = values[matched][task, place].double()
+    verdict = verdict if verdict.ndim == 2 else verdict[:, None]  # [detection, threshold]
     objects = flat @ values["objects"].double()  # [drawing, class]
     total = torch.zeros(len(flat), dtype=torch.float64)
     order = score.argsort(descending=True, stable=True)
@@ -63,7 +64,9 @@ def mean_average_precision(interpolation: Interpolation, matched: str, values: M
         step = max(1, AGGREGATED_AT_ONCE // len(own))
         for rows in torch.arange(len(flat)).split(step):
             drawn, there = flat[rows][:, task[own]], objects[rows, number]
-            each = [_average_precision(drawn, one, there, last, interpolation) for one in right[own].T]
+            each = [
+                _average_precision(drawn * (one >= 0), one.clamp_min(0), there, last, interpolation) for one in verdict[own].T
+            ]
             total[rows] += torch.stack(each).mean(0)
     return (total / (objects > 0).sum(1)).view(weights.shape[:-1])
 

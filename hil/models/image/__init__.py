@@ -80,4 +80,11 @@ REGISTERED = (
         card=Card(name="image-classifier", paper="ours", outputs="logits", kind="bound"),
         reference=True,
     ),
+    SchemeEntry(
+        name="image-detector",
+        target="hil.models.image.detector:ImageDetector",
+        summary="images to boxes of objects, no channel: a task network",
+        card=Card(name="image-detector", paper="ours", outputs="boxes", kind="bound"),
+        reference=True,
+    ),
 )

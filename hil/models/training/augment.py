@@ -1,4 +1,4 @@
-"""Random changes to training images: flip, shift, erasing, colour gain; drawn on the CPU from a given generator."""
+"""Random changes to training images, and to the boxes in them: flip, shift, erasing, colour gain; drawn on the CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hil.models.recipe import Augment
 
-__all__ = ["augment_images"]
+__all__ = ["augment_boxed", "augment_images"]
 
 
 def augment_images(images: Tensor, settings: Augment, generator: torch.Generator) -> Tensor:
@@ -23,10 +23,28 @@ def augment_images(images: Tensor, settings: Augment, generator: torch.Generator
     """
     if images.is_floating_point():
         return images
+    changed, _ = augment_boxed(images, torch.zeros(len(images), 0, 5, device=images.device), settings, generator)
+    return changed
+
+
+def augment_boxed(images: Tensor, boxes: Tensor, settings: Augment, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Change each image at random, and move the boxes in it along.
+
+    Args:
+        images: uint8 [image, C, H, W].
+        boxes: float32 [image, n, 5] on the images' device: left, top, right, bottom in pixels, class.
+        settings: what to change and how much.
+        generator: CPU generator; the same state gives the same images as `augment_images`.
+
+    Returns:
+        float32 [image, C, H, W] in 0…1; and the boxes, cut at the edges. Both on the images' device.
+    """
     count, channels, height, width = images.shape
     device = images.device
     rows = torch.arange(height).expand(count, height)
     columns = torch.arange(width).expand(count, width)
+    flipped = torch.zeros(count, 1, dtype=torch.bool)
+    shifts = torch.zeros(2, count, 1, dtype=torch.int64)
     if settings.flip > 0:
         flipped = torch.rand(count, 1, generator=generator) < settings.flip
         columns = torch.where(flipped, width - 1 - columns, columns)
@@ -42,7 +60,25 @@ def augment_images(images: Tensor, settings: Augment, generator: torch.Generator
         out = (out * gains.to(device)).clamp(0, 1)
     if settings.erase > 0:
         out = torch.where(_rectangles(count, height, width, settings.erase, generator)[:, None].to(device), 0.5, out)
-    return out
+    return out, _moved(boxes, flipped.to(device), shifts.to(device), (height, width))
+
+
+def _moved(boxes: Tensor, flipped: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
+    """Boxes of images that were flipped and then read from some pixels further on.
+
+    Args:
+        boxes: float32 [image, n, 5].
+        flipped: bool [image, 1].
+        shifts: rows and columns, int64 [2, image, 1].
+        size: height and width.
+    """
+    left, top, right, bottom, kind = boxes.unbind(2)
+    height, width = size
+    left, right = torch.where(flipped, width - right, left), torch.where(flipped, width - left, right)
+    aside = torch.where(flipped, shifts[1], -shifts[1])  # of a mirrored image further on is to the left
+    across = [(edge + aside).clamp(0, width) for edge in (left, right)]
+    down = [(edge - shifts[0]).clamp(0, height) for edge in (top, bottom)]
+    return torch.stack([across[0], down[0], across[1], down[1], kind], dim=2)
 
 
 def _rectangles(count: int, height: int, width: int, probability: float, generator: torch.Generator) -> Tensor:

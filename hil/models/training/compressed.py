@@ -16,18 +16,20 @@ from hil.models.branches import BranchNetwork
 from hil.models.digital.density import FactorizedDensity
 from hil.models.digital.schemes import DigitalNetwork
 from hil.models.image.classifier import ImageClassifier
+from hil.models.image.detector import ImageDetector
 from hil.models.image.schemes import DeepJscc
 from hil.models.jscc.fc import FcJscc
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 from hil.models.smrc.schemes import Smrc
 from hil.models.training.awgn import receive_awgn
+from hil.models.training.detection import DetectorTraining
 from hil.models.training.images import ImageTraining
 from hil.models.training.layers import LayersTraining
 from hil.models.training.semantic import ClassifierTraining, SemanticTraining
 from hil.models.training.trainable import Batch, RetrievalTraining
 
-__all__ = ["DigitalTraining", "FcTraining", "training_of"]
+__all__ = ["DigitalTraining", "FcTraining", "Training", "training_of"]
 
 
 class FcTraining(RetrievalTraining):
@@ -94,9 +96,10 @@ class DigitalTraining(RetrievalTraining):
         return torch.stack(found).sum(0)
 
 
-def training_of(
-    network: RecipeNetwork, recipe: Recipe, classes: int
-) -> RetrievalTraining | ImageTraining | ClassifierTraining | LayersTraining:
+Training = RetrievalTraining | ImageTraining | ClassifierTraining | DetectorTraining | LayersTraining
+
+
+def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Training:
     """What trains a network.
 
     Args:
@@ -113,6 +116,8 @@ def training_of(
         return ClassifierTraining(network, recipe, classes)
     if isinstance(network, Smrc):
         return LayersTraining(network, recipe)
+    if isinstance(network, ImageDetector):
+        return DetectorTraining(network, recipe)
     assert isinstance(network, BranchNetwork)  # hil has no others
     kind: type[RetrievalTraining] = RetrievalTraining
     if isinstance(network, DigitalNetwork):

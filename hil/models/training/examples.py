@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hil.errors import DatasetError
 
-__all__ = ["ByClass", "EachAlone", "Examples", "Pixels", "TrainingData", "draw_views", "split_identities"]
+__all__ = ["Boxed", "ByClass", "EachAlone", "Examples", "Pixels", "TrainingData", "draw_views", "split_identities"]
 
 HELD_BYTES = 2 << 30
 """Training images that take no more are held in memory, larger sets are read batch by batch. Market-1501's 12,936 images of
@@ -51,6 +51,8 @@ class Examples:
         cameras: int64 [image].
         labels: int64 [image], identities counted from 0 in ascending order.
         classes: number of identities.
+        boxes: of the objects, float32 [image, n, 5], class below 0 where there is no further one, or a difficult one; None
+            where they do not matter.
     """
 
     source: Any
@@ -59,6 +61,7 @@ class Examples:
     cameras: Tensor
     labels: Tensor
     classes: int
+    boxes: Tensor | None = None
 
     @staticmethod
     def of(split: Any, keep: Tensor) -> Examples:
@@ -72,6 +75,7 @@ class Examples:
             cameras=torch.as_tensor(split.cameras).long()[keep],
             labels=labels,
             classes=len(known),
+            boxes=split.objects[keep] if isinstance(split, Boxed) else None,
         )
 
 
@@ -155,6 +159,29 @@ class ByClass(EachAlone):
             raise DatasetError("a classifier needs training images with the label 'class'; these have none.")
         classes = split.labels["class"]
         return EachAlone(images=split.images, identities=classes + 1, cameras=torch.zeros_like(classes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boxed(EachAlone):
+    """A split in which every image stands for itself and its objects are known; `objects` as `Examples.boxes`."""
+
+    objects: Tensor
+
+    @staticmethod
+    def of(split: Any) -> Boxed:
+        """Of images with boxes.
+
+        Raises:
+            DatasetError: they have none.
+        """
+        boxes = getattr(split, "boxes", None)
+        if boxes is None or not any(len(own) for own in boxes):
+            raise DatasetError("a detector needs training images with boxes; these have none.")
+        objects = torch.full((len(boxes), max(len(own) for own in boxes), 5), -1.0)
+        for row, own in zip(objects, boxes, strict=True):
+            row[: len(own)] = own
+        alone = EachAlone.of(split)
+        return Boxed(images=alone.images, identities=alone.identities, cameras=alone.cameras, objects=objects)
 
 
 def draw_views(

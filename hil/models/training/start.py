@@ -13,18 +13,16 @@ from hil.models.branches import check_images
 from hil.models.load import build_network
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
-from hil.models.training.compressed import training_of
+from hil.models.training.compressed import Training, training_of
 from hil.models.training.examples import TrainingData
-from hil.models.training.images import AllTogether, ImageTraining
+from hil.models.training.images import AllTogether
 from hil.models.training.layers import LayersTraining
-from hil.models.training.semantic import ClassifierTraining, SemanticTraining
+from hil.models.training.semantic import SemanticTraining
 from hil.models.training.trainable import RetrievalTraining
 from hil.models.weights import Weights, read_weights
 from hil.places import folders
 
-__all__ = ["Training", "started"]
-
-Training = RetrievalTraining | ImageTraining | ClassifierTraining | LayersTraining
+__all__ = ["started"]
 
 
 def started(

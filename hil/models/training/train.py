@@ -24,10 +24,11 @@ from hil.models.contract import Scheme
 from hil.models.load import load_scheme
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Augment, Recipe, Stage
-from hil.models.training.augment import augment_images
+from hil.models.training.augment import augment_boxed, augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
-from hil.models.training.examples import ByClass, EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
-from hil.models.training.start import Training, started
+from hil.models.training.compressed import Training
+from hil.models.training.examples import Boxed, ByClass, EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
+from hil.models.training.start import started
 from hil.models.training.trainable import Batch
 from hil.models.training.triplets import balanced_batches
 from hil.models.weights import write_weights
@@ -125,7 +126,8 @@ def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Exampl
     outputs = entry.card.outputs if isinstance(entry, SchemeEntry) else "features"
     split = dataset.train
     if outputs != "features":
-        split = ByClass.of(split) if outputs == "logits" else EachAlone.of(split)
+        kinds: dict[str, type[EachAlone]] = {"logits": ByClass, "boxes": Boxed}
+        split = kinds.get(outputs, EachAlone).of(split)
     return split_identities(split, recipe.held_out, epoch_generator(0, "held-out", 0))
 
 
@@ -282,7 +284,11 @@ class _Run:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
             labels = self.examples.labels[batch[:, 0]].to(self.pixels.device)
-            if cache is None:
+            if self.examples.boxes is not None:
+                boxes = self.examples.boxes[batch[:, 0]].to(self.pixels.device)
+                changed, moved = augment_boxed(self.pixels[batch[:, 0]], boxes, self.recipe.augment, generator)
+                step = Batch(labels=labels, generator=generator, views=changed[:, None], boxes=moved)
+            elif cache is None:
                 flat = augment_images(self.pixels[batch.flatten()], self.recipe.augment, generator)
                 places = self.examples.places[batch[:, 0]]
                 views = flat.view(*batch.shape, *flat.shape[1:])

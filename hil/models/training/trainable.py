@@ -27,6 +27,8 @@ class Batch:
     Attributes:
         views: float32 [task, tx, C, H, W] in 0…1, or None in stages on cached features.
         features: float32 [task, branch, p], or None in stages on images.
+        boxes: of the objects in the first view, float32 [task, n, 5]: left, top, right, bottom in pixels, class; class below
+            0 where there is none to learn; or None where objects do not matter.
         labels: int64 [task].
         generator: CPU generator for SNRs and channel noise.
         places: int64 [task], images of the data set's training split that the first views are of; None where nobody asks.
@@ -39,6 +41,7 @@ class Batch:
     epoch: int = 0
     views: Tensor | None = None
     features: Tensor | None = None
+    boxes: Tensor | None = None
 
 
 class Trainable(Protocol):

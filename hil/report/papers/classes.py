@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hil.errors import ConfigError
 from hil.report.axes import legend, marks
-from hil.report.measure import Measure, apart, known_ends
+from hil.report.measure import Measure, apart, known_ends, number
 from hil.report.papers.found import Curve, Found, Medium
 from hil.report.papers.said import Answer, Difference, verdict_of
 from hil.report.papers.spec import Claimed
+from hil.report.papers.text import head_lines
 from hil.report.svg import new_figure
 from hil.report.theme import GRID, look_of
 from hil.results.document import MetricValue, Row
@@ -18,13 +20,54 @@ from hil.results.document import MetricValue, Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "answer_of_classes", "class_lines", "class_names", "draw_classes", "measured"]
+__all__ = ["KINDS", "answer_of_classes", "class_lines", "class_names", "classes_figure", "draw_classes", "measured"]
 
 KINDS = ("recall", "precision")
 WIDTH, HEIGHT = 9.6, 4.2
 SPREAD = 0.7
 """Share of a class's place that its curves take."""
+UNPAIRED = "Intervals are of means over classes and unpaired, which is wider than paired."
 Ends = tuple[float, float]
+
+
+def classes_figure(found: Found) -> tuple[Figure, list[str]]:
+    """Recall and precision at one SNR, of the first medium that has them: simulations have the headline alone.
+
+    Raises:
+        ConfigError: no run has them.
+    """
+    figure = found.figure
+    media = measured(found)
+    if not media:
+        wanted = ", ".join(name for spec in figure.curves for name in spec.networks)
+        raise ConfigError(
+            f"no run has recall of classes at {figure.snr_db:g} dB for {figure.place}; it draws {wanted}: "
+            f"hil run --goals {figure.goal} --schemes …"
+        )
+    medium, rows = next(iter(media.items()))
+    lines = [*head_lines(figure, UNPAIRED), "", f"## {medium.words[0].upper()}{medium.words[1:]}, {figure.snr_db:g} dB", ""]
+    lines += class_lines(found, rows)
+    for title, claims in (
+        ("What the paper claims:", figure.claims),
+        ("What takes it apart (not the paper's):", figure.ablations),
+    ):
+        lines += ["", title, ""]
+        for claim in claims:
+            said = answer_of_classes(claim, rows, found)
+            lines.append(f"- {claim.text}: **{said.verdict}**")
+            for one in said.differences:
+                told = _points(one.value, one.ends)
+                lines.append(f"  {claim.first} − {claim.second}, {claim.of} (points; {one.kind}): {told}")
+    return draw_classes(found, rows), lines
+
+
+def _points(value: float, ends: Sequence[float | None] | None) -> str:
+    """A difference of shares and its interval, in points."""
+    known = known_ends(ends)
+    told = number(100 * value, 2, sign=True)
+    return told + (
+        "" if known is None else f" [{number(100 * known[0], 2, sign=True)}, {number(100 * known[1], 2, sign=True)}]"
+    )
 
 
 def measured(found: Found) -> dict[Medium, dict[str, Row]]:
@@ -100,11 +143,11 @@ def draw_classes(found: Found, rows: Mapping[str, Row]) -> Figure:
     for place, what in enumerate(KINDS):
         axes = figure.add_subplot(1, 2, place + 1)
         axes.grid(visible=True, color=GRID, linewidth=0.7, axis="y")
-        for number, (label, row) in enumerate(rows.items()):
+        for order, (label, row) in enumerate(rows.items()):
             values = _values(found, row, what)
             measure = Measure.of(what, values[0])
             points = [*((one.value, known_ends(one.ci)) for one in values), _mean(values)]
-            shift = SPREAD * ((number + 0.5) / len(rows) - 0.5)
+            shift = SPREAD * ((order + 0.5) / len(rows) - 0.5)
             shown = [
                 (at + shift, value, ends or (value, value)) for at, (value, ends) in enumerate(points) if value is not None
             ]
@@ -114,7 +157,7 @@ def draw_classes(found: Found, rows: Mapping[str, Row]) -> Figure:
                     [max(0.0, measure.on_axis(value - ends[0])) for _, value, ends in shown],
                     [max(0.0, measure.on_axis(ends[1] - value)) for _, value, ends in shown],
                 ],
-                linestyle="none", elinewidth=1.0, capsize=2, label=label, **marks(look_of(number)),
+                linestyle="none", elinewidth=1.0, capsize=2, label=label, **marks(look_of(order)),
             )  # fmt: skip
         axes.set_xticks(range(len(names) + 1), [*names, "mean"])
         axes.set_ylim(0, 102)

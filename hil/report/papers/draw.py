@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hil.report.axes import DASHED, SNR_LABEL, errors, legend, marks, snr_errors, value_axis
-from hil.report.measure import half_width, known_ends
+from hil.report.measure import Measure, half_width, known_ends
 from hil.report.panel import place_db
 from hil.report.papers.found import Curve, Found, Medium
 from hil.report.svg import new_figure
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_curves", "draw_table"]
+__all__ = ["draw_curves", "draw_metrics", "draw_table"]
 
 PANEL, HEIGHT = 5.4, 4.6
 """Inches."""
@@ -46,7 +46,12 @@ def draw_curves(found: Found, drawn: Mapping[Medium, Sequence[Curve]], published
             if medium.energy == energy:
                 shown += _panel(axes, found, medium, curves, style, named=several)
         _published(axes, found, published)
-        axes.set_xlabel("cos² of the transmitters' symbols" if found.figure.kind == "cos2" else SNR_LABEL)
+        _printed(axes, found, style)
+        axes.set_xlabel(
+            {"cos2": "cos² of the transmitters' symbols", "setting": found.figure.axis}.get(found.figure.kind, SNR_LABEL)
+        )
+        if found.figure.log:
+            axes.set_xscale("log")
         axes.set_title(f"{found.figure.place}, {found.figure.title}: {energy}" if len(energies) > 1 else found.figure.title)
     for axes in panels:
         value_axis(axes, found.measure, shown)
@@ -70,14 +75,16 @@ def _panel(
                 label = None if hollow and named else curve.label
                 axes.axhline(found.measure.on_axis(value), color=look.colour, linewidth=1, linestyle=DASHED, label=label)
             continue
-        rows = [row for target, row in curve.rows.items() if _belongs(found, curve, target, row)]
-        rows = [row for row in rows if found.measure.value(row) is not None]
-        if not rows:
+        there = [(target, row) for target, row in curve.rows.items() if _belongs(found, curve, target, row)]
+        there = [(target, row) for target, row in there if found.measure.value(row) is not None]
+        if not there:
             continue
+        rows = [row for _, row in there]
         shown += rows
         bound = " (bound)" if rows[0].kind == "bound" and "bound" not in curve.label else ""
         axes.errorbar(
-            [_place(found, row) for row in rows], [found.measure.on_axis(found.measure.value(row) or 0.0) for row in rows],
+            [_place(found, target, row) for target, row in there],
+            [found.measure.on_axis(found.measure.value(row) or 0.0) for row in rows],
             yerr=errors(found.measure, rows), xerr=_widths(found, rows), elinewidth=1.0, capsize=2.5,
             linewidth=1.2 if hollow else 1.8, linestyle=look.dashes, label=curve.label + bound + suffix,
             **marks(look, hollow=hollow),
@@ -87,10 +94,12 @@ def _panel(
 
 def _belongs(found: Found, curve: Curve, target: float, row: Row) -> bool:
     """Against cos² only what was sent at the figure's SNR, by networks whose codewords were looked at."""
-    return found.figure.kind == "snr" or (target == found.figure.snr_db and found.alike(row.scheme) is not None)
+    return found.figure.kind in ("snr", "setting") or (target == found.figure.snr_db and found.alike(row.scheme) is not None)
 
 
-def _place(found: Found, row: Row) -> float:
+def _place(found: Found, target: float, row: Row) -> float:
+    if found.figure.kind == "setting":
+        return target
     alike = found.alike(row.scheme)
     return alike.cos2 if found.figure.kind == "cos2" and alike is not None else place_db(row)
 
@@ -98,6 +107,8 @@ def _place(found: Found, row: Row) -> float:
 def _widths(found: Found, rows: Sequence[Row]) -> list[list[float]] | None:
     if found.figure.kind == "snr":
         return snr_errors(rows)
+    if found.figure.kind == "setting":
+        return None
     halves = [half_width(one.cos2_ci) or 0.0 for row in rows if (one := found.alike(row.scheme)) is not None]
     return [halves, halves] if any(halves) else None
 
@@ -111,6 +122,51 @@ def _published(axes: Axes, found: Found, rows: Sequence[Row]) -> None:
             [place_db(row) for row in own], [found.measure.on_axis(found.measure.value(row) or 0.0) for row in own],
             linestyle=DASHED, linewidth=1, label=f"{name} ({own[0].paper or 'published'})", **marks(look, hollow=True),
         )  # fmt: skip
+
+
+def _printed(axes: Axes, found: Found, style: Mapping[str, Look]) -> None:
+    """What the paper prints, as crosses in the colour of the curve."""
+    for spec in found.figure.curves:
+        look = next((look for label, look in style.items() if label.startswith(spec.label)), None)
+        if look is not None and spec.printed:
+            places = [float(at) for at in spec.printed]
+            axes.plot(
+                places, [found.measure.on_axis(value) for value in spec.printed.values()], linestyle="none", marker="x",
+                color=look.colour, label=f"{spec.label} (published)",
+            )  # fmt: skip
+
+
+def draw_metrics(
+    title: str, labels: Sequence[str], columns: Sequence[tuple[Measure, Mapping[str, Row], Mapping[str, float]]]
+) -> Figure:
+    """A panel a metric: each row of a table with its interval, and a cross where the paper has it.
+
+    Args:
+        title: of the whole.
+        labels: of the table's rows, from the top.
+        columns: metric, rows by label, printed values by label.
+    """
+    figure = new_figure(2.4 * len(columns) + 1.5, 1.4 + 0.45 * len(labels))
+    places = {label: len(labels) - index for index, label in enumerate(labels)}
+    for place, (measure, rows, printed) in enumerate(columns):
+        axes = figure.add_subplot(1, len(columns), place + 1)
+        axes.grid(visible=True, color=GRID, linewidth=0.7, axis="x")
+        known = {label: row for label, row in rows.items() if measure.value(row) is not None}
+        axes.errorbar(
+            [measure.on_axis(measure.value(row) or 0.0) for row in known.values()], [places[label] for label in known],
+            xerr=errors(measure, list(known.values())), linestyle="none", capsize=3, label="here, 95 %", **marks(look_of(0)),
+        )  # fmt: skip
+        axes.plot(
+            [measure.on_axis(value) for value in printed.values()], [places[label] for label in printed], linestyle="none",
+            marker="x", color=INK, label="published",
+        )  # fmt: skip
+        axes.set_yticks([places[label] for label in labels], labels if not place else [""] * len(labels))
+        axes.set_ylim(0.5, len(labels) + 0.5)
+        axes.set_xlabel(measure.heading)
+        if not place:
+            axes.set_title(title, loc="left")
+            legend(figure, axes, "lower left", inside=0)
+    return figure
 
 
 def draw_table(title: str, entries: Mapping[str, Codewords], published: Mapping[str, float]) -> Figure:

@@ -40,7 +40,7 @@ class Curve:
 
     Attributes:
         label: for people; networks: whose rows these are.
-        rows: SNR target (dB) -> row.
+        rows: SNR target (dB), or the figure's setting -> row.
         level: of a network without a channel: its one row stands at every SNR.
         drawn: False: only compared with.
     """
@@ -58,7 +58,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Found:
-    """All that runs have for a figure.
+    """All that runs have for a figure; `lenient`: which may be nothing.
 
     Raises:
         ConfigError: they are of different data sets, or have no row of the figure's goal and metric.
@@ -66,12 +66,13 @@ class Found:
 
     figure: PaperFigure
     documents: Sequence[ResultsDocument]
+    lenient: bool = False
 
     def __post_init__(self) -> None:
         specs = list(dict.fromkeys(str(one.dataset["spec"]) for one in self.documents if one.dataset.get("spec")))
         if len(specs) > 1:
             raise ConfigError(f"runs of one figure must be of one data set, not of {', '.join(specs)}; draw them apart")
-        if not self._rows and self.figure.kind != "table":
+        if not self._rows and not self.lenient and self.figure.kind not in ("table", "metrics"):
             raise ConfigError(
                 f"{self.figure.place} draws {self.figure.metric} of goal {self.figure.goal}, and no run has a row of it"
             )
@@ -110,7 +111,7 @@ class Found:
         known = list(dict.fromkeys(row.scheme for row in self._rows if "@" not in row.scheme)) or [
             one.scheme for one in self.codewords
         ]
-        found = (name for pattern in spec.networks for name in known if fnmatch.fnmatchcase(name, pattern))
+        found = (name for pattern in (*spec.networks, *spec.at) for name in known if fnmatch.fnmatchcase(name, pattern))
         return list(dict.fromkeys(found))
 
     @cached_property
@@ -140,6 +141,10 @@ class Found:
             yield Curve(label=spec.label, networks=() if row is None else (row.scheme,), rows={}, level=row, drawn=spec.drawn)
             return
         own = {name: rows for name in names if (rows := self._of(name, medium, fades=self.figure.fades(spec)))}
+        if self.figure.kind == "setting":
+            there = {spec.at[name]: rows[self.figure.snr_db] for name, rows in own.items() if self.figure.snr_db in rows}
+            yield Curve(label=spec.label, networks=tuple(own), rows=dict(sorted(there.items())), drawn=spec.drawn)
+            return
         if spec.pick == "each":
             for name, rows in own.items():
                 yield Curve(label=f"{spec.label}, {_told(name, rows)}", networks=(name,), rows=rows, drawn=spec.drawn)

@@ -46,12 +46,14 @@ class Answer:
         claim: it; differences: at each SNR that it is about.
         missing: curves that no run has.
         seeds: in words, what several training seeds say; empty: one seed.
+        axis: name of the setting that its differences are at, instead of SNRs.
     """
 
     claim: Claimed
     differences: tuple[Difference, ...] = ()
     missing: tuple[str, ...] = ()
     seeds: str = ""
+    axis: str = ""
 
     def count(self, verdict: Verdict) -> int:
         """SNRs with a verdict."""
@@ -63,22 +65,24 @@ class Answer:
         if self.missing:
             return f"not measured: no run has {' or '.join(self.missing)}"
         if not self.differences:
-            return "not measured: no SNR that it is about has both"
+            return f"not measured: no {self.axis or 'SNR'} that it is about has both"
         total = len(self.differences)
         supported, contradicted = self.count("supported"), self.count("contradicted")
         word = (
             "contradicted" if contradicted and not supported
             else "supported" if supported == total
-            else "supported at some SNRs, contradicted at others" if contradicted
+            else f"supported at some {'places' if self.axis else 'SNRs'}, contradicted at others" if contradicted
             else "supported where the intervals tell" if supported
             else "undetermined"
         )  # fmt: skip
         if total == 1:
             return word
-        parts = [f"supported at {supported} of {total} SNRs"]
+        parts = [f"supported at {supported} of {total} {f'values of {self.axis}' if self.axis else 'SNRs'}"]
         for name in ("contradicted", "undetermined"):
             at = [one.target for one in self.differences if one.verdict == name]
-            parts += [f"{name} at {snr_list(at)}"] if at else []
+            parts += (
+                [f"{name} at {f'{self.axis} ' if self.axis else ''}{snr_list(at, '' if self.axis else ' dB')}"] if at else []
+            )
         return f"{word}: {', '.join(parts)}"
 
 
@@ -102,7 +106,8 @@ def answer(claim: Claimed, curves: Sequence[Curve], found: Found) -> Answer:
         one, two = first.at(target), second.at(target)
         if one is not None and two is not None and (math.isnan(target) or claim.about(target)):
             made += _difference(claim, target, one, two, found)
-    return Answer(claim=claim, differences=tuple(made), seeds=_by_seed(claim, first, second, found))
+    axis = found.figure.axis if found.figure.kind == "setting" else ""
+    return Answer(claim=claim, differences=tuple(made), seeds=_by_seed(claim, first, second, found), axis=axis)
 
 
 def answer_of_cosines(claim: Claimed, found: Mapping[str, Codewords]) -> Answer:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from hil.config import Config, load_toml
+from pydantic import Field
 
-__all__ = ["Claimed", "CurveSpec", "PaperFigure", "figure_names", "load_figure"]
+from hil.config import Config, load_toml
+from hil.report.measure import target_text
+
+__all__ = ["Claimed", "Column", "CurveSpec", "PaperFigure", "figure_names", "load_figure"]
 
 FOLDER = Path(__file__).parent
+EVERYWHERE = 1e9
+"""Beyond every SNR, and every setting."""
 Pick = Literal["first", "each", "best", "own_snr", "least_alike", "most_alike", "noiseless"]
 
 
@@ -19,6 +25,8 @@ class CurveSpec(Config):
     Attributes:
         label: for people; what claims name it by.
         networks: names of schemes, or patterns of them (``*``).
+        at: of a figure against a setting: network -> its place on the axis, instead of `networks`.
+        printed: what the paper prints: SNR (dB, or the setting) -> value; in a table of metrics, metric -> value.
         pick: which of them make the curve: the ``first`` that is there; ``each`` its own; at each SNR the ``best`` (the papers'
             envelope, chosen on the test tasks); at each SNR the one trained at it (``own_snr``); the one whose transmitters'
             codewords are ``least_alike`` or ``most_alike`` (cos²); ``noiseless``: a level, the same at every SNR.
@@ -27,7 +35,9 @@ class CurveSpec(Config):
     """
 
     label: str
-    networks: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+    at: Mapping[str, float] = Field(default_factory=dict)
+    printed: Mapping[str, float] = Field(default_factory=dict)
     pick: Pick = "first"
     fading: bool | None = None
     drawn: bool = True
@@ -43,7 +53,8 @@ class Claimed(Config):
             second's.
         margin: how much is let pass (``≥``: the first may be so much worse; ``≈``: so far apart), in the metric's unit, shares
             as shares; below 0 the first must be so much better.
-        from_snr_db, up_to_snr_db: SNRs that it is about.
+        from_snr_db, up_to_snr_db: SNRs, or values of the setting, that it is about.
+        metric: in a table of metrics, the one that it is about.
         of: of figures of classes, what it is about.
     """
 
@@ -52,13 +63,21 @@ class Claimed(Config):
     second: str
     relation: Literal[">", "≥", "≈", "steps"] = "≥"
     margin: float = 0.0
-    from_snr_db: float = -100.0
-    up_to_snr_db: float = 100.0
+    from_snr_db: float = -EVERYWHERE
+    up_to_snr_db: float = EVERYWHERE
+    metric: str = ""
     of: Literal["recall", "precision"] = "recall"
 
     def about(self, snr_db: float) -> bool:
         """Whether it is about an SNR."""
         return self.from_snr_db <= snr_db <= self.up_to_snr_db
+
+
+class Column(Config):
+    """One column of a table of metrics: a metric of a goal."""
+
+    goal: str
+    metric: str
 
 
 class PaperFigure(Config):
@@ -67,9 +86,12 @@ class PaperFigure(Config):
     Attributes:
         paper, place, title: whose, where, what.
         goal, metric: what is drawn.
-        kind: against ``snr``, against ``cos2`` at one SNR, a ``table`` of cos², or of ``classes`` at one SNR.
+        kind: against ``snr``; at one SNR against ``cos2`` or a ``setting`` of the networks; a ``table`` of cos²; of several
+            ``metrics``, or of ``classes``, at one SNR.
+        axis: what the setting is called; log: whether its axis is logarithmic.
+        columns: of ``metrics``.
         fading: whether links fade.
-        snr_db: of ``cos2`` and ``classes``.
+        snr_db: of ``cos2``, ``setting``, ``metrics`` and ``classes``.
         classes: so many, the first ones, are drawn and claimed about.
         note: what differs from the paper's conditions.
         published: a document of this folder with the numbers that the paper prints.
@@ -82,7 +104,10 @@ class PaperFigure(Config):
     title: str
     goal: str
     metric: str
-    kind: Literal["snr", "cos2", "table", "classes"] = "snr"
+    kind: Literal["snr", "cos2", "setting", "table", "metrics", "classes"] = "snr"
+    axis: str = ""
+    log: bool = False
+    columns: tuple[Column, ...] = ()
     fading: bool = False
     snr_db: float = 0.0
     classes: int = 5
@@ -95,6 +120,10 @@ class PaperFigure(Config):
     def fades(self, curve: CurveSpec) -> bool:
         """Whether a curve is of links that fade."""
         return self.fading if curve.fading is None else curve.fading
+
+    def place_text(self, value: float) -> str:
+        """A place on the axis for people: an SNR, or a setting."""
+        return f"{self.axis} {target_text(value)}" if self.kind == "setting" else f"{target_text(value)} dB"
 
 
 def figure_names() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING
 from hil.errors import ConfigError
 from hil.files import replace_file, replacing
 from hil.report.files import DOTS_PER_INCH, FORMATS
-from hil.report.measure import known_ends, number, target_text
-from hil.report.papers.classes import answer_of_classes, class_lines, draw_classes, measured
+from hil.report.measure import known_ends, number
+from hil.report.papers.classes import classes_figure
+from hil.report.papers.columns import metrics_table
 from hil.report.papers.draw import draw_curves, draw_table
 from hil.report.papers.found import Curve, Found, Medium
-from hil.report.papers.said import Answer, answer, answer_of_cosines
-from hil.report.papers.spec import FOLDER, PaperFigure, load_figure
+from hil.report.papers.said import answer, answer_of_cosines
+from hil.report.papers.spec import FOLDER, load_figure
+from hil.report.papers.text import claim_lines, head_lines
 from hil.report.svg import figure_style
 from hil.results.document import Codewords, ResultsDocument, read_results
 
@@ -50,12 +51,19 @@ def write_paper_figure(
         raise ConfigError(f"--format must be of {', '.join(FORMATS)}, not {', '.join(unknown) or 'nothing'}")
     found = Found(load_figure(name), documents)
     with figure_style(**{"pdf.fonttype": 42, "svg.hashsalt": "hil"}):
-        made = {"table": _table, "classes": _classes}.get(found.figure.kind)
-        figure, lines = _curves(found, sources) if made is None else made(found)
+        figure, lines = _made(found, sources)
         files = [_save(figure, folder / f"{name}.{suffix}") for suffix in formats]
     text = folder / f"{name}.md"
     replace_file(text, ("\n".join(lines) + "\n").encode())
     return [*files, text], lines
+
+
+def _made(found: Found, sources: str) -> tuple[Figure, list[str]]:
+    if found.figure.kind == "table":
+        return _table(found)
+    if found.figure.kind == "classes":
+        return classes_figure(found)
+    return metrics_table(found, sources) if found.figure.kind == "metrics" else _curves(found, sources)
 
 
 def _save(figure: Figure, path: Path) -> Path:
@@ -74,101 +82,39 @@ def _curves(found: Found, sources: str) -> tuple[Figure, list[str]]:
         faded = "of links that fade " if found.figure.fading else ""
         raise ConfigError(f"no run has rows {faded}for {found.figure.place}; it draws {wanted}: hil run --schemes …")
     published = [row for one in found.documents for row in one.points if row.source == "published"]
-    lines = _head(found.figure)
+    lines = head_lines(found.figure)
     for medium, curves in made.items():
         lines += ["", f"## {medium.words[0].upper()}{medium.words[1:]}", "", *_networks(found, medium, curves)]
         lines += ["", "What the paper claims:", ""]
         for claim in found.figure.claims:
-            lines += _lines(found, answer(claim, curves, found))
+            lines += claim_lines(found, answer(claim, curves, found))
         if found.figure.ablations:
             lines += ["", "What takes it apart (not the paper's):", ""]
             for claim in found.figure.ablations:
-                lines += _lines(found, answer(claim, curves, found))
+                lines += claim_lines(found, answer(claim, curves, found))
     return draw_curves(found, made, published), lines
-
-
-_PAIRED = "Intervals are paired by task and simultaneous where one run has both networks, else unpaired, which is wider."
-_UNPAIRED = "Intervals are of means over classes and unpaired, which is wider than paired."
-
-
-def _head(figure: PaperFigure, intervals: str = _PAIRED) -> list[str]:
-    lines = [f"# {figure.paper}, {figure.place}: {figure.title}", "", *([figure.note, ""] if figure.note else [])]
-    return [
-        *lines,
-        "A claim is supported at an SNR where the 95 % interval of the difference lies on its side, contradicted where it lies "
-        f"on the other, else undetermined. {intervals}",
-    ]
 
 
 def _networks(found: Found, medium: Medium, curves: Sequence[Curve]) -> list[str]:
     """What each curve is made of, with its values."""
-    lines = ["| curve | network | headline at each SNR |", "| --- | --- | --- |"]
+    against = found.figure.axis if found.figure.kind == "setting" else "SNR"
+    printed = {spec.label: spec.printed for spec in found.figure.curves if spec.printed}
+    lines = [f"| curve | network | {found.measure.title} at each {against} |{' published |' if printed else ''}"]
+    lines.append(f"| --- | --- | --- |{' --- |' if printed else ''}")
     for curve in curves:
         rows = [(None, curve.level)] if curve.level else list(curve.rows.items())
         values = []
         for target, row in rows:
             metric = found.measure.found(row)
             ends = found.measure.interval(metric.ci) if metric else ""
-            at = "noiseless" if target is None else f"{target_text(target)} dB"
+            at = "noiseless" if target is None else found.figure.place_text(target)
             values.append(f"{at}: {found.measure.text(found.measure.value(row))} {ends}".rstrip())
         bound = " (bound)" if rows[0][1] is not None and rows[0][1].kind == "bound" and curve.level is None else ""
-        lines.append(f"| {curve.label}{bound} | {', '.join(curve.networks)} | {'; '.join(values)} |")
+        own = next((values for label, values in printed.items() if curve.label.startswith(label)), {})
+        told = "; ".join(f"{found.figure.place_text(float(at))}: {found.measure.text(value)}" for at, value in own.items())
+        beside = f" {told or '–'} |" if printed else ""
+        lines.append(f"| {curve.label}{bound} | {', '.join(curve.networks)} | {'; '.join(values)} |{beside}")
     return lines
-
-
-def _lines(found: Found, said: Answer) -> list[str]:
-    """One claim: its verdict, and the differences that it rests on."""
-    lines = [f"- {said.claim.text}: **{said.verdict}**" + (f" ({said.seeds})" if said.seeds else "")]
-    told = []
-    for one in said.differences:
-        at = "" if math.isnan(one.target) else f"{target_text(one.target)} dB: "
-        told.append(f"{at}{found.measure.difference(one.value)} {found.measure.span(one.ends)}".rstrip())
-    if told:
-        kinds = " and ".join(dict.fromkeys(one.kind for one in said.differences))
-        what = _WHAT.get(said.claim.relation, "{first} − {second}").format(first=said.claim.first, second=said.claim.second)
-        unit = found.measure.difference_unit
-        lines.append(f"  {what}{f' ({unit}; {kinds})' if unit else f' ({kinds})'}: {', '.join(told)}")
-    return lines
-
-
-_WHAT = {"steps": "largest fall between neighbouring SNRs, {second} − {first}"}
-
-
-def _classes(found: Found) -> tuple[Figure, list[str]]:
-    """Recall and precision at one SNR, of the first medium that has them: simulations have the headline alone."""
-    figure = found.figure
-    media = measured(found)
-    if not media:
-        wanted = ", ".join(name for spec in figure.curves for name in spec.networks)
-        raise ConfigError(
-            f"no run has recall of classes at {figure.snr_db:g} dB for {figure.place}; it draws {wanted}: "
-            f"hil run --goals {figure.goal} --schemes …"
-        )
-    medium, rows = next(iter(media.items()))
-    lines = [*_head(figure, _UNPAIRED), "", f"## {medium.words[0].upper()}{medium.words[1:]}, {figure.snr_db:g} dB", ""]
-    lines += class_lines(found, rows)
-    for title, claims in (
-        ("What the paper claims:", figure.claims),
-        ("What takes it apart (not the paper's):", figure.ablations),
-    ):
-        lines += ["", title, ""]
-        for claim in claims:
-            said = answer_of_classes(claim, rows, found)
-            lines.append(f"- {claim.text}: **{said.verdict}**")
-            for one in said.differences:
-                lines.append(
-                    f"  {claim.first} − {claim.second}, {claim.of} (points; {one.kind}): {_points(one.value, one.ends)}"
-                )
-    return draw_classes(found, rows), lines
-
-
-def _points(value: float, ends: Sequence[float | None] | None) -> str:
-    """A difference of shares and its interval, in points."""
-    known = known_ends(ends)
-    told = number(100 * value, 2, sign=True)
-    return told + (
-        "" if known is None else f" [{number(100 * known[0], 2, sign=True)}, {number(100 * known[1], 2, sign=True)}]"
-    )
 
 
 def _table(found: Found) -> tuple[Figure, list[str]]:

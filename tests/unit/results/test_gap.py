@@ -31,7 +31,7 @@ def uniform(seed):
 
 
 def gaps(first, second):
-    return equal_headline({AIR: {"a": first, "b": second}}, CLUSTERS, GOALS)
+    return equal_headline({AIR: {"a": first, "b": second}}, CLUSTERS, GOALS)[0]
 
 
 def test_intervals_hold_the_true_distance():
@@ -71,3 +71,18 @@ def test_levels_are_round():
     assert round_levels([0.37, 0.80]) == pytest.approx([0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8])
     assert round_levels([22.13, 27.9]) == pytest.approx([23, 24, 25, 26, 27])
     assert round_levels([0.5, 0.5]) == []
+
+
+def test_the_mean_over_headlines_is_the_distance_of_shifted_curves():
+    """Curves of equal form 1.5 dB apart: at every level the first needs 1.5 dB more, so on the mean, and more surely so."""
+    many = np.linspace(0.0005, 0.9995, 2000)  # no luck: the shares of right answers are the curve itself
+    same = torch.from_numpy(np.random.default_rng(3).permutation(many))
+    levels, means = equal_headline({AIR: {"a": curve(0.0, same), "b": curve(-1.5, same)}}, CLUSTERS, GOALS)
+    (mean,) = means
+    assert (mean.first, mean.second, mean.levels) == ("a", "b", len(levels))
+    assert mean.between == (min(gap.level for gap in levels), max(gap.level for gap in levels))
+    assert mean.difference_db == pytest.approx(1.5, abs=0.03)  # straight lines between points 3 dB apart
+    assert mean.difference_db == pytest.approx(np.mean([gap.difference_db for gap in levels]))
+    assert mean.ci[0] < 1.5 < mean.ci[1]
+    assert mean.ci[1] - mean.ci[0] < np.mean([gap.ci[1] - gap.ci[0] for gap in levels])
+    assert mean.simultaneous_ci[0] <= mean.ci[0]

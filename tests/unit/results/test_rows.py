@@ -73,7 +73,10 @@ def test_a_row_of_detections_is_the_reference_with_an_interval_around_it():
 def test_simulations_average_draws_and_say_how_many():
     goal = Detection()
     draws = [scenes(seed, images=12, classes=2) for seed in (1, 2, 3)]
-    draws = [[replace(b, objects=a.objects, classes=a.classes) for a, b in zip(draws[0], own, strict=True)] for own in draws]
+    draws = [
+        [replace(b, objects=a.objects, classes=a.classes, difficult=a.difficult) for a, b in zip(draws[0], own, strict=True)]
+        for own in draws
+    ]
     made = [scored(own, 2) for own in draws]
     sample = Sample(tasks=PerTask.cat(made), index=torch.arange(12).repeat(3), draw=torch.arange(3).repeat_interleave(12))
     subject = subject_of(goal, goal.metrics, goal.options(), torch.arange(12))

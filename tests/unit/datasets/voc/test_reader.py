@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hil.datasets.dataset import load_dataset
+from hil.datasets.dataset import kinds_of, load_dataset
 from hil.errors import DatasetError
 
 OBJECT = (
@@ -40,9 +40,13 @@ def test_a_devkit(devkit):
     assert data.image_size == (20, 40)
     assert len(data.classes) == 20
     dog, person = (data.classes.index(name) for name in ("dog", "person"))
-    assert torch.equal(data.train.boxes[0], torch.tensor([[0.0, 0.0, 40.0, 20.0, dog]]))  # the whole picture
+    cat = data.classes.index("cat")
+    whole, hard = data.train.boxes[0]
+    assert whole.tolist() == [0.0, 0.0, 40.0, 20.0, dog]  # the whole picture
+    assert hard.tolist() == [1.0, 1.0, 3.0, 3.0, -1 - cat]
+    kinds, difficult = kinds_of(data.train.boxes[0])
+    assert (kinds.tolist(), difficult.tolist()) == ([dog, cat], [False, True])
     assert torch.equal(data.test.boxes[0], torch.tensor([[10.0, 5.0, 20.0, 10.0, person]]))
-    assert data.remarks == ("voc: 1 objects are left out that are marked difficult",)
     half = load_dataset(f"voc:{devkit}?size=10x10").test.boxes[0]
     assert torch.equal(half, torch.tensor([[2.5, 2.5, 5.0, 5.0, person]]))
 

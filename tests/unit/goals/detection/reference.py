@@ -18,17 +18,26 @@ def iou(one: Sequence[float], other: Sequence[float]) -> float:
 
 def curve(scenes, kind, threshold, *, coco):
     """Recall and precision after each detection of a class in falling score, and how many objects there are."""
-    total = sum(int((scene.classes == kind).sum()) for scene in scenes)
+    total = sum(int(((scene.classes == kind) & ~scene.difficult).sum()) for scene in scenes)
     entries = []
     for scene in scenes:
         objects = [tuple(map(float, box)) for box, own in zip(scene.objects, scene.classes, strict=True) if own == kind]
         taken = [False] * len(objects)
+        hard = [bool(mark) for mark, own in zip(scene.difficult, scene.classes, strict=True) if own == kind]
         own = [i for i in np.argsort(-scene.scores, kind="stable") if scene.labels[i] == kind]
         for i in own:
             shared = [iou(tuple(map(float, scene.boxes[i])), box) for box in objects]
-            if coco:  # the best of those that are free
+            if coco:  # the best of those that are free, a difficult one only where no other will do
                 shared = [value if not used else -1.0 for value, used in zip(shared, taken, strict=True)]
+                plain = [-1.0 if mark else value for value, mark in zip(shared, hard, strict=True)]
+                if max(plain, default=-1.0) >= threshold:
+                    shared = plain
+                elif shared:
+                    shared = [value if mark else -1.0 for value, mark in zip(shared, hard, strict=True)]
             best = int(np.argmax(shared)) if shared else -1
+            if best >= 0 and shared[best] >= threshold and hard[best]:
+                taken[best] = True
+                continue
             right = best >= 0 and shared[best] >= threshold and not taken[best]
             if right:
                 taken[best] = True

@@ -1,5 +1,7 @@
 """The three definitions of mean average precision, against pycocotools and against plain Python; weights against copies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,8 +24,10 @@ SIDE = 64
 
 def dataset_of(found, classes) -> Dataset:
     """The scenes as a data set without pictures."""
+    written = [np.where(scene.difficult, -1 - scene.classes, scene.classes).astype(np.float32) for scene in found]
     boxes = tuple(
-        torch.from_numpy(np.concatenate([scene.objects, scene.classes[:, None].astype(np.float32)], axis=1)) for scene in found
+        torch.from_numpy(np.concatenate([scene.objects, kinds[:, None]], axis=1))
+        for scene, kinds in zip(found, written, strict=True)
     )
     split = Split(
         images=torch.zeros(len(found), 1, SIDE, SIDE, dtype=torch.uint8),
@@ -72,10 +76,16 @@ def test_coco_agrees_with_pycocotools(name):
     assert float(at50) == pytest.approx(kept["map50_101"], abs=1e-6)
 
 
-@given(seed=st.integers(0, 10**6), images=st.integers(1, 12), classes=st.integers(1, 4), crowded=st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_all_three_agree_with_a_slow_reference(seed, images, classes, crowded):
-    found = scenes(seed, images=images, classes=classes, crowded=crowded)
+@given(
+    seed=st.integers(0, 10**6),
+    images=st.integers(1, 12),
+    classes=st.integers(1, 4),
+    crowded=st.booleans(),
+    difficult=st.sampled_from([0.0, 0.3, 1.0]),
+)
+@settings(max_examples=80, deadline=None)
+def test_all_three_agree_with_a_slow_reference(seed, images, classes, crowded, difficult):
+    found = scenes(seed, images=images, classes=classes, crowded=crowded, difficult=difficult)
     tasks = scored(found, classes)
     assert MAP50.of(tasks) == pytest.approx(reference.voc(found, classes), abs=1e-9, nan_ok=True)
     assert MAP50_VOC07.of(tasks) == pytest.approx(reference.voc07(found, classes), abs=1e-9, nan_ok=True)
@@ -104,10 +114,26 @@ def test_voc_and_coco_differ_where_an_object_is_already_taken():
     shared = overlaps(boxes, objects)
     assert shared[0, 0].tolist() == pytest.approx([1.0, 8 / 12])
     assert shared[0, 1].tolist() == pytest.approx([9.5 / 10.5, 8.5 / 11.5])
-    assert match_voc(shared).tolist() == [[True, False]]
-    assert match_coco(shared)[0, :, 0].tolist() == [True, True]
-    reached = [threshold for threshold, right in zip(COCO_THRESHOLDS, match_coco(shared)[0, 1].tolist(), strict=True) if right]
+    plain = torch.zeros(1, 2, dtype=torch.bool)
+    assert match_voc(shared, plain).tolist() == [[1, 0]]
+    by_coco = match_coco(shared, plain)
+    assert by_coco[0, :, 0].tolist() == [1, 1]
+    reached = [threshold for threshold, right in zip(COCO_THRESHOLDS, by_coco[0, 1].tolist(), strict=True) if right]
     assert max(reached) == 0.7  # 8.5 / 11.5 = 0.739
+
+
+def test_who_finds_a_difficult_object_is_neither_right_nor_wrong():
+    """As above, and the first object is difficult: VOC passes both over; COCO looks for another object first."""
+    objects = torch.tensor([[[0.0, 0.0, 10.0, 10.0], [2.0, 0.0, 12.0, 10.0]]])
+    boxes = torch.tensor([[[0.0, 0.0, 10.0, 10.0], [0.5, 0.0, 10.5, 10.0], [40.0, 0.0, 50.0, 10.0]]])
+    shared, difficult = overlaps(boxes, objects), torch.tensor([[True, False]])
+    assert match_voc(shared, difficult).tolist() == [[-1, -1, 0]]
+    assert match_coco(shared, difficult)[0, :, 0].tolist() == [1, -1, 0]  # a plain object that overlaps enough goes first
+    assert match_coco(shared, difficult)[0, :, 4].tolist() == [-1, 1, 0]  # at .7 the first overlaps the plain one by 2/3 only
+    scene = scenes(3, images=1)[0]
+    found = [replace(scene, difficult=np.ones_like(scene.difficult))]
+    assert np.isnan(MAP50.of(scored(found, 4)))
+    assert "not one box" in Detection().lacks(dataset_of(found, 4))
 
 
 def test_the_curve_by_hand():

@@ -13,13 +13,18 @@ SMALL = (19, 24)
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One image's true objects and its detections: boxes [n, 4] (left, top, right, bottom), classes [n], scores [n]."""
+    """One image's true objects and its detections: boxes [n, 4] (left, top, right, bottom), classes [n], scores [n].
+
+    Attributes:
+        difficult: bool [n], objects that nobody must find.
+    """
 
     objects: np.ndarray
     classes: np.ndarray
     boxes: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
+    difficult: np.ndarray
 
 
 def image_pair(name: str, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -39,8 +44,12 @@ def image_pair(name: str, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
     return first, second
 
 
-def scenes(seed: int, *, images: int = 40, classes: int = 4, crowded: bool = False) -> list[Scene]:
-    """Images with up to 6 objects and up to 12 detections, most of them near an object; scores all differ."""
+def scenes(seed: int, *, images: int = 40, classes: int = 4, crowded: bool = False, difficult: float = 0.0) -> list[Scene]:
+    """Images with up to 6 objects and up to 12 detections, most of them near an object; scores all differ.
+
+    `difficult` is the share of objects that are, drawn apart from all else.
+    """
+    marks = np.random.Generator(np.random.PCG64([seed, 1]))
     rng = np.random.Generator(np.random.PCG64(seed))
     found = []
     for _ in range(images):
@@ -66,6 +75,7 @@ def scenes(seed: int, *, images: int = 40, classes: int = 4, crowded: bool = Fal
                 boxes=np.array(boxes, np.float32).reshape(-1, 4),
                 labels=np.array(labels, np.int64),
                 scores=scores.astype(np.float32),
+                difficult=marks.random(count) < difficult,
             )
         )
     return found

@@ -1,6 +1,8 @@
 """Papers' figures from results whose numbers are known."""
 
 import itertools
+import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -16,7 +18,7 @@ from hil.report.papers.spec import FOLDER, Claimed, CurveSpec, PaperFigure, figu
 from hil.report.papers.write import write_paper_figure
 from hil.results.document import Codewords, MetricValue, read_results, write_results
 from tests.conftest import ROOT
-from tests.unit.report.documents import RETRIEVAL, Judge, comparison_of, document, row, simulated_row, three
+from tests.unit.report.documents import IMAGE, RETRIEVAL, Judge, comparison_of, document, row, simulated_row, three
 
 CLASSES = Judge(goal="classification", metric="accuracy", title="accuracy")
 LINK = Medium(source="simulation", energy="per_use")
@@ -41,14 +43,14 @@ def found(*rows, figure=None, **more):
 def test_every_figure_of_the_issue_is_there_and_names_what_it_draws():
     assert figure_names() == [
         "jankowski-4a", "jankowski-4b", "jankowski-4c", "lo-3a", "lo-3b", "lo-3c", "lo-4a", "lo-4b", "lo-4c", "lo-table1",
-        "mortaheb-7", "mortaheb-8", "mortaheb-9",
+        "mortaheb-7", "mortaheb-8", "mortaheb-9", "sun-4", "sun-6", "sun-7", "sun-8", "sun-table1", "sun-table2",
     ]  # fmt: skip
-    known = {*SCHEMES.names(), *(path.stem for path in (ROOT / "models").glob("*.toml"))}
+    known = {*SCHEMES.names(), *(path.stem for path in (ROOT / "models").glob("*.toml")), "uncoded"}
     for figure in map(load_figure, figure_names()):
         labels = {curve.label for curve in figure.curves}
         assert {name for claim in (*figure.claims, *figure.ablations) for name in (claim.first, claim.second)} <= labels
-        for name in itertools.chain(*(curve.networks for curve in figure.curves)):
-            stem = name.split("-at")[0].split("-lambda")[0].split("-w*")[0].split("-q")[0].split("[?]")[0].split(", ")[0]
+        for name in itertools.chain(*((*curve.networks, *curve.at) for curve in figure.curves)):
+            stem = re.split(r"-at|-lambda|-w\*|-q|-tau|\[|, ", name)[0]
             assert stem in known, name
 
 
@@ -227,3 +229,63 @@ def test_published_rows_are_the_papers():
     rows = read_results(FOLDER / "lo-table1.json").points
     assert [one.headline[1].value for one in rows] == [0.0151, 0.0165, 0.7523, 0.8234]
     assert {one.source for one in rows} == {"published"}
+
+
+def judged(judge, scheme, values, **more):
+    """Rows at 10 and 20 dB."""
+    return [
+        simulated_row(judge, scheme, "single", value, snr, basis="link", energy="per_use", **more)
+        for snr, value in zip((10.0, 20.0), values, strict=True)
+    ]
+
+
+def test_against_a_setting_of_the_networks(tmp_path):
+    accuracy = replace(
+        RETRIEVAL, goal="classification", metric="accuracy", title="accuracy", further={}, options={}, constants={}
+    )
+    values = {"sd-jscc-tau10": 0.4, "sd-jscc": 0.6, "sd-jscc-tau1000": 0.5, "sd-jscc-plain": 0.55}
+    rows = [one for name, value in values.items() for one in judged(accuracy, name, [0.1, value])]
+    files, lines = write_paper_figure("sun-7", [document((rows, [], []))], tmp_path, formats=("svg",))
+    assert all(path.stat().st_size > 500 for path in files)
+    (line,) = [line for line in lines if line.startswith("| SD-JSCC |")]
+    assert "τ 10: 40.0 [38.0, 42.0]; τ 100: 60.0 [58.0, 62.0]; τ 1000: 50.0 [48.0, 52.0]" in line
+    said = [line for line in lines if line.startswith("- ")]
+    assert [line.rpartition(": ")[2] for line in said] == ["**supported**", "**supported**"]
+    assert "  SD-JSCC − one map (τ = 1,000) (points; unpaired): τ 100: +10.00 [+7.17, +12.83]" in lines
+    rates = {"sd-jscc-q128": 0.4, "sd-jscc": 0.6, "sd-jscc-plain-q128": 0.5, "sd-jscc-plain": 0.5}
+    rows = [one for name, value in rates.items() for one in judged(accuracy, name, [0.1, value])]
+    _, lines = write_paper_figure("sun-6", [document((rows, [], []))], tmp_path, formats=("svg",))
+    said = (
+        "supported at some places, contradicted at others: supported at 1 of 2 values of bits a pixel, "
+        "contradicted at bits a pixel 0.25"
+    )
+    assert f"- weights by gradients are better than equal ones: **{said}**" in lines
+
+
+def test_a_table_of_metrics_beside_the_printed_ones(tmp_path):
+    accuracy = replace(
+        RETRIEVAL, goal="classification", metric="accuracy", title="accuracy", further={}, options={}, constants={}
+    )
+    rows = [
+        *judged(accuracy, "sd-jscc", [0.3, 0.5]), *judged(accuracy, "deep-jscc-binary", [0.3, 0.4]),
+        *judged(IMAGE, "sd-jscc", [18.0, 19.0]), *judged(IMAGE, "deep-jscc-binary", [20.0, 21.0]),
+    ]  # fmt: skip
+    whole = document((rows, [], []))
+    files, lines = write_paper_figure("sun-table1", [whole], tmp_path, formats=("svg",))
+    assert all(path.stat().st_size > 500 for path in files)
+    heads = "| row | network | accuracy (%) | published | PSNR (dB) | published |"
+    assert heads in lines
+    assert "| SD-JSCC | sd-jscc | 50.0 [48.0, 52.0] | 82.2 | 19.00 [18.60, 19.40] | 27.02 |" in lines
+    assert "| WebP | – | – | 74.5 | – | 27.83 |" in lines
+    assert "- SD-JSCC is classified better than deep JSCC: **supported**" in lines
+    assert "- at lower PSNR than deep JSCC: **supported**" in lines
+    with pytest.raises(ConfigError, match="no run has rows at 20 dB for Table I"):
+        write_paper_figure("sun-table1", [document(([*rows[:1], *rows[4:5]], [], []))], tmp_path)
+
+
+def test_printed_values_stand_beside_the_curves(tmp_path):
+    found_in = replace(RETRIEVAL, goal="detection", metric="map50", title="mAP@.5", further={}, options={}, constants={})
+    rows = [*judged(found_in, "sd-jscc", [0.3, 0.5]), *judged(found_in, "deep-jscc-binary", [0.3, 0.4])]
+    _, lines = write_paper_figure("sun-table2", [document((rows, [], []))], tmp_path, formats=("svg",))
+    (line,) = [line for line in lines if line.startswith("| SD-JSCC |")]
+    assert line.endswith("| 1 dB: 51.1; 5 dB: 53.7; 10 dB: 62.5; 11 dB: 62.9; 15 dB: 66.4; 20 dB: 68.3 |")
