@@ -17,7 +17,7 @@ from hil.config import validate
 from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
 from hil.goals.contract import headline
 from hil.models.contract import Scheme, Sent
-from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments
+from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments, stored_expectations
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.link import LinkRecord
 from hil.points.overhead import alignment_samples
@@ -215,6 +215,8 @@ def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tup
     found = {}
     for index, reception in enumerate(spec.receptions):
         collector = Collector(spec, sent.symbols, reception=index, fade=fade)
+        for number, expected in enumerate(stored_expectations(extra)):
+            collector.expect(number, expected)
         ledger = capture.ledger(record.index, reception.name)
         status = dict(zip(ledger["burst"].tolist(), ledger["status"].tolist(), strict=True))
         aligned = alignments_of(capture, ledger)
