@@ -62,9 +62,7 @@ class ResponseShape:
         """Gains were set anew."""
         self._level_weight = np.zeros_like(self._level_weight)
 
-    def learn(
-        self, response: Tensor, snr: Tensor, symbols: int, *, before: Floats | None = None, anew: bool = True
-    ) -> bool:
+    def learn(self, response: Tensor, snr: Tensor, symbols: int, *, before: Floats | None = None, anew: bool = True) -> bool:
         """Take a response in; whether it agrees with those before.
 
         Args:
@@ -117,8 +115,10 @@ class ResponseShape:
         return bool((left < noise * (1 + BEYOND / math.sqrt(self._taps))).all() and (off < BEYOND * doubt).all())
 
     def _fit(self, values: Complexes) -> tuple[Complexes, Floats]:
-        """What turns the shape into responses: a phase each, and the first one's time, complex128 [tx, active carrier]; and
-        their levels along it, which noise beside it does not raise, float64 [tx]."""
+        """What turns the shape into responses, a phase each and the first one's time; and their levels.
+
+        Levels, float64 [tx], are taken along the shape: noise beside it does not raise them.
+        """
         assert self._shape is not None
         carriers = np.array(self._numerology.carriers)
         (first,) = relative_to_first(torch.from_numpy(np.stack([self._shape[0], values[0]])), self._numerology)

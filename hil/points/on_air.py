@@ -13,7 +13,6 @@ from torch import Tensor
 
 from hil.calibration.levels import MOST_BACK_OFF_DB, Level, Levels
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links, links_of
-from hil.calibration.precode import Precoder
 from hil.calibration.sounding import RENEWED_AFTER
 from hil.captures import CaptureWriter
 from hil.errors import CalibrationError, EarlierFailureError, RadioError, RadioTimeoutError

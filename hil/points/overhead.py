@@ -11,8 +11,8 @@ from hil.points.spec import PointSpec
 from hil.units import db_to_power
 
 __all__ = [
-    "ALIGNMENT_SOUNDING", "FIRST_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "alignment_symbols", "alignments_samples",
-    "sounding_for", "uses_with_overhead",
+    "ALIGNMENT_SOUNDING", "FIRST_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "alignment_symbols",
+    "alignments_samples", "sounding_for", "uses_with_overhead",
 ]  # fmt: skip
 
 ALIGNMENT_SOUNDING = 64

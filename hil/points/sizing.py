@@ -1,8 +1,8 @@
 """Frames that cost little: how many a point has, and how they sound, so that most of what is sent is payload.
 
 The shape of a static link's G is filtered over a point's frames (docs/decisions/0007): its first frame sounds it well, or the
-alignment before it did, the others hardly more than phase and delay. What is left is paid by the frame: silence, preamble, header and those few
-symbols. So frames get longer, and fewer, as far as that takes.
+alignment before it did, the others hardly more than phase and delay. What is left is paid by the frame: silence, preamble,
+header and those few symbols. So frames get longer, and fewer, as far as that takes.
 """
 
 from __future__ import annotations
