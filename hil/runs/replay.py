@@ -131,7 +131,7 @@ def replay(
             if point is None:
                 continue
             why = again.add(record, point, keep=asked.simulate != "none")
-            for row in point.rows.values():
+            for row in again.book.so_far(point):
                 report.point(row)
             if why is not None:
                 report.say(f"  {spec.name}: {why}")
@@ -277,6 +277,7 @@ class _Again:
     checks: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
     told: dict[str, Sequence[float]] = field(default_factory=dict)
+    book: NoiseBook = field(default_factory=NoiseBook)
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, record: PointRecord, point: Measured, *, keep: bool) -> str | None:
