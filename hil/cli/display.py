@@ -65,7 +65,7 @@ class Display:
         name, metric = row.headline
         where = f" at {row.receiver}" if row.receiver else ""
         self.say(
-            f"  {row.scheme:<12} {row.snr_db_target or 0.0:>+5g} dB  measured {measured:>13}  "
+            f"  {row.scheme:<12} {row.snr_db_target or 0.0:>+5g} dB  measured {measured:>21}  "
             f"{name} {_value(metric)}{where}  ({row.source}, {row.tasks} tasks{_preliminary(row)})"
         )
         if row.clipped_samples:
