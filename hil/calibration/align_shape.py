@@ -26,9 +26,9 @@ MOST = 1e7
 
 
 class ResponseShape:
-    """Transmitters' responses up to what changes from one alignment to the next: their phases, and time and level of all.
+    """Transmitters' responses up to what changes from one alignment to the next: their phases, and the time of all.
 
-    On a shared clock a transmitter's response over the band, its delay and its level against the first one's stay as they
+    On a shared clock a transmitter's response over the band, its delay against the first one's, and its level stay as they
     are; levels until gains are set anew. A common phase is told by hundreds of cells, so few sounding symbols renew an
     alignment whose shape is known. A response that disagrees beyond chance begins anew.
 
@@ -49,6 +49,11 @@ class ResponseShape:
         """Whether there is one, levels included."""
         return self._shape is not None and bool(self._level_weight.all())
 
+    @property
+    def weight(self) -> Floats:
+        """Symbols × linear SNR that shape and level of each transmitter rest on, the less of both: float64 [tx]."""
+        return np.minimum(self._weight, self._level_weight)
+
     def forget(self) -> None:
         """The next response begins anew."""
         self._shape = None
@@ -57,42 +62,47 @@ class ResponseShape:
         """Gains were set anew."""
         self._level_weight = np.zeros_like(self._level_weight)
 
-    def learn(self, response: Tensor, snr: Tensor, symbols: int, *, anew: bool = True) -> bool:
+    def learn(self, response: Tensor, snr: Tensor, symbols: int, *, before: Floats | None = None, anew: bool = True) -> bool:
         """Take a response in; whether it agrees with those before.
 
         Args:
             response: complex64 [tx, active carrier].
             snr: float32 [tx], linear SNR of one sounding symbol's carrier.
-            symbols: sounding symbols that it was estimated from.
+            symbols: sounding symbols of its own that it was estimated from.
+            before: float64 [tx], symbols that it rests on beside these, which were told from this shape: it is in their place
+                now; None: none.
             anew: one that disagrees takes the place of those before; else it is left out.
         """
         values = response.to(torch.complex128).numpy()
-        weight = np.clip(snr.double().numpy(), 1e-6, None) * float(symbols)
+        power = np.clip(snr.double().numpy(), 1e-6, None)
+        weight = power * float(symbols)
         if self._shape is None or len(self._shape) != len(values):
             self._shape, self._weight = _unit(values), weight
-            self._level, self._level_weight = _amplitude(values) / _amplitude(values[:1]), weight
+            self._level, self._level_weight = _amplitude(values), weight
             return True
-        turn, level = self._turns(values), _amplitude(values)
+        turn, level = self._fit(values)
         own = values / turn / level[:, None]
-        if not self._agrees(own, level / level[0], weight):
+        if not self._agrees(own, level, weight):
             if anew:
                 self.forget()
                 self.learn(response, snr, symbols)
             return False
-        self._shape = _unit(self._weight[:, None] * self._shape + weight[:, None] * own)
+        told = np.zeros_like(weight) if before is None else before * power
+        inside = np.minimum(told, self._weight)
+        self._shape = _unit((self._weight - inside)[:, None] * self._shape + (weight + inside)[:, None] * own)
         self._weight = np.clip(self._weight + weight, None, MOST)
-        total = self._level_weight + weight
-        self._level = (self._level_weight * self._level + weight * level / level[0]) / total
+        level = _along(self._shape * turn, values)  # the shape is another one now
+        inside, total = np.minimum(told, self._level_weight), self._level_weight + weight
+        self._level = ((self._level_weight - inside) * self._level + (weight + inside) * level) / total
         self._level_weight = np.clip(total, None, MOST)
         return True
 
     def of(self, response: Tensor) -> Tensor:
-        """A response with its own phases, time and level, and the rest as all of them say: complex64 [tx, active carrier]."""
+        """A response with its own phases and time, and the rest as all of them say: complex64 [tx, active carrier]."""
         if self._shape is None:
             return response
-        values = response.to(torch.complex128).numpy()
-        level = self._level * _amplitude(values[:1])
-        return torch.from_numpy((self._shape * self._turns(values) * level[:, None]).astype(np.complex64))
+        turn, _ = self._fit(response.to(torch.complex128).numpy())
+        return torch.from_numpy((self._shape * turn * self._level[:, None]).astype(np.complex64))
 
     def _agrees(self, own: Complexes, level: Floats, weight: Floats) -> bool:
         assert self._shape is not None
@@ -100,23 +110,32 @@ class ResponseShape:
         share, active = self._taps / self._numerology.active, self._numerology.active
         noise = share * (1 / weight + 1 / self._weight) + FLOOR
         known = self._level_weight > 0
-        doubt = np.sqrt((1 / weight + 1 / weight[0]) * (1 / 2 / active) * 2 + FLOOR)
+        doubt = np.sqrt((1 / weight + 1 / np.where(known, self._level_weight, weight)) / active + FLOOR)
         off = np.abs(level / np.where(known, self._level, level) - 1)
         return bool((left < noise * (1 + BEYOND / math.sqrt(self._taps))).all() and (off < BEYOND * doubt).all())
 
-    def _turns(self, values: Complexes) -> Complexes:
-        """What turns the shape into responses: a phase each, and the first one's time; complex128 [tx, active carrier]."""
+    def _fit(self, values: Complexes) -> tuple[Complexes, Floats]:
+        """What turns the shape into responses, a phase each and the first one's time; and their levels.
+
+        Levels, float64 [tx], are taken along the shape: noise beside it does not raise them.
+        """
         assert self._shape is not None
         carriers = np.array(self._numerology.carriers)
         (first,) = relative_to_first(torch.from_numpy(np.stack([self._shape[0], values[0]])), self._numerology)
         late = np.exp(-2j * np.pi * carriers * first.delay_samples / self._numerology.fft_size)
         phases = np.angle(np.sum((self._shape * late).conj() * values, axis=1))
-        return np.asarray(late * np.exp(1j * phases)[:, None])
+        turn = np.asarray(late * np.exp(1j * phases)[:, None])
+        return turn, _along(self._shape * turn, values)
 
 
 def _amplitude(values: Complexes) -> Floats:
     """Root mean square of each transmitter's response."""
     return np.asarray(np.sqrt(np.mean(np.abs(values) ** 2, axis=1)))
+
+
+def _along(shape: Complexes, values: Complexes) -> Floats:
+    """Level of each response along a shape of mean power 1."""
+    return np.asarray(np.maximum(np.mean(shape.conj() * values, axis=1).real, 1e-300))
 
 
 def _unit(values: Complexes) -> Complexes:

@@ -61,12 +61,12 @@ class Display:
 
     def point(self, row: Row) -> None:
         """A point as it comes in."""
-        measured = "/".join("–" if value is None else f"{value:.2f}" for value in row.snr_db or [])
+        measured = _measured(row)
         name, metric = row.headline
         where = f" at {row.receiver}" if row.receiver else ""
         self.say(
-            f"  {row.scheme:<12} {row.snr_db_target or 0.0:>+5g} dB  measured {measured:>13} dB  "
-            f"{name} {_value(metric)}{where}  ({row.source}, {row.tasks} tasks)"
+            f"  {row.scheme:<12} {row.snr_db_target or 0.0:>+5g} dB  measured {measured:>21}  "
+            f"{name} {_value(metric)}{where}  ({row.source}, {row.tasks} tasks{_preliminary(row)})"
         )
         if row.clipped_samples:
             self._console.print(f"    clipped: {row.clipped_samples:,} received samples at full scale", style="yellow")
@@ -93,6 +93,21 @@ class Display:
         for line in summary_lines(document):
             LOG.info(line)
             click.echo(line)
+
+
+def _measured(row: Row) -> str:
+    """``4.97/5.02 ±0.12 dB``, with half of the widest link's 95 % interval."""
+    found = "/".join("–" if value is None else f"{value:.2f}" for value in row.snr_db or [])
+    halves = [(high - low) / 2 for low, high in row.snr_db_ci or [] if low is not None and high is not None]
+    return f"{found} ±{max(halves):.2f} dB" if halves else f"{found} dB"
+
+
+def _preliminary(row: Row) -> str:
+    """That the noise rests on too few looks until now; nothing where it rests on enough."""
+    from hil.report.findings import LEAST_LOOKS
+
+    looks = row.noise_looks or LEAST_LOOKS
+    return f"; preliminary: noise of {looks:,} looks so far" if looks < LEAST_LOOKS else ""
 
 
 def _value(metric: MetricValue) -> str:

@@ -103,8 +103,12 @@ class FrontEnd:
         self._locked = tables.options.locked
         self._looks = tables.sounding_symbols if self._locked else min(tables.sounding_symbols, _LOOKS)
         self._owners = _owners(form, tables)
-        first = tables.offsets[np.arange(tables.transmitters) * tables.sounding_symbols]
+        senders = range(tables.transmitters)
+        first = tables.offsets[np.array(senders) * tables.sounding_symbols]
         self._middles = first + 0.5 * (self._looks - 1) * tables.spacing + 0.5 * (tables.size - 1)
+        self._places = np.concatenate([tables.offsets[tx * tables.sounding_symbols :][: self._looks] for tx in senders])
+        self._freed = -np.repeat(np.eye(tables.transmitters), self._looks, 1)  # each window of its transmitter's offset
+        self._windows = torch.empty((0, len(self._places), tables.size), dtype=torch.complex64)
         self._basis = tables.basis[0] + 1j * tables.basis[1]
         length = max(form.samples - form.sounding_start, 1)
         wander = math.sqrt(2 * tables.options.wander) / (2 * math.pi * length)  # cycles a sample
@@ -118,12 +122,12 @@ class FrontEnd:
             samples, starts, and complex128 [frame], what was taken off.
         """
         taken = np.zeros(len(starts), complex)
-        length = self._form.samples
+        length, found = self._form.samples, False
         for index, start in enumerate(starts.tolist()):
             mean = mean_level(samples[2 * start : 2 * (start + length)], self._kernels)
             if mean is not None:
-                taken[index] = complex(mean[0], mean[1])
-        if not taken.any():
+                taken[index], found = complex(mean[0], mean[1]), True
+        if not found:
             return samples, starts, taken
         parts = [samples[2 * start : 2 * (start + length)].view(np.complex64) for start in starts.tolist()]
         levelled = np.concatenate([part - np.complex64(mean) for part, mean in zip(parts, taken, strict=True)])
@@ -245,11 +249,10 @@ class FrontEnd:
 
     def _turned(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Floats:
         """Spectra of the slots' windows freed of the opposite carrier offset, float32 [frame, tx · looks, 2 N]."""
-        tables, looks = self._tables, self._looks
-        places = np.concatenate([tx * tables.sounding_symbols + np.arange(looks) for tx in range(tables.transmitters)])
-        grid = torch.empty((len(starts), len(places), tables.size), dtype=torch.complex64)
-        freqs = -np.repeat(rows.mixed, looks, 1)
-        self._frames.gather(samples, starts, freqs, tables.offsets[places], grid.numpy().view(np.float32))
+        if len(self._windows) < len(starts):
+            self._windows = torch.empty((len(starts), len(self._places), self._tables.size), dtype=torch.complex64)
+        grid = self._windows[: len(starts)]
+        self._frames.gather(samples, starts, rows.mixed @ self._freed, self._places, grid.numpy().view(np.float32))
         return np.asarray(torch.fft.fft(grid).numpy().view(np.float32))
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.calibration.align_clocks import ClockMatch
@@ -13,16 +17,30 @@ from hil.calibration.links import LinkCalibration, Sounder
 from hil.calibration.precode import Precoder, align
 from hil.errors import CalibrationError
 from hil.phy.frame import FrameConfig
-from hil.phy.reception import FrameReception
+from hil.phy.reception import FrameReception, Shape
 from hil.points.overhead import LEVEL_ERROR, PHASE_ERROR, sounding_for
 from hil.points.spec import PointSpec
 from hil.radios.bench import BenchConfig
 from hil.units import db_to_power
 
-__all__ = ["ALIGNMENT_TRIES", "Aligner", "clock_match"]
+__all__ = ["ALIGNMENT_TRIES", "Aligner", "Alignment", "clock_match"]
 
 ALIGNMENT_TRIES = 3
 """Sounding frames sent at most for an alignment; as many frame numbers are kept free ahead of each point."""
+
+
+class Alignment(NamedTuple):
+    """Superposed transmitters as they are aligned.
+
+    Attributes:
+        precoder: the weights.
+        expected: what frames sent through them at unit power arrive as, and how many of their sounding symbols that rests on.
+        samples: sent for it.
+    """
+
+    precoder: Precoder
+    expected: Shape
+    samples: int
 
 
 class Aligner:
@@ -43,7 +61,7 @@ class Aligner:
 
     def align(
         self, spec: PointSpec, sounder: Callable[[FrameConfig, int], Sounder], noise: float, listened: Callable[[bool], None]
-    ) -> tuple[Precoder, int]:
+    ) -> Alignment:
         """Sound every transmitter alone, and align them.
 
         The first time at length; where the shape of their responses is known, few symbols tell the rest. Where they say that
@@ -54,9 +72,6 @@ class Aligner:
             sounder: of frames like this with so many sounding symbols a transmitter.
             noise: power a carrier.
             listened: told whether a sounding was heard.
-
-        Returns:
-            the weights, and how many samples were sent for them.
 
         Raises:
             CalibrationError: the soundings were lost.
@@ -69,13 +84,22 @@ class Aligner:
             samples += sent
             at_length = not shape.known
             if shape.learn(heard.response, heard.snr, symbols) or at_length:
-                return align(shape.of(heard.response), noise, db_to_power(spec.snr_db_target)), samples
+                snr, response = db_to_power(spec.snr_db_target), shape.of(heard.response)
+                precoder = align(response, noise, snr)
+                trust = np.stack([shape.weight / snr, np.ones(len(response))], axis=1)
+                arriving = torch.view_as_real(response * precoder.weights).flatten(1).numpy()
+                return Alignment(precoder, Shape(arriving, trust), samples)
             shape.forget()
 
-    def learn(self, response: Tensor, weights: Tensor, snr: Tensor, symbols: int) -> None:
-        """Take in what a frame's own sounding says: complex64 [tx, active carrier], through the weights."""
+    def learn(self, response: Tensor, weights: Tensor, snr: Tensor, symbols: int, before: NDArray[np.float64]) -> None:
+        """Take in what a frame says.
+
+        Args:
+            response: complex64 [tx, active carrier], through the weights; snr: as `ResponseShape.learn` takes it.
+            symbols: sounding symbols of its own; before: float64 [tx], those that its response rests on beside them.
+        """
         if self._shape is not None:
-            self._shape.learn(response / weights, snr, symbols, anew=False)
+            self._shape.learn(response / weights, snr, symbols, before=before, anew=False)
 
 
 def _sounded(spec: PointSpec, sounder: Sounder, listened: Callable[[bool], None]) -> tuple[FrameReception, int]:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.calibration.align_clocks import ClockMatch
-from hil.calibration.precode import Precoder
 from hil.captures import CaptureWriter
 from hil.errors import CalibrationError, EarlierFailureError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
-from hil.points.aligning import Aligner
+from hil.phy.reception import Shape
+from hil.points.aligning import Aligner, Alignment
 from hil.points.carried import Carried
 from hil.points.keep import begins, keep_burst, keep_failure
 from hil.points.peaks import PEAKS, PeakMeter, peak_keys
@@ -27,7 +27,7 @@ from hil.radios.burst import BurstReception
 from hil.timing import timed
 from hil.units import power_to_db
 
-__all__ = ["EXPIRIES", "PRECODER_KEYS", "Air", "Flight", "OnAir", "alignment_keys", "stored_alignments"]
+__all__ = ["EXPIRIES", "PRECODER_KEYS", "Air", "Flight", "OnAir", "alignment_keys", "stored_alignments", "stored_expectations"]
 
 EXPIRIES = 2
 """Deadlines that may pass in a point; the last of them ends it."""
@@ -68,8 +68,8 @@ class Air(Protocol):
     def burst(self, waveforms: Tensor) -> BurstReception:
         """Send complex64 [tx, n] and receive around it."""
 
-    def precoder(self, spec: PointSpec) -> tuple[Precoder, int, float]:
-        """Align a point's transmitters; and how many samples that took, and when it was (s, the first receiver's clock)."""
+    def align(self, spec: PointSpec) -> tuple[Alignment, float]:
+        """Align a point's transmitters; and when that was (s, the first receiver's clock)."""
 
     def clock_s(self, sample: int) -> float:
         """A receiver's sample in seconds of its clock."""
@@ -114,7 +114,7 @@ class Flight:
         self._plain = None if spec.aligned else Carried.of(spec, sent.symbols, None, fade)
         self._rounds: Rounds | None = None
         if spec.aligned:
-            make = partial(air.precoder, spec)
+            make = partial(air.align, spec)
             self._rounds = Rounds(spec=spec, symbols=sent.symbols, fade=fade, make=make, aligner=air.aligner)
         self._collectors = {
             one.name: Collector(spec, sent.symbols, reception=index, fade=fade) for index, one in enumerate(spec.receptions)
@@ -176,10 +176,13 @@ class Flight:
         carried = self._rounds.carried()
         number = len(self._alignments)
         if number < len(self._rounds.made):
-            precoder = self._rounds.made[-1]
-            counts = np.array([precoder.limited, self._rounds.samples[-1]])
+            precoder, expected, samples = self._rounds.made[-1]
+            counts = np.array([precoder.limited, samples])
             powers = np.stack([precoder.power.numpy(), precoder.energy.numpy()])
             stored = {"precoder": precoder.weights.numpy(), "powers": powers, "counts": counts}
+            if self.spec.told:
+                stored |= {"expected": expected.response, "trust": expected.trust}
+                next(iter(self._collectors.values())).expect(number, expected)
             self._air.writer.add_extra(self.index, {_STORED.format(number, name): values for name, values in stored.items()})
             self._alignments.append(stored)
         return carried
@@ -278,4 +281,12 @@ def stored_alignments(extra: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]
     found: list[dict[str, Any]] = []
     while _STORED.format(len(found), "counts") in extra:
         found.append({name: extra[_STORED.format(len(found), name)] for name in ("powers", "counts")})
+    return found
+
+
+def stored_expectations(extra: Mapping[str, NDArray[Any]]) -> list[Shape]:
+    """What a capture's alignments of a point led its receiver to expect, in order; none where they did not tell."""
+    found: list[Shape] = []
+    while _STORED.format(len(found), "expected") in extra:
+        found.append(Shape(*(extra[_STORED.format(len(found), name)] for name in ("expected", "trust"))))
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hil.points.noise import NoiseLevel
 from hil.points.signature import Signature
-from hil.points.truth import FrameTruth, Tally
+from hil.points.truth import FrameTruth, Tally, unevenness
 from hil.results.student import student_quantile
 
 __all__ = ["DONE", "NOTHING_SEEN", "SUSPECTS", "Verdict", "noise_factors", "verdict_of"]
@@ -39,12 +39,24 @@ _LEAST_SHARE = 0.08
 """Of the error power, so that a cause is named for it."""
 _UNCLIPPED = 3.5
 """Standard deviations that the largest of thousands of Gaussian samples exceeds."""
-_FLAT = -0.12
+_FLAT = -0.1
 """Excess kurtosis of samples whose peaks are cut."""
 DONE = ("dc", "iq", "carrier", "anew")
 """Bits of the ledger's flags: what the receiver took off a frame; and where its sounding contradicted the frames before."""
 _DOUBT = 4.0
 """Standard errors that leave none."""
+_CERTAIN = 1.96
+"""Standard errors of a 95 % interval."""
+_NEARLY = 1.2
+"""Ratio from which on a cause that is seen in the errors counts."""
+_UNEVEN = 0.15
+"""Mean of the errors over their median, less 1, that is no even noise."""
+_LOUD, _LEAKS = 10.0, 0.08
+"""Power on null carriers over the noise; and the mean over the quietest quarter, less 1, where so much is next to them."""
+_TELLING = 2500
+"""Symbols of a frame from which on chance explains little of their errors."""
+_UNSEEN = ("unknown", "clipping")
+"""Suspects that are named where the errors show no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +104,19 @@ def verdict_of(
     both = [Tally(a.error + b.error, a.count + b.count, a.beyond + b.beyond) for a, b in zip(sounding, known, strict=True)]
     kinds = {"observed": both, "sounding": sounding, "known": known, "true": [one.sent for one in truths]}
     found = {name: _ratio(parts, noise) for name, parts in kinds.items()}
-    settled = [_settled(found[name][0], parts, noise) for name, parts in kinds.items()]
-    beyond = any(low > HIGH for low, _ in settled)
-    below = any(high < LOW for _, high in settled)
-    suspect = None
+    settled = [(found[name][0], _settled(parts, noise)) for name, parts in kinds.items()]
     signatures = [one.signature for one in truths if one.signature is not None]
-    if beyond or below or _uneven(truths):
-        suspect = _suspect(signatures, cfo_carriers, gaussian)
+    likely = _suspect(signatures, cfo_carriers, gaussian)
+    seen = likely not in _UNSEEN and float(np.mean([one.sent.count for one in truths])) >= _TELLING
+    beyond = any(_beyond(value, error, seen=seen) for value, error in settled)
+    below = any(value * math.exp(_CERTAIN * error) < LOW for value, error in settled)
+    uneven = _uneven(truths)
+    suspect = None
+    if beyond or below or uneven:
+        suspect = likely
         if suspect == "unknown" and below and not beyond:
             suspect = "silence"
-    flat = gaussian and float(np.mean([one.kurtosis for one in truths])) < _FLAT and not _uneven(truths)
+    flat = gaussian and float(np.mean([one.kurtosis for one in truths])) < _FLAT and not uneven
     if flat and suspect in (None, "unknown", "drift", "impulses"):
         # superposed transmitters clip more than each alone, which looks like a gain that moved; a strong tone alone is flat too
         suspect = "tone" if suspect is None and _suspect(signatures, cfo_carriers, gaussian) == "tone" else "clipping"
@@ -129,19 +144,31 @@ def _ratio(parts: Sequence[Tally], noise: NoiseLevel) -> tuple[float, Interval]:
     return value, (value * math.exp(-half), value * math.exp(half))
 
 
-def _settled(value: float, parts: Sequence[Tally], noise: NoiseLevel) -> Interval:
-    """Interval of the ratio in the frames that were sent: what they differ by is no doubt about what was stated for them."""
-    count = sum(part.count for part in parts)
-    half = float(student_quantile(1 - LEVEL, math.inf)) * math.sqrt(1 / max(count, 1) + 1 / noise.looks)
-    return value * math.exp(-half), value * math.exp(half)
+def _settled(parts: Sequence[Tally], noise: NoiseLevel) -> float:
+    """Standard error of the ratio's logarithm in the frames that were sent: what they differ by leaves no doubt about them."""
+    return math.sqrt(1 / max(sum(part.count for part in parts), 1) + 1 / noise.looks)
+
+
+def _beyond(value: float, error: float, *, seen: bool) -> bool:
+    """Whether errors are beyond what was stated for them.
+
+    They are where no doubt is left. Where what makes them larger is seen in the errors themselves, which takes no noise to
+    compare with, it is enough that they are larger, and may be nearly beyond: as much may have been lost of the signal.
+    """
+    surely = value * math.exp(-_CERTAIN * error)
+    return surely > HIGH or (seen and surely > 1 and value * math.exp(_DOUBT * error) > _NEARLY)
 
 
 def _uneven(truths: Sequence[FrameTruth]) -> bool:
-    """Whether errors sit on some carriers, or in some symbols, though the stated noise, which heard them too, is their mean."""
-    spreads = np.array([one.spread for one in truths])
-    means = spreads.mean(0) - 1
-    cells = sum(one.sent.count for one in truths)
-    return bool((means > max(HIGH - 1, 2 * _DOUBT / math.sqrt(max(cells, 1)))).any())
+    """Whether errors sit on some carriers, or in some symbols, though the stated noise, which heard them too, is their mean.
+
+    Of carriers next to somebody who is loud where nobody sends the quietest tell best how little it could be.
+    """
+    over_median, over_quietest = unevenness(np.sum([one.by_carrier for one in truths], axis=0))
+    steady, guard = (float(np.mean([getattr(one, name) for one in truths])) for name in ("steady", "guard"))
+    chance = 2 * _DOUBT / math.sqrt(max(sum(one.sent.count for one in truths), 1))
+    foreign = guard > _LOUD and over_quietest - 1 > max(_LEAKS, chance)
+    return foreign or max(over_median, steady) - 1 > max(_UNEVEN, chance)
 
 
 def _suspect(signatures: Sequence[Signature], cfo_carriers: float, gaussian: bool) -> str:

@@ -13,14 +13,13 @@ from torch import Tensor
 
 from hil.calibration.levels import MOST_BACK_OFF_DB, Level, Levels
 from hil.calibration.links import Heard, LinkCalibration, Sounder, calibrate_links, links_of
-from hil.calibration.precode import Precoder
 from hil.calibration.sounding import RENEWED_AFTER
 from hil.captures import CaptureWriter
 from hil.errors import CalibrationError, EarlierFailureError, RadioError, RadioTimeoutError
 from hil.models.contract import Sent
 from hil.phy.frame import FrameConfig
 from hil.phy.receive import FrameReception, ReceiverConfig
-from hil.points.aligning import Aligner, clock_match
+from hil.points.aligning import Aligner, Alignment, clock_match
 from hil.points.clips import clipped, to_complex
 from hil.points.flight import EXPIRIES, Flight, OnAir
 from hil.points.keep import Kind, keep_burst, keep_failure, sounding_row
@@ -278,15 +277,15 @@ class AirRun:
             self.aligner.forget_levels()
         return self.levels
 
-    def precoder(self, spec: PointSpec) -> tuple[Precoder, int, float]:
+    def align(self, spec: PointSpec) -> tuple[Alignment, float]:
         """Sound every transmitter alone and align them (SIGNALS.md, "NOMA with h = 1 over the air").
 
         Returns:
-            the weights, how many samples were sent for them, and when (s, the first receiver's clock).
+            the alignment, and when it was (s, the first receiver's clock).
         """
         noise = db_to_power(self.first_links()[0].noise_dbfs)
-        precoder, samples = self.aligner.align(spec, self.sounder, noise, self.listened)
-        return precoder, samples, self.clock_s(self._heard_at)
+        made = self.aligner.align(spec, self.sounder, noise, self.listened)
+        return made, self.clock_s(self._heard_at)
 
     def start(
         self,

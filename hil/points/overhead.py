@@ -11,20 +11,22 @@ from hil.points.spec import PointSpec
 from hil.units import db_to_power
 
 __all__ = [
-    "ALIGNMENT_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "alignments_samples", "sounding_for",
-    "uses_with_overhead",
+    "ALIGNMENT_SOUNDING", "FIRST_SOUNDING", "LEVEL_ERROR", "PHASE_ERROR", "alignment_samples", "alignment_symbols",
+    "alignments_samples", "sounding_for", "uses_with_overhead",
 ]  # fmt: skip
 
-ALIGNMENT_SOUNDING = 96
+ALIGNMENT_SOUNDING = 64
 """Sounding symbols a transmitter, at most, with which superposed transmitters are aligned."""
+FIRST_SOUNDING = 96
+"""The same of captures that do not say how many samples were sent."""
 LEAST_SOUNDING = 8
 LEVEL_ERROR = 2400.0
 """Symbols × carriers × SNR from which levels of two transmitters are known to 0.18 dB: a point's first alignment."""
-PHASE_ERROR = 300.0
-"""The same of their phases, to 3.3°, where all else is known: its later ones (`hil.calibration.align_shape`)."""
+PHASE_ERROR = 200.0
+"""The same of their phases, to 4.1°, where all else is known: its later ones (`hil.calibration.align_shape`)."""
 
 
-def alignment_samples(spec: PointSpec, transmitters: int, symbols: int = ALIGNMENT_SOUNDING) -> int:
+def alignment_samples(spec: PointSpec, transmitters: int, symbols: int = FIRST_SOUNDING) -> int:
     """Samples of one frame with which so many transmitters are aligned, by so many sounding symbols each."""
     frame = spec.frame.model_copy(update={"tasks_per_frame": 0, "sounding_symbols": symbols})
     return FrameFormat(frame, torch.ones((transmitters, 1), dtype=torch.bool)).samples
@@ -34,9 +36,13 @@ def alignments_samples(spec: PointSpec) -> int:
     """Samples that all alignments of a point take where nothing is refused, the first one at length; 0 without any."""
     if not spec.aligned:
         return 0
-    count = spec.alignments or 1
-    symbols = [sounding_for(spec, LEVEL_ERROR), *[sounding_for(spec, PHASE_ERROR)] * (count - 1)]
-    return sum(alignment_samples(spec, len(spec.occupied), one) for one in symbols)
+    return sum(alignment_samples(spec, len(spec.occupied), one) for one in alignment_symbols(spec))
+
+
+def alignment_symbols(spec: PointSpec) -> list[int]:
+    """Sounding symbols a transmitter of each alignment of a visit to the point, the first one's at length."""
+    later = (spec.alignments or 1) - 1
+    return [sounding_for(spec, LEVEL_ERROR), *[sounding_for(spec, PHASE_ERROR)] * later]
 
 
 def sounding_for(spec: PointSpec, cells: float) -> int:

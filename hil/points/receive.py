@@ -132,6 +132,7 @@ class Collector:
             refuse: where its transmitters are out of the point's bounds, nothing is kept of it, and its row says "gated".
         """
         receiver = self._ear(number).receiver
+        self._shape = self._rounds.known(alignment, self._shape)
         frames = receiver.receive(samples, full_scale=self.reception.full_scale, known=self._shape)
         return self._take(Burst(samples, number, start, sent_at, alignment), frames, refuse=refuse)
 
@@ -181,6 +182,10 @@ class Collector:
         if sent_at is not None and self.spec.fading == "air":
             self._unheard.append((number, samples, sent_at - start))
         return row
+
+    def expect(self, alignment: int, expected: Shape) -> None:
+        """Be told what the frames of an alignment will arrive as (`RoundsHeard.expect`)."""
+        self._rounds.expect(alignment, expected)
 
     def _ear(self, number: int) -> _Ear:
         opening = self._opening if number == self.spec.first_frame else None

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hil.calibration.alignment import Misalignment, misalignment
 from hil.calibration.gate import GateConfig
-from hil.calibration.precode import Precoder
 from hil.phy.numerology import Numerology
-from hil.phy.reception import FrameReception
-from hil.points.aligning import Aligner
+from hil.phy.reception import FrameReception, Shape
+from hil.points.aligning import Aligner, Alignment
 from hil.points.carried import Carried
 from hil.points.impaired import DONE
 from hil.points.spec import PointSpec
@@ -26,8 +26,8 @@ ALIGNED, UNALIGNED = "aligned", "unaligned"
 """Bits of the ledger's flags: a frame before which transmitters were aligned anew; one that was kept though out of bounds."""
 FLAGS = (*DONE, ALIGNED, UNALIGNED)
 """All bits of the ledger's flags."""
-Make = Callable[[], tuple[Precoder, int, float]]
-"""Sounds and aligns: the weights, samples sent for them, and when (s, receiver's clock)."""
+Make = Callable[[], tuple[Alignment, float]]
+"""Sounds and aligns; and when that was (s, receiver's clock)."""
 
 
 @dataclass(kw_only=True)
@@ -38,7 +38,7 @@ class Rounds:
         spec: the point; symbols: complex64 [tx, task, use]; fade: complex64 [tx, task] or None.
         make: makes one.
         aligner: learns from every frame.
-        made: precoders, one an alignment; samples: sent for each.
+        made: the alignments.
     """
 
     spec: PointSpec
@@ -46,8 +46,7 @@ class Rounds:
     fade: Tensor | None
     make: Make
     aligner: Aligner
-    made: list[Precoder] = field(default_factory=list)
-    samples: list[int] = field(default_factory=list)
+    made: list[Alignment] = field(default_factory=list)
     _carried: Carried | None = None
     _at: float = 0.0
     _latest: float = 0.0
@@ -77,11 +76,10 @@ class Rounds:
 
     def renew(self) -> None:
         """Align now."""
-        precoder, samples, self._at = self.make()
+        alignment, self._at = self.make()
         self._latest = self._at
-        self.made.append(precoder)
-        self.samples.append(samples)
-        self._carried = Carried.of(self.spec, self.symbols, precoder, self.fade)
+        self.made.append(alignment)
+        self._carried = Carried.of(self.spec, self.symbols, alignment.precoder, self.fade)
         self.aligner.coherence.aligned()
         self._fresh = True
 
@@ -113,7 +111,7 @@ class Rounds:
             self._latest = time_s
         if looked is not None and time_s is not None and not refused:  # a jump is refused, and says nothing of drift
             self.aligner.coherence.observe(time_s, looked.found)
-            self.aligner.learn(looked.response, self.made[-1].weights, looked.snr, self.spec.frame.sounding_symbols)
+            self.aligner.learn(looked.response, self.made[-1].precoder.weights, looked.snr, looked.symbols, looked.before)
         self._refusals = self._refusals + 1 if refused else 0
         if refused:
             self._carried = None
@@ -124,11 +122,15 @@ class Looked(NamedTuple):
 
     Attributes:
         found: by how much they are off; response: complex64 [tx, active carrier], through the weights; snr: float32 [tx].
+        symbols: sounding symbols of its own; before: float64 [tx], those that the response rests on beside them, if it was an
+            alignment that told of them.
     """
 
     found: Misalignment
     response: Tensor
     snr: Tensor
+    symbols: int
+    before: NDArray[np.float64]
 
 
 class RoundsHeard:
@@ -146,11 +148,32 @@ class RoundsHeard:
         self._symbols = spec.frame.sounding_symbols
         self._amplitude = torch.tensor(spec.power).sqrt()[:, None]
         self._several = (spec.alignments or 1) > 1
+        self._told = spec.told and judges
+        self._expected: dict[int, Shape] = {}
         self._with: dict[int, int] = {}
         self._found: dict[int, Misalignment] = {}
         self._unaligned: set[int] = set()
         self.gated = 0
         self.latest: Looked | None = None
+
+    def expect(self, alignment: int, expected: Shape) -> None:
+        """Be told what frames sent with an alignment will arrive as, at unit power."""
+        self._expected[alignment] = expected
+
+    def known(self, alignment: int | None, shape: Shape | None) -> Shape | None:
+        """What the next frame's response is known by: what its alignment leads to expect, once; else `shape`, the last frame's.
+
+        Whether channels stood still of late is kept from one alignment to the next.
+        """
+        expected = self._expected.pop(alignment, None) if self._told and alignment is not None else None
+        if expected is None:
+            return shape
+        amplitude = self._amplitude.numpy()
+        trust = expected.trust.copy()
+        trust[:, :1] /= amplitude**2
+        if shape is not None:
+            trust[:, 1] = shape.trust[:, 1]
+        return Shape(expected.response * amplitude, trust)
 
     def sent_with(self, number: int, alignment: int | None) -> None:
         """Frame `number` was sent with an alignment."""
@@ -164,7 +187,8 @@ class RoundsHeard:
             return False
         response = frame.response / self._amplitude
         found = misalignment(response, self._numerology, snr=frame.snr, symbols=self._symbols)
-        self.latest = Looked(found, response, frame.snr)
+        beside = frame.shape.trust[:, 0] - self._symbols if self._told else np.zeros(len(response))
+        self.latest = Looked(found, response, frame.snr, self._symbols, beside)
         self._found[number] = found
         self._unaligned.discard(number)
         if found.beyond(self._gate) is None:

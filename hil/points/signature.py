@@ -57,7 +57,7 @@ def signature_of(error: Complexes, sent: Complexes, carriers: Floats, samples: N
     tone, worst = _tone(power, sent)
     moved, fixed = _follows(error, sent, carriers)
     there = np.count_nonzero(sent.any(0))
-    echoed = max(_by_carrier(error[1:], sent[:-1]), _by_carrier(error[:-1], sent[1:]))
+    echoed = max(_by_carrier(error[1:], sent[:-1]), _by_carrier(error[:-1], sent[1:]), _by_carrier(error[2:], sent[:-2]))
     mirrored = sent[:, ::-1].conj()
     image = _excess(_by_carrier(error, mirrored), there, total, cells)
     return Signature(
@@ -126,7 +126,9 @@ def _tone(power: Floats, sent: Complexes) -> tuple[float, int]:
     known = means[there]
     if not known.size:
         return 0.0, 0
-    return max(0.0, 1 - float(np.median(known)) / max(float(known.mean()), 1e-30)), int(np.where(there, means, 0).argmax())
+    looks = float(np.median((sent != 0).sum(0)[there]))
+    middle = float(np.median(known)) / (1 - 1 / (3 * looks))  # of Gamma distributed means the median is lower by as much
+    return max(0.0, 1 - middle / max(float(known.mean()), 1e-30)), int(np.where(there, means, 0).argmax())
 
 
 def _impulses(power: Floats, sent: Complexes) -> float:

@@ -1,8 +1,8 @@
 """Frames that cost little: how many a point has, and how they sound, so that most of what is sent is payload.
 
-The shape of a static link's G is filtered over a point's frames (docs/decisions/0007): its first frame sounds it well, the
-others hardly more than phase and delay. What is left is paid by the frame: silence, preamble, header and those few
-symbols. So frames get longer, and fewer, as far as that takes.
+The shape of a static link's G is filtered over a point's frames (docs/decisions/0007): its first frame sounds it well, or the
+alignment before it did, the others hardly more than phase and delay. What is left is paid by the frame: silence, preamble,
+header and those few symbols. So frames get longer, and fewer, as far as that takes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.phy.frame import estimate_cost_db
-from hil.points.overhead import alignments_samples, uses_with_overhead
+from hil.points.order import pieces
+from hil.points.overhead import alignment_symbols, alignments_samples, uses_with_overhead
 from hil.points.spec import PointSpec
+from hil.units import power_to_db
 
-__all__ = ["OVERHEAD", "economical", "estimate_error", "symbols_of_level"]
+__all__ = ["OVERHEAD", "economical", "estimate_costs_db", "estimate_errors", "symbols_of_level"]
 
 OVERHEAD = 1.28
 """Uses a task, all counted, over its own, that frames are to come to; pilots alone make 52/48 of it."""
@@ -34,18 +36,43 @@ FITTED = 1.0
 """Complex numbers that each frame fits: half of one for its phase, half for its delay."""
 
 
-def estimate_error(spec: PointSpec, frame: int) -> float:
-    """Error power of a frame's channel estimate over the noise, in the mean over carriers.
+def _soundings(spec: PointSpec) -> Iterator[tuple[int, bool]]:
+    """Every sounding that the receiver is told of, in order: symbols of a transmitter, and whether it is a frame's."""
+    own = spec.frame.sounding_symbols
+    if not spec.told:
+        yield spec.opening_symbols or own, True
+        yield from [(own, True)] * (spec.frames - 1)
+        return
+    aligning = alignment_symbols(spec)
+    for visit in range(spec.repeats):
+        for symbols, frames in zip(aligning, pieces(spec, visit), strict=False):
+            yield symbols, False
+            yield from [(own, True)] * len(frames)
+
+
+def estimate_errors(spec: PointSpec) -> list[float]:
+    """Error power of each frame's channel estimate over the noise, in the mean over carriers, if all before it are received."""
+    receiver, active = spec.receptions[0].receiver, spec.frame.numerology.active
+    errors, known = [], 0
+    for own, is_frame in _soundings(spec):
+        rests = known + own
+        if is_frame:
+            fitted = FITTED / active * (1 / own - 1 / rests) if known else 0.0
+            errors.append(receiver.taps / (active * rests) + fitted)
+        known = min(rests, receiver.shape_memory)
+    return errors
+
+
+def estimate_costs_db(spec: PointSpec, lowest_snr_db: float) -> list[float]:
+    """Effective SNR that channel estimation costs in each frame.
 
     Args:
-        spec: the point; frame: index among its frames, those before which were received.
+        spec: the point.
+        lowest_snr_db: of the plan, at which it is reckoned: frames of all points sound alike. Alignments sound for the SNR of
+            their point, so where these tell the receiver what to expect, it is that.
     """
-    receiver, active, own = spec.receptions[0].receiver, spec.frame.numerology.active, spec.frame.sounding_symbols
-    opening = spec.opening_symbols or own
-    if frame == 0 or not receiver.shape_memory:
-        return receiver.taps / (active * (own if frame else opening))
-    known = min(opening + (frame - 1) * own, receiver.shape_memory) + own
-    return receiver.taps / (active * known) + FITTED / active * (1 / own - 1 / known)
+    snr_db = spec.snr_db_target + power_to_db(min(spec.power)) if spec.told else lowest_snr_db
+    return [estimate_cost_db(snr_db, error) for error in estimate_errors(spec)]
 
 
 def symbols_of_level(spec: PointSpec) -> float:
@@ -58,15 +85,15 @@ def symbols_of_level(spec: PointSpec) -> float:
     memory = spec.receptions[0].receiver.shape_memory
     if not memory:
         return math.inf
-    own, count = spec.frame.sounding_symbols, spec.frames
-    symbols = np.full(count, float(own))
-    symbols[0] = spec.opening_symbols or own
-    share, mean, known = np.zeros(count), np.zeros(count), 0.0
-    for frame, new in enumerate(symbols):
+    soundings = list(_soundings(spec))
+    symbols = np.array([new for new, _ in soundings], float)
+    share, mean, known = np.zeros(len(symbols)), np.zeros(len(symbols)), 0.0
+    for index, (new, is_frame) in enumerate(soundings):
         share *= known / (known + new)
-        share[frame] = new / (known + new)
+        share[index] = new / (known + new)
         known = min(known + new, memory)
-        mean += share / count
+        if is_frame:
+            mean += share / spec.frames
     return float(1 / (mean**2 / symbols).sum())
 
 
@@ -94,7 +121,7 @@ def economical(spec: PointSpec, lowest_snr_db: float, *, longest: int) -> PointS
 
 
 def _affordable(spec: PointSpec, snr_db: float) -> bool:
-    costs = [estimate_cost_db(snr_db, estimate_error(spec, index)) for index in range(spec.frames)]
+    costs = estimate_costs_db(spec, snr_db)
     return max(costs) <= MOST_COST_DB and sum(costs) <= COST_DB * len(costs)
 
 
@@ -108,7 +135,7 @@ def _others(spec: PointSpec, longest: int) -> Iterator[PointSpec]:
         per_frame = max(shortest, math.ceil(tasks / count))
         frame = spec.frame.model_copy(update={"tasks_per_frame": per_frame, "sounding_symbols": sounding})
         sent = per_frame * math.ceil(tasks / per_frame)
-        for opening in OPENINGS:
+        for opening in OPENINGS[:1] if spec.told else OPENINGS:
             yield spec.model_copy(update={"frame": frame, "opening_symbols": opening, "tasks": sent})
 
 

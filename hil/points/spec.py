@@ -72,6 +72,8 @@ class PointSpec(Config):
         alignments: how often superposed transmitters are aligned in a visit, each time for its share of the frames; None: once,
             and nothing of a round is in intervals.
         gate: bounds of an alignment; None: none.
+        seeded: the receiver begins each alignment's frames with the response that the alignment leads to expect; False: with
+            frames' own soundings alone, as all captures before there was this setting.
         match_clocks: superposed transmitters on free oscillators are sent as one oscillator would.
         fade_samples: how long a fade of the links lasts, device samples, so that frames may share one; None: not known.
     """
@@ -94,6 +96,7 @@ class PointSpec(Config):
     tx_snr_db: tuple[float, ...] | None = None
     alignments: int | None = Field(None, ge=1)
     gate: GateConfig | None = None
+    seeded: bool = False
     match_clocks: bool = False
     fade_samples: int | None = Field(None, ge=1)
 
@@ -116,6 +119,11 @@ class PointSpec(Config):
     def aligned(self) -> bool:
         """Whether its transmitters are superposed and pre-equalised."""
         return self.superposed and self.receptions[0].receiver.aligned and not self.scheme.endswith(UNALIGNED_NAME)
+
+    @property
+    def told(self) -> bool:
+        """Whether each alignment tells the receiver what to expect."""
+        return self.seeded and self.aligned and self.receptions[0].receiver.shape_memory > 0
 
     @property
     def occupancy(self) -> Tensor:

@@ -18,11 +18,15 @@ from hil.phy.reception import FrameReception
 from hil.phy.tables import Tables
 from hil.points.signature import Signature, signature_of
 
-__all__ = ["FrameTruth", "FrameWitness", "Tally"]
+__all__ = ["FrameTruth", "FrameWitness", "Tally", "unevenness"]
 
 Floats = NDArray[np.float64]
 SUSPICIOUS = 1.15
 """Errors that are so many times what they should be, or so uneven, are looked into."""
+_QUARTER = 1.271
+"""Standard deviations by which the lowest quarter of normal deviates lies below their mean."""
+_FEW, _FEW_LOOKS = 4, 25
+"""Carriers, and errors on each, below which no quarter of them tells anything."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,9 @@ class FrameTruth:
         noise: stated power a carrier, and `looks` that it rests on.
         sounding, known, sent: errors of sounding symbols, of known payload cells, and of tasks' symbols.
         carriers: float64 [2, active carrier], error powers of sounding and known cells, and how many.
-        spread: (2,) mean over median of the symbols' errors, by carrier and by time; 1 where they are even.
+        by_carrier: float64 [2, active carrier], sums of the symbols' errors over what was stated for them, and how many.
+        steady: mean over median of the symbols' errors in time, `unevenness`.
+        guard: noise on null carriers over that in silence.
         kurtosis: excess, of the samples' I and Q after the preamble: 0 for OFDM, below where a converter clipped.
         front: what was taken off, in words of `hil.points.impaired.DONE`.
         signature: what the errors look like; None where nothing is wrong.
@@ -54,7 +60,9 @@ class FrameTruth:
     known: Tally
     sent: Tally
     carriers: Floats
-    spread: tuple[float, float]
+    by_carrier: Floats
+    steady: float
+    guard: float
     kurtosis: float
     front: frozenset[str]
     signature: Signature | None
@@ -110,7 +118,10 @@ class FrameWitness:
         weight = stated / np.maximum(frame.noise_var.numpy().reshape(-1)[:uses][used], np.float32(1e-30))
         left = (symbols - target.reshape(-1))[used]
         power = (left.real**2 + left.imag**2) * weight
-        spread = self._spread(cells, power / stated)
+        errors, active = power / stated, self._tables.active
+        by_carrier = _by(cells % active, errors, active)
+        even = unevenness(by_carrier)[0]
+        steady = unevenness(_by(cells // active, errors, self._tables.payload_rows))[0]
         truth = FrameTruth(
             noise=noise,
             looks=seen.looks,
@@ -124,12 +135,14 @@ class FrameWitness:
                 float((stated - np.float32(noise)).sum()),
             ),
             carriers=np.stack([seen.carrier_error.numpy().astype(np.float64), self._carrier_count]),
-            spread=spread,
+            by_carrier=by_carrier,
+            steady=steady,
+            guard=frame.null_noise / max(noise, 1e-30),
             kurtosis=_kurtosis(samples[self._begin :]),
             front=_taken_off(frame),
             signature=None,
         )  # fmt: skip
-        if max(truth.observed, truth.true, *spread) <= SUSPICIOUS:
+        if max(truth.observed, truth.true, even, steady) <= SUSPICIOUS:
             return truth
         grid = np.zeros((2, self._tables.payload_rows * self._tables.active), np.complex64)
         amplitude = np.sqrt(weight)
@@ -139,17 +152,29 @@ class FrameWitness:
         found = signature_of(errors, sent, self._tables.carriers, samples)
         return _with(truth, signature=found)
 
-    def _spread(self, cells: NDArray[np.int64], power: NDArray[np.float32]) -> tuple[float, float]:
-        """Mean over median of the errors by carrier, and by symbol."""
-        active = self._tables.active
-        return (_unevenness(cells % active, power, active), _unevenness(cells // active, power, self._tables.payload_rows))
+
+def _by(index: NDArray[np.int64], power: NDArray[Any], size: int) -> Floats:
+    """Sums of powers by index, and of how many, float64 [2, size]."""
+    return np.array([np.bincount(index, power, size), np.bincount(index, minlength=size)], np.float64)
 
 
-def _unevenness(index: NDArray[np.int64], power: NDArray[Any], size: int) -> float:
-    total, count = np.bincount(index, power, size), np.bincount(index, minlength=size)
-    means = total[count > 0] / count[count > 0]
-    middle = float(np.median(means)) if means.size else 0.0
-    return float(means.mean()) / middle if middle > 0 else 1.0
+def unevenness(sums: Floats) -> tuple[float, float]:
+    """Mean over median, and over the lowest quarter, of mean powers; 1 where they differ by chance.
+
+    The mean of n looks is Gamma distributed: its median is lower by a share of 1/3n, and its lowest quarter by 1.27 standard
+    deviations of 1/√n.
+
+    Args:
+        sums: float64 [2, n], of powers by carrier or by symbol, and of how many.
+    """
+    total, count = sums
+    there = count > 0
+    means = np.sort(total[there] / count[there])
+    if len(means) < _FEW or not means[0] > 0:
+        return 1.0, 1.0
+    looks, mean = float(np.median(count[there])), float(means.mean())
+    quarter = float(means[: len(means) // 4].mean()) / (1 - _QUARTER / looks**0.5) if looks >= _FEW_LOOKS else mean
+    return mean / float(np.median(means)) * (1 - 1 / (3 * looks)), mean / quarter
 
 
 def _kurtosis(samples: NDArray[np.int16]) -> float:

@@ -127,7 +127,9 @@ class _Aligning(_OnBench):
 
 def alignment_settings(config: _Aligning, *, superposed: bool) -> dict[str, Any]:
     """What a `PointSpec` has of it."""
-    return {"alignments": config.alignments, "gate": config.gate, "match_clocks": config.match_clocks} if superposed else {}
+    if not superposed:
+        return {}
+    return {"alignments": config.alignments, "gate": config.gate, "match_clocks": config.match_clocks, "seeded": True}
 
 
 class RunConfig(_Aligning):

@@ -13,7 +13,7 @@ from hil.captures import check_disk
 from hil.config import validate
 from hil.errors import ConfigError
 from hil.models.contract import Plan, Sent
-from hil.phy.frame import FrameConfig, estimate_cost_db
+from hil.phy.frame import FrameConfig
 from hil.phy.receive import ReceiverConfig
 from hil.points.aligning import ALIGNMENT_TRIES
 from hil.points.contender import Contender
@@ -21,7 +21,7 @@ from hil.points.fragments import fragments_needed
 from hil.points.kinds import UNALIGNED_NAME, Fading
 from hil.points.needs import capture_needs, longest_burst, sounding_frames
 from hil.points.simulate import seed_of
-from hil.points.sizing import economical, estimate_error
+from hil.points.sizing import economical, estimate_costs_db
 from hil.points.spec import EMULATED_BACK_OFF_DB, PointSpec, Reception, frame_for, receiver_for, transmit_power
 from hil.points.spread import check_spreading
 from hil.radios.bench import BenchConfig
@@ -248,8 +248,5 @@ def repeated(sent: Sent, index: Tensor) -> Sent:
 def sounding_cost(points: Sequence[PointSpec]) -> tuple[float, float]:
     """Effective SNR that channel estimation costs at the plan's lowest SNR, in the mean over a point's frames, and that SNR."""
     lowest = min(point.snr_db_target + power_to_db(min(point.power)) for point in points)
-    costs = [
-        sum(estimate_cost_db(lowest, estimate_error(point, index)) for index in range(point.frames)) / point.frames
-        for point in points
-    ]
+    costs = [sum(estimate_costs_db(point, lowest)) / point.frames for point in points]
     return max(costs), lowest

@@ -38,6 +38,16 @@ class NoiseBook:
         for name, record in records.items():
             self.add_silences(point, name, record.silences, record.active)
 
+    def note(self, point: Measured) -> None:
+        """Note a point as `add` does."""
+        self.add(point.spec.first_frame, {name: one.record for name, one in point.collections.items()})
+
+    def so_far(self, point: Measured) -> list[Row]:
+        """Note a point; its rows against the noise of all that were noted until now, which those to come make better."""
+        self.note(point)
+        self.settle()
+        return list(self.against(point.spec.first_frame, point).rows.values())
+
     def add_silences(self, point: int, receiver: str, silences: Sequence[Silence], active: int) -> None:
         """Note what was silent of a point at a receiver."""
         self._points.setdefault(receiver, {})[point] = tuple(silences)

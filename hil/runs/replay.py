@@ -17,7 +17,7 @@ from hil.config import validate
 from hil.errors import CaptureFormatError, ConfigError, DatasetError, ModelError
 from hil.goals.contract import headline
 from hil.models.contract import Scheme, Sent
-from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments
+from hil.points.flight import PRECODER_KEYS, alignment_keys, stored_alignments, stored_expectations
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.link import LinkRecord
 from hil.points.overhead import alignment_samples
@@ -133,7 +133,7 @@ def replay(
             if point is None:
                 continue
             why = again.add(record, point, keep=asked.simulate != "none")
-            for row in point.rows.values():
+            for row in again.book.so_far(point):
                 report.point(row)
             if why is not None:
                 report.say(f"  {spec.name}: {why}")
@@ -217,6 +217,8 @@ def collect_point(capture: Capture, record: PointRecord, spec: PointSpec) -> tup
     found = {}
     for index, reception in enumerate(spec.receptions):
         collector = Collector(spec, sent.symbols, reception=index, fade=fade)
+        for number, expected in enumerate(stored_expectations(extra)):
+            collector.expect(number, expected)
         ledger = capture.ledger(record.index, reception.name)
         status = dict(zip(ledger["burst"].tolist(), ledger["status"].tolist(), strict=True))
         aligned = alignments_of(capture, ledger)
@@ -285,6 +287,7 @@ class _Again:
     checks: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
     told: dict[str, Sequence[float]] = field(default_factory=dict)
+    book: NoiseBook = field(default_factory=NoiseBook)
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, record: PointRecord, point: Measured, *, keep: bool) -> str | None:

@@ -225,6 +225,7 @@ class _Run:
         self._sent: dict[str, Sent] = {}
         self._sources = len(work.sources.read())
         self._flights: dict[str, Flight] = {}
+        self._book = NoiseBook()
 
     def measure(self, points: Sequence[PointSpec]) -> None:
         """Send and score every point: all SNRs once, those of one SNR together, then as often again as is asked for.
@@ -299,7 +300,6 @@ class _Run:
         return self._sent[contender.name]
 
     def _score(self, point: Measured, made: OnAir) -> None:
-        rows = list(point.rows.values())
         symbols = self._digest_of(point)
         arrays = {
             point_key(key, name): values.numpy() for key, tasks in point.scored.items() for name, values in tasks.values.items()
@@ -307,7 +307,7 @@ class _Run:
         self._note_sources()
         self.air.writer.finish_point(
             made.index,
-            results={"rows": [row.model_dump(mode="json") for row in rows], "ended": made.ended},
+            results={"rows": [row.model_dump(mode="json") for row in point.rows.values()], "ended": made.ended},
             received_sha256=combined_sha256(point.collections),
             received=np.stack(symbols),
             valid=made.ended is None,
@@ -317,7 +317,7 @@ class _Run:
         self.whole.append(made.ended is None)
         if self._ahead is not None and made.ended is None:
             self._ahead.begin(point)
-        for row in rows:
+        for row in self._book.so_far(point):
             self.report.point(row)
         if made.ended is not None:
             self._note_end(point.spec, point.first.frames["sent"], made.ended)
@@ -385,7 +385,7 @@ class _Run:
         """Put every point's SNR against the noise of the whole run."""
         book = NoiseBook()
         for point in self.points:
-            book.add(point.spec.first_frame, {name: one.record for name, one in point.collections.items()})
+            book.note(point)
         noise = book.settle()
         self.points = [book.against(point.spec.first_frame, point) for point in self.points]
         return noise

@@ -202,11 +202,11 @@ def test_a_sounding_that_is_lost_is_tried_again_and_then_named(tmp_path):
             return heard if len(numbers) == 2 else dict.fromkeys(heard)
 
         air.exchange = deaf
-        assert air.precoder(spec)[0].weights.shape == (2, 52)
+        assert air.align(spec)[0].precoder.weights.shape == (2, 52)
         assert numbers == [99, 98]
         air.exchange = lambda waveforms, number, receive: dict.fromkeys(exchange(waveforms, number, receive))
         with pytest.raises(CalibrationError, match="3 sounding frames in a row were lost at 10 dB"):
-            air.precoder(spec)
+            air.align(spec)
         with pytest.raises(CalibrationError):
             air.start(spec, Sent(symbols=noise_like(spec)), {}).send(range(2), lambda steps: None)
         air.exchange = exchange

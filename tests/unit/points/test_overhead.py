@@ -2,7 +2,7 @@
 
 import pytest
 
-from hil.points.overhead import ALIGNMENT_SOUNDING, alignment_samples, uses_with_overhead
+from hil.points.overhead import FIRST_SOUNDING, alignment_samples, uses_with_overhead
 from tests.unit.points.synthetic import spec_of, turns
 
 
@@ -25,6 +25,6 @@ def test_alignment_is_shared_by_the_points_tasks():
     spec = spec_of(turns(24, 2), tasks=24)
     numerology = spec.frame.numerology
     samples = alignment_samples(spec, 2)
-    assert samples > 2 * ALIGNMENT_SOUNDING * numerology.symbol_samples
+    assert samples > 2 * FIRST_SOUNDING * numerology.symbol_samples
     more = uses_with_overhead(spec, samples) - uses_with_overhead(spec)
     assert more == pytest.approx(samples / numerology.symbol_samples * numerology.active / 24)

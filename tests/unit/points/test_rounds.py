@@ -11,7 +11,7 @@ from hil.calibration.gate import GateConfig
 from hil.captures import Capture, CaptureWriter, FrameStatus
 from hil.models.contract import Sent
 from hil.phy.numerology import Numerology
-from hil.points.flight import stored_alignments
+from hil.points.flight import stored_alignments, stored_expectations
 from hil.points.on_air import AirRun
 from hil.points.rounds import ALIGNED, FLAGS, UNALIGNED
 from hil.points.spec import frame_for, receiver_for
@@ -177,3 +177,26 @@ def test_what_cannot_be_aligned_is_kept_and_marked(tmp_path):
 def test_an_old_alignment_is_made_anew(tmp_path):
     spec, made, _ = measured(tmp_path, lambda number: 0.0, alignments=1, gate=GateConfig(coherence_s=1e-3))
     assert made.collections["rx"].alignment["alignments"] == spec.frames
+
+
+def test_an_alignment_tells_the_receiver_what_to_expect(tmp_path):
+    """Frames of an alignment begin with what it sounded, live and in replay; and beyond what its own sounding tells."""
+    spec, made, place = measured(tmp_path, lambda number: 0.02 * number, seeded=True, alignments=3)
+    live = made.collections["rx"]
+    again, _, marked, _ = replayed(place, spec)
+    assert again.sha256 == live.sha256
+    assert sum(marked[ALIGNED]) == 3
+    with Capture.open(place) as capture:
+        record = next(one for one in capture.points if one.attrs["kind"] == "point")
+        expected = stored_expectations(record.extra)
+        ledger = capture.ledger(record.index)
+        anew = 1 << capture.flags.index("anew")
+    assert not (ledger["flags"] & anew).any()
+    assert len(expected) == 3
+    assert expected[0].response.shape == (2, 104)
+    first, second, third = (one.trust[:, 0] for one in expected)
+    assert (first >= 8).all()
+    assert (second > first + spec.frame.sounding_symbols).all()  # its own sounding, and two frames' before it
+    assert (third > second + spec.frame.sounding_symbols).all()
+    alone, _, _, _ = replayed(place, spec.model_copy(update={"seeded": False}))
+    assert alone.sha256 != live.sha256

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from hil.points.overhead import alignments_samples, uses_with_overhead
-from hil.points.sizing import LEAST_FRAMES, OVERHEAD, _Price, economical, estimate_error, symbols_of_level
+from hil.points.overhead import alignment_symbols, alignments_samples, uses_with_overhead
+from hil.points.sizing import LEAST_FRAMES, OVERHEAD, _Price, economical, estimate_errors, symbols_of_level
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import find_bench
 
@@ -39,14 +39,27 @@ def test_a_run_as_it_is_by_default_comes_to_1_3(access, bench, snr_db):
     assert all_uses(spec) <= all_uses(before)
     assert spec.tasks == 2016 == spec.frames * spec.frame.tasks_per_frame
     assert spec.frames >= LEAST_FRAMES
-    assert estimate_error(spec, 0) <= 16 / 52 / 8
-    assert estimate_error(spec, spec.frames - 1) < 16 / 52 / spec.frame.sounding_symbols
+    assert estimate_errors(spec)[0] <= 16 / 52 / 8
+    assert estimate_errors(spec)[-1] < 16 / 52 / spec.frame.sounding_symbols
 
 
 def test_what_it_counts_is_what_is_sent():
     spec = economical(point("noma", -6), -6, longest=252)
     assert _Price.of(spec).uses(spec) == pytest.approx(all_uses(spec))
     assert spec.opening().samples - spec.format().samples == 2 * (spec.opening_symbols - spec.frame.sounding_symbols) * 80
+
+
+def test_alignments_tell_what_frames_begin_with():
+    """All that is sent for superposed transmitters, their four alignments included, within 1.3 uses for each of the task's."""
+    aligned = point("noma", -6).model_copy(update={"alignments": 4, "seeded": True})
+    spec, untold = (economical(one, -6, longest=252) for one in (aligned, aligned.model_copy(update={"seeded": False})))
+    assert spec.told
+    assert spec.opening_symbols is None
+    assert all_uses(spec) <= 1.3 * 64 < all_uses(untold)
+    first, later = alignment_symbols(spec)[:2]
+    assert estimate_errors(spec)[0] < 16 / 52 / first + 1 / 52 / 8
+    assert estimate_errors(spec)[-1] < 16 / 52 / (first + 3 * later) + 1 / 52 / 8
+    assert symbols_of_level(spec) < first + 3 * later + 8 * spec.frame.sounding_symbols
 
 
 def test_few_tasks_keep_their_frames():

@@ -1,5 +1,7 @@
 """Points under faults: corrected, marked with the right suspect, or lost; clean ones are left alone, to the bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from benchmarks.truth import collect, false_alarms, judge
 from benchmarks.truth_cases import cases, receiver_truth
 from hil.points.impaired import DONE, SUSPECTS, noise_factors, verdict_of
 from hil.points.noise import NoiseLevel
-from hil.points.truth import FrameTruth, Tally
+from hil.points.signature import Signature
+from hil.points.truth import FrameTruth, Tally, unevenness
 
 CASES = {case.name: case for case in cases()}
 MORE = (
@@ -38,6 +41,41 @@ def test_superposed_frames_too():
         assert found.right in (None, True), found
 
 
+@pytest.mark.parametrize(
+    ("name", "snr_db"),
+    [
+        ("clock 20 ppm off alone", 6.0), ("path 14 samples early, -15 dB", 6.0), ("path 40 samples late, -15 dB", 6.0),
+        ("foreign OFDM -10 dBc in the guard", 20.0),
+    ],
+)  # fmt: skip
+def test_what_costs_hardly_more_than_one_decibel_is_marked_too(name, snr_db):
+    """The noise in silence alone is not known well enough to tell; what the errors look like is."""
+    found = judge(CASES[name], "noma", snr_db)
+    assert 1.0 < found.worse_db < 1.4
+    assert found.verdict == "marked"
+    assert found.right, found
+
+
+def test_means_of_few_looks_differ_by_chance_alone():
+    draw = np.random.default_rng(2)
+    for looks in (1, 3, 100):
+        sums = np.stack([draw.gamma(looks, size=(400, 48)), np.full((400, 48), looks)], axis=1)
+        found = np.array([unevenness(one) for one in sums]).mean(0)
+        assert found == pytest.approx((1, 1), abs=0.06 if looks == 1 else 0.02)
+    sums[:, 0, :4] *= 3  # four carriers of three times the power
+    assert np.array([unevenness(one) for one in sums]).mean(0) == pytest.approx(1 + 8 / 48, abs=0.02)
+
+
+def test_a_cause_that_is_seen_counts_where_the_noise_leaves_doubt():
+    level = NoiseLevel(power=1.0, looks=1000)
+    seen = Signature(iq=0, drift=0.15, path=0.01, tone=0.01, impulses=0, peak=4.2, carrier=3)
+    clear, doubtful = truth(1.16, count=5000), replace(truth(1.16, count=5000), signature=seen)
+    assert verdict_of([clear] * 8, level).suspect is None
+    assert verdict_of([doubtful] * 8, level).suspect == "drift"
+    assert verdict_of([replace(doubtful, signature=seen._replace(drift=0.03))] * 8, level).suspect is None
+    assert verdict_of([replace(truth(1.0, count=5000), signature=seen)] * 8, level).suspect is None
+
+
 def test_clean_points_are_not_called_impaired():
     assert false_alarms(48) == (0, [])
 
@@ -63,9 +101,10 @@ def truth(ratio, grown=1.0, count=1000):
     carriers = np.stack([np.full(52, 20.0 * ratio), np.full(52, 20.0)])
     carriers[:, [6, 19, 32, 45]] += np.array([[100.0 * ratio * grown], [100.0]])
     tally = Tally(ratio * count, count)
+    by_carrier = np.array([[ratio * count / 52] * 52, [count / 52] * 52])
     return FrameTruth(
-        noise=1.0, looks=52, sounding=tally, known=tally, sent=tally, carriers=carriers, spread=(1.0, 1.0), kurtosis=0.0,
-        front=frozenset(), signature=None,
+        noise=1.0, looks=52, sounding=tally, known=tally, sent=tally, carriers=carriers, by_carrier=by_carrier, steady=1.0,
+        guard=1.0, kurtosis=0.0, front=frozenset(), signature=None,
     )  # fmt: skip
 
 

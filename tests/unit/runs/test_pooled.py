@@ -1,6 +1,8 @@
 """The noise of a run, whatever the order in which its points come; rows against it; silences of a capture."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,3 +83,32 @@ def test_silences_of_a_capture_are_those_of_receiving_it(name):
                 for one, other in zip(stored, received[reception.name].record.silences, strict=True):
                     assert (one.at, one.windows) == (other.at, other.windows)
                     assert (one.symbol, one.lead) == pytest.approx((other.symbol, other.lead), rel=1e-5)
+
+
+def test_what_is_shown_while_measuring_is_against_all_noise_until_then():
+    """One point's few looks at silence err; the last line of a run stands where its result does."""
+
+    class Received(SimpleNamespace):
+        def against(self, level):
+            return Received(record=self.record, snr=self.record.snr(level))
+
+    @dataclass(frozen=True)
+    class Point:
+        spec: SimpleNamespace
+        collections: dict
+        rows: dict
+
+        def of(self, receiver):
+            return self.collections["rx"]
+
+    book, shown = NoiseBook(), []
+    for number in range(1, 9):
+        one = record(0.1, 1000 * number, frames=1, seed=number)
+        rows = {("retrieval", None): row_against(row("a"), one.snr())}
+        point = Point(SimpleNamespace(first_frame=number), {"rx": Received(record=one, snr=one.snr())}, rows)
+        shown += book.so_far(point)
+        assert shown[-1].noise_looks == number * 5 * 52
+    assert abs(shown[-1].snr_db[0] - 10) < 0.2
+    assert np.diff([one.snr_db_error[0] for one in shown]).max() < 0
+    (said,) = book.settle()
+    assert shown[-1].noise_looks == said.looks
