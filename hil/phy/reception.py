@@ -147,7 +147,7 @@ class Front(NamedTuple):
     @property
     def image_power(self) -> float:
         """Of all images together, over the signal's."""
-        return abs(self.image) ** 2 + float(self.sent.abs().square().max())
+        return abs(self.image) ** 2 + float(np.abs(self.sent.numpy()).max()) ** 2
 
 
 class Shape(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,31 @@ class FrameTruth:
         return self.sent.error / max(stated, 1e-30) * (self.looks - 1) / self.looks
 
 
+class _Part(NamedTuple):
+    """Where the first uses of a frame lie.
+
+    Attributes:
+        used: those that are sent: all of them, or bool [use]; cells: int64 [n], theirs.
+        carrier, symbol: int64 [n] of each; on_carrier, in_symbol: float64, how many there are.
+    """
+
+    used: slice | NDArray[np.bool_]
+    cells: NDArray[np.int64]
+    carrier: NDArray[np.int64]
+    symbol: NDArray[np.int64]
+    on_carrier: Floats
+    in_symbol: Floats
+
+    @classmethod
+    def of(cls, tables: Tables, uses: int) -> _Part:
+        active, rows = tables.active, tables.payload_rows
+        used = tables.cells[:uses] < rows * active
+        cells = tables.cells[:uses][used]
+        carrier, symbol = cells % active, cells // active
+        counts = (np.bincount(index, minlength=size).astype(float) for index, size in ((carrier, active), (symbol, rows)))
+        return cls(slice(None) if used.all() else used, cells, carrier, symbol, *counts)
+
+
 class FrameWitness:
     """Judges the frames of one format.
 
@@ -92,8 +117,7 @@ class FrameWitness:
         self._sounded = tables.transmitters * tables.sounding_symbols
         self._begin = int(tables.offsets[0])
         self._first = tables.rows - tables.payload_rows
-        self._used = tables.cells < tables.payload_rows * tables.active
-        self._rows = tables.cells // tables.active + self._first
+        self._parts: dict[int, _Part] = {}
         counts = tables.observed_symbols.numpy()
         self._counts = counts
         self._sound_count, self._known_count = int(counts[: self._sounded].sum()), int(counts[self._first :].sum())
@@ -111,17 +135,17 @@ class FrameWitness:
         beyond = seen.stated.numpy() - np.float32(noise)
         by_symbol = seen.symbol_error.numpy()
         uses = target.size
-        used = self._used[:uses]
-        cells, rows = self._tables.cells[:uses][used], self._rows[:uses][used]
-        symbols = frame.symbols.numpy().reshape(-1)[:uses]
-        stated = seen.stated.numpy()[rows]
-        weight = stated / np.maximum(frame.noise_var.numpy().reshape(-1)[:uses][used], np.float32(1e-30))
-        left = (symbols - target.reshape(-1))[used]
-        power = (left.real**2 + left.imag**2) * weight
-        errors, active = power / stated, self._tables.active
-        by_carrier = _by(cells % active, errors, active)
-        even = unevenness(by_carrier)[0]
-        steady = unevenness(_by(cells // active, errors, self._tables.payload_rows))[0]
+        part = self._part(uses)
+        used = part.used
+        stated = seen.stated.numpy()[part.symbol + self._first]
+        variance = np.maximum(frame.noise_var.numpy().reshape(-1)[:uses][used], np.float32(1e-30))
+        left = (frame.symbols.numpy().reshape(-1)[:uses] - target.reshape(-1))[used]
+        errors = (left.real**2 + left.imag**2) / variance
+        weight = stated / variance
+        power = errors * stated
+        by_carrier = np.stack([np.bincount(part.carrier, errors, self._tables.active), part.on_carrier])
+        by_symbol_sent = np.stack([np.bincount(part.symbol, errors, self._tables.payload_rows), part.in_symbol])
+        even, steady = unevenness(by_carrier)[0], unevenness(by_symbol_sent)[0]
         truth = FrameTruth(
             noise=noise,
             looks=seen.looks,
@@ -146,16 +170,17 @@ class FrameWitness:
             return truth
         grid = np.zeros((2, self._tables.payload_rows * self._tables.active), np.complex64)
         amplitude = np.sqrt(weight)
-        grid[0, cells] = left * amplitude
-        grid[1, cells] = target.reshape(-1)[used] * amplitude
+        grid[0, part.cells] = left * amplitude
+        grid[1, part.cells] = target.reshape(-1)[used] * amplitude
         errors, sent = grid.reshape(2, self._tables.payload_rows, self._tables.active)
         found = signature_of(errors, sent, self._tables.carriers, samples)
         return _with(truth, signature=found)
 
-
-def _by(index: NDArray[np.int64], power: NDArray[Any], size: int) -> Floats:
-    """Sums of powers by index, and of how many, float64 [2, size]."""
-    return np.array([np.bincount(index, power, size), np.bincount(index, minlength=size)], np.float64)
+    def _part(self, uses: int) -> _Part:
+        """Where the first so many uses lie."""
+        if uses not in self._parts:
+            self._parts[uses] = _Part.of(self._tables, uses)
+        return self._parts[uses]
 
 
 def unevenness(sums: Floats) -> tuple[float, float]:
@@ -172,18 +197,27 @@ def unevenness(sums: Floats) -> tuple[float, float]:
     means = np.sort(total[there] / count[there])
     if len(means) < _FEW or not means[0] > 0:
         return 1.0, 1.0
-    looks, mean = float(np.median(count[there])), float(means.mean())
+    looks, mean = _middle(np.sort(count[there])), float(means.mean())
     quarter = float(means[: len(means) // 4].mean()) / (1 - _QUARTER / looks**0.5) if looks >= _FEW_LOOKS else mean
-    return mean / float(np.median(means)) * (1 - 1 / (3 * looks)), mean / quarter
+    return mean / _middle(means) * (1 - 1 / (3 * looks)), mean / quarter
+
+
+def _middle(ascending: Floats) -> float:
+    """The median."""
+    half = len(ascending) // 2
+    return float(ascending[half] if len(ascending) % 2 else (ascending[half - 1] + ascending[half]) / 2)
 
 
 def _kurtosis(samples: NDArray[np.int16]) -> float:
     """Excess kurtosis of I and Q, each about its mean."""
-    values = samples.astype(np.float32)
-    values -= values.mean(0) if len(values) else 0
-    values *= values
-    power = float(values.mean()) if values.size else 0.0
-    return float(np.square(values, out=values).mean()) / power**2 - 3 if power > 0 else 0.0
+    if not samples.size:
+        return 0.0
+    values = np.empty((2, len(samples)), np.float32)
+    values[:] = samples.T
+    values -= values.mean(1, dtype=np.float64, keepdims=True).astype(np.float32)
+    squares = np.square(values, out=values).reshape(-1)
+    power = float(squares.mean())
+    return float(squares @ squares) / squares.size / power**2 - 3 if power > 0 else 0.0
 
 
 def _taken_off(frame: FrameReception) -> frozenset[str]:
