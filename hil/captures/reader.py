@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -160,6 +161,22 @@ class Capture:
             if not isinstance(tree, dict):
                 raise CaptureFormatError(f"{self.path}: 'points/{name}' must be a group")
         return [PointRecord(self._store, index, tree) for index, (_, tree) in enumerate(groups)]
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the first burst of each point: noise makes it this capture's alone, in whatever file it lies.
+
+        Raises:
+            CaptureError: it holds no burst.
+        """
+        digest = hashlib.sha256()
+        firsts = [next(self.bursts(record.index), None) for record in self.points]
+        for burst in firsts:
+            if burst is not None:
+                digest.update(np.ascontiguousarray(burst.samples).tobytes())
+        if all(burst is None for burst in firsts):
+            raise CaptureError(f"{self.path} holds no burst yet, so nothing tells it from others")
+        return digest.hexdigest()
 
     def bursts(self, point: int | None = None, receiver: str | None = None) -> Iterator[Burst]:
         """Committed bursts, of one point or of all, of one receiver or of all, in the order they were received.

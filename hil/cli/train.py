@@ -12,6 +12,7 @@ from hil.config import flattened, parse_settings, read_toml
 
 if TYPE_CHECKING:
     from hil.models.recipe import Recipe
+    from hil.models.training.medium import CapturedLinks
     from hil.models.training.train import Metrics, Progress
 
 __all__ = ["train"]
@@ -42,6 +43,14 @@ SHARED_KEYS = (
     metavar="FILE",
     help="Train on features from an HDF5 file (hil datasets list: features) instead of images.",
 )
+@click.option(
+    "--from-capture",
+    "captures",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Train through gains and noise that tasks of this capture met; again for more.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("models"), show_default=True)
 @config_options
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, …; default: CUDA when present.")
@@ -52,6 +61,7 @@ def train(
     recipe: str,
     dataset: str | None,
     features: Path | None,
+    captures: tuple[Path, ...],
     out: Path,
     config: Path | None,
     settings: tuple[str, ...],
@@ -63,7 +73,8 @@ def train(
     """Train RECIPE (a .toml file, or its bare name) and write NAME.safetensors and NAME.metrics.json.
 
     Keys of --config FILE and --set KEY=VALUE (such as t1.epochs=5) take the place of the recipe's. A recipe that starts
-    from another one's network trains that first when its weights are not in --out.
+    from another one's network trains that first when its weights are not in --out. What was trained through a capture is not
+    scored on it.
     """
     import torch
 
@@ -88,6 +99,10 @@ def train(
     while (start := queue[0].init) is not None and (fresh or not (out / f"{start}.safetensors").is_file()):
         shared = first | {key: value for key, value in changes.items() if key.partition(".")[0] in SHARED_KEYS}
         queue.insert(0, load_recipe(find_recipe(start, [path.parent, *places]), shared))
+    links = None
+    if captures:
+        wanted, links = _through(captures, wanted)
+        queue[-1] = wanted
     data = load_dataset(wanted.dataset, image_size=wanted.image_size)
     for line in data.remarks:
         click.echo(line)
@@ -106,8 +121,27 @@ def train(
                 resume=not fresh,
                 progress=display.update,
                 evaluate=lambda scheme, held_out: evaluate(scheme, held_out, data),
+                links=links if one is wanted else None,
             )
         click.echo(_summary(one, metrics, out))
+
+
+def _through(captures: tuple[Path, ...], recipe: Recipe) -> tuple[Recipe, CapturedLinks]:
+    """A recipe that trains through captures, and what they hold."""
+    from hil.config import validate
+    from hil.models.load import build_network
+    from hil.models.recipe import Recipe
+    from hil.runs.captured import captured_links
+
+    plan = build_network(recipe).plan
+    links = captured_links(captures, plan.occupied.tolist(), name=recipe.name)
+    low, high = links.snr_db.aminmax()
+    click.echo(
+        f"through {links.channel.shape[1]:,} captured tasks of {len(captures)} capture{'s' * (len(captures) != 1)}, "
+        f"{float(low):.1f} to {float(high):.1f} dB"
+    )
+    channel = recipe.channel.model_dump() | {"through": "capture", "captures": links.captures}
+    return validate(Recipe, recipe.model_dump() | {"channel": channel}, f"recipe '{recipe.name}'"), links
 
 
 def _given(features: Path, dataset: str | None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class RecipeNetwork(nn.Module):
             cast(SchemeEntry, SCHEMES.entry(recipe.scheme)).card,
             name=recipe.name or recipe.scheme,
             image_size=recipe.image_size,
-            snr_train_db=self.trained_at or str(recipe.snr_range),
+            snr_train_db=self.trained_at or ("captured" if recipe.channel.captures else str(recipe.snr_range)),
             training_seed=recipe.seed,
         )
 

@@ -49,13 +49,16 @@ class TrainingChannel(Config):
 
     Attributes:
         fading: ``rayleigh``: every task and link has a gain h ~ CN(0, 1) of its own (slow fading).
-        through: ``symbols``: y = Σ h x + z with ideal knowledge; ``frames``: samples of whole frames, with estimated channels.
+        through: ``symbols``: y = Σ h x + z with ideal knowledge; ``frames``: samples of whole frames, with estimated channels;
+            ``capture``: gains and noise that tasks of captures met (`hil train --from-capture`).
+        captures: what tells these captures from others (`hil.captures.Capture.identity`); they are not scored with the weights.
         phase_error_deg: standard deviation of each link's phase about the common one, drawn for every task.
         power_imbalance_db: standard deviation of each link's gain (dB), drawn for every task.
     """
 
     fading: Literal["none", "rayleigh"] = "none"
-    through: Literal["symbols", "frames"] = "symbols"
+    through: Literal["symbols", "frames", "capture"] = "symbols"
+    captures: tuple[str, ...] = ()
     phase_error_deg: float = Field(default=0.0, ge=0, le=180)
     power_imbalance_db: float = Field(default=0.0, ge=0, le=20)
 

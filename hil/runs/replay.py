@@ -35,6 +35,7 @@ from hil.runs.realigned import alignments_of
 from hil.runs.refined import refined, refiner
 from hil.runs.sources import Sources, check_sources
 from hil.runs.steps import Key, Measured, cut_short, point_key, score_point
+from hil.runs.trained import check_unseen
 from hil.runs.work import Work, load_work, point_labels
 from hil.units import power_to_db
 
@@ -84,6 +85,7 @@ def open_work(
         names = [name.removesuffix(UNALIGNED_NAME) for name in config.schemes if name not in (objects or {})]
         check_sources(capture.sources, Sources([*names, *config.goals], config.dataset, config.options))
     work = load_work(config, home=home, objects=objects, chooser=chooser, receivers=capture.receivers)
+    check_unseen(capture, {name: contender.scheme for name, contender in work.contenders.items()})
     for name, contender in work.contenders.items():
         wanted = capture.models.get(name)
         if wanted and wanted != contender.sha256 and not other_weights:

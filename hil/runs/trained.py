@@ -1,13 +1,42 @@
-"""What weights were trained on, where that is not what is sent."""
+"""What weights were trained on, where that is not what is sent, or where it is what they would be scored on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from hil.captures import Capture
+from hil.errors import ModelError
+from hil.models.network import RecipeNetwork
 from hil.models.weights import trained_on
 
-__all__ = ["other_data"]
+__all__ = ["check_unseen", "other_data"]
+
+
+def check_unseen(capture: Capture, schemes: Mapping[str, Any]) -> None:
+    """Refuse to score a capture with networks that were trained through its channels.
+
+    Args:
+        capture: open; schemes: by name.
+
+    Raises:
+        ModelError: one of them was.
+    """
+    trained = {
+        name: one.recipe.channel.captures
+        for name, one in schemes.items()
+        if isinstance(one, RecipeNetwork) and one.recipe.channel.captures
+    }
+    if not trained:
+        return
+    own = capture.identity
+    for name, identities in trained.items():
+        if own in identities:
+            raise ModelError(
+                f"'{name}' was trained through the channels of {capture.path}: its score there would flatter it; "
+                "score it on another capture"
+            )
 
 
 def other_data(weights: Mapping[str, Path], dataset: str) -> list[str]:

@@ -53,6 +53,8 @@ def run_key(recipe: Recipe, fingerprint: str) -> str:
     """
     later = ("frozen", "mixed_precision", "bnneck", "binary_power", "classes", "semantic", "layers")
     unused: dict[str, Any] = {name: True for name in later if getattr(recipe, name) == Recipe.model_fields[name].default}
+    if not recipe.channel.captures:
+        unused["channel"] = {"captures"}
     for name, stage in ((name, getattr(recipe, name)) for name in STAGE_NAMES if getattr(recipe, name) is not None):
         left = {key for key in ("warm_up", "triplet", "per_identity") if not getattr(stage, key)}
         unused[name] = left | ({"margin"} if "triplet" in left else set())

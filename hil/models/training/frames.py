@@ -307,7 +307,12 @@ class CarrierLink:
 
 
 def drawn_from_capture(
-    symbols: Tensor, channel: Tensor, noise_var: Tensor, generator: torch.Generator | None = None
+    symbols: Tensor,
+    channel: Tensor,
+    noise_var: Tensor,
+    generator: torch.Generator | None = None,
+    *,
+    rows: Tensor | None = None,
 ) -> LinkOutput:
     """Each task through the gains and the noise of a captured task, drawn at random.
 
@@ -316,6 +321,7 @@ def drawn_from_capture(
         channel: complex64 [tx, captured task, use], `Collection.channel`.
         noise_var: float32 [captured task, use], `Collection.noise_var`.
         generator: of the draw and the noise.
+        rows: int64 [task], captured tasks that were drawn before.
 
     Raises:
         ShapeError: transmitters or uses differ.
@@ -326,6 +332,6 @@ def drawn_from_capture(
             "Arguments must be symbols [tx, task, use], channel [tx, captured task, use] and noise_var [captured task, use], "
             f"not {list(symbols.shape)}, {list(channel.shape)} and {list(noise_var.shape)}."
         )
-    rows = torch.randint(channel.shape[1], (symbols.shape[1],), generator=generator)
+    rows = torch.randint(channel.shape[1], (symbols.shape[1],), generator=generator) if rows is None else rows
     gains, noise = channel[:, rows], noise_var[rows]
     return LinkOutput(symbols=superpose(symbols, gains, noise, generator), channel=gains, noise_var=noise)

@@ -90,9 +90,9 @@ class ImageTraining(AllTogether):
             ModelError: the batch has no images.
         """
         images = self.images(stage, batch)
-        snr_db = self.medium.draw_snr(len(images), batch.generator)
-        symbols = self.network.modulate(images, snr_db.to(images.device))
-        return self.measured(images, self.network.demodulate(self.medium.send(symbols, snr_db, batch.generator)))
+        drawn = self.medium.draw(len(images), batch.generator)
+        symbols = self.network.modulate(images, drawn.snr_db.to(images.device))
+        return self.measured(images, self.network.demodulate(self.medium.send(symbols, drawn, batch.generator)))
 
     def measured(self, sent: Tensor, received: Tensor) -> Tensor:
         """Mean squared error of pixels, of images float32 [task, 3, H, W]."""

@@ -122,8 +122,8 @@ class LayersTraining(AllTogether):
 
     def _received(self, images: Tensor, batch: Batch) -> list[Tensor]:
         """Pictures of every layer from one reception."""
-        snr_db = self.medium.draw_snr(len(images), batch.generator)
-        got = self.medium.send(self.network.modulate(images), snr_db, batch.generator).symbols
+        drawn = self.medium.draw(len(images), batch.generator)
+        got = self.medium.send(self.network.modulate(images), drawn, batch.generator).symbols
         return [self.network.demodulate(got, layer) for layer in range(1, len(self.network.sizes) + 1)]
 
     def _semantic(self, pictures: Sequence[Tensor], batch: Batch) -> Tensor:

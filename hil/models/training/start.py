@@ -17,6 +17,7 @@ from hil.models.training.compressed import Training, training_of
 from hil.models.training.examples import TrainingData
 from hil.models.training.images import AllTogether
 from hil.models.training.layers import LayersTraining
+from hil.models.training.medium import CapturedLinks
 from hil.models.training.semantic import SemanticTraining
 from hil.models.training.trainable import RetrievalTraining
 from hil.models.weights import Weights, read_weights
@@ -26,12 +27,32 @@ __all__ = ["started"]
 
 
 def started(
-    recipe: Recipe, dataset: TrainingData, out: Path, *, classes: int, device: torch.device
+    recipe: Recipe,
+    dataset: TrainingData,
+    out: Path,
+    *,
+    classes: int,
+    device: torch.device,
+    links: CapturedLinks | None = None,
 ) -> tuple[RecipeNetwork, Training]:
-    """Network and training of a recipe on a device, with what the recipe starts from put in."""
+    """Network and training of a recipe on a device, with what the recipe starts from put in.
+
+    Args:
+        recipe: what is trained; dataset: on what; out: where networks that it starts from lie first.
+        classes: of the training examples.
+        device: where.
+        links: captured channels to train through.
+
+    Raises:
+        ModelError: what it starts from, the data or the captured channels do not fit.
+    """
     network, training = _untrained(recipe, classes)
     check_images(network, dataset.train.images)
     _initialise(training, recipe, dataset, out)
+    if links is not None and recipe.channel.through == "capture":
+        if (medium := getattr(training, "medium", None)) is None:
+            raise ModelError(f"recipe '{recipe.name}': '{recipe.scheme}' is not trained through captured channels")
+        medium.take(links)
     training.to(device)
     if isinstance(training, SemanticTraining | LayersTraining):
         training.look(dataset.train, [out, *folders("models")], device)

@@ -28,6 +28,7 @@ from hil.models.training.augment import augment_boxed, augment_images
 from hil.models.training.checkpoint import Checkpoint, epoch_generator, read_checkpoint, run_key, write_checkpoint
 from hil.models.training.compressed import Training
 from hil.models.training.examples import Boxed, ByClass, EachAlone, Examples, Pixels, TrainingData, draw_views, split_identities
+from hil.models.training.medium import CapturedLinks
 from hil.models.training.start import started
 from hil.models.training.trainable import Batch
 from hil.models.training.triplets import balanced_batches
@@ -63,6 +64,7 @@ def train(
     resume: bool = True,
     progress: Callable[[Progress], None] | None = None,
     evaluate: Evaluate | None = None,
+    links: CapturedLinks | None = None,
 ) -> Metrics:
     """Train `recipe` on the training split of `dataset` and write ``NAME.safetensors`` and ``NAME.metrics.json``.
 
@@ -74,6 +76,7 @@ def train(
         resume: go on from the checkpoint in `out`, if it belongs to the same recipe and data.
         progress: called after every epoch.
         evaluate: accuracies of the written weights, given the scheme and the held-out examples; goes into the metrics.
+        links: captured channels, of recipes that train through them.
 
     Returns:
         the metrics, as in the file.
@@ -90,7 +93,7 @@ def train(
     where = _device(device)
     kept, held_out = examples_of(recipe, dataset)
     check_writable(out)
-    network, training = started(recipe, dataset, out, classes=kept.classes, device=where)
+    network, training = started(recipe, dataset, out, classes=kept.classes, device=where, links=links)
     run = _Run(
         recipe=recipe,
         training=training,

@@ -185,10 +185,10 @@ class RetrievalTraining(nn.Module):
             symbols sent, complex64 [tx, task, use], and features decoded, float32 [task, branch, p].
         """
         medium = self.medium or TrainingMedium(self.recipe, network.plan)
-        snr_db = medium.draw_snr(features.shape[0], generator)
-        known = snr_db.to(features.device)[:, None].expand(-1, network.plan.transmitters)
+        drawn = medium.draw(features.shape[0], generator)
+        known = drawn.snr_db.to(features.device)[:, None].expand(-1, network.plan.transmitters)
         symbols = network.modulate(features, known)
-        return symbols, network.demodulate(medium.send(symbols, snr_db, generator))
+        return symbols, network.demodulate(medium.send(symbols, drawn, generator))
 
     def _identity_loss(self, features: Tensor, batch: Batch, stage: Stage) -> Tensor:
         if stage.dropout > 0:  # drawn on the CPU like all else, so that a seed means the same everywhere

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
+from hil.errors import ModelError
 from hil.models.contract import Plan, Received, normalize_power
 from hil.models.load import build_network
 from hil.models.recipe import SnrRange
-from hil.models.training.medium import TASKS_PER_FRAME, TrainingMedium
+from hil.models.training.medium import TASKS_PER_FRAME, CapturedLinks, Drawn, TrainingMedium
 from hil.models.training.trainable import Batch, RetrievalTraining
 from tests.unit.models.training.tiny import SIZE, noma, recipe, stage
 
@@ -29,7 +30,7 @@ def drawn(one, tasks):
 def test_slow_fading_is_one_rayleigh_gain_a_task_and_link():
     medium = TrainingMedium(noma(channel={"fading": "rayleigh"}), plan())
     symbols = drawn(plan(), 4000)
-    got = medium.send(symbols, torch.full((4000,), 100.0), generator())
+    got = medium.send(symbols, Drawn(torch.full((4000,), 100.0)), generator())
     assert torch.equal(got.channel, got.channel[..., :1].expand_as(got.channel))
     torch.testing.assert_close(got.symbols, (got.channel * symbols).sum(0), atol=1e-3, rtol=1e-3)
     assert float(got.channel[..., 0].abs().square().mean()) == pytest.approx(1, abs=0.05)
@@ -48,16 +49,37 @@ def test_through_frames_the_snr_is_as_drawn_and_one_a_frame():
     one = plan(uses=52)
     medium = TrainingMedium(noma(channel={"through": "frames"}, snr_db_train=SnrRange(low=0, high=20)), one)
     tasks = 2 * TASKS_PER_FRAME + 5
-    snr_db = medium.draw_snr(tasks, generator())
+    sent_at = medium.draw(tasks, generator())
+    snr_db = sent_at.snr_db
     assert [len(part.unique()) for part in snr_db.split(TASKS_PER_FRAME)] == [1, 1, 1]
     symbols = drawn(one, tasks)
-    got = medium.send(symbols, snr_db, generator())
-    assert torch.equal(got.symbols, medium.send(symbols, snr_db, generator()).symbols)
+    got = medium.send(symbols, sent_at, generator())
+    assert torch.equal(got.symbols, medium.send(symbols, sent_at, generator()).symbols)
     for index, level in enumerate(snr_db[::TASKS_PER_FRAME].tolist()):
         rows = slice(index * TASKS_PER_FRAME, min((index + 1) * TASKS_PER_FRAME, tasks))
         error = float((got.symbols[rows] - symbols.sum(0)[rows]).abs().square().mean())
         assert -10 * math.log10(error) == pytest.approx(level, abs=1.2)  # estimated channels cost a little
         assert float(got.noise_var[rows].mean()) == pytest.approx(10 ** (-level / 10), rel=0.25)
+
+
+def test_captured_tasks_are_sent_through_as_they_were():
+    one = plan(uses=24)
+    channel = torch.randn(2, 50, 24, dtype=torch.complex64, generator=generator(2))
+    noise_var = (10 ** -torch.linspace(0, 3, 50))[:, None].expand(50, 24).contiguous()
+    medium = TrainingMedium(noma(channel={"through": "capture", "captures": ("a",)}), one)
+    with pytest.raises(ModelError, match="--from-capture"):
+        medium.draw(4, generator())
+    with pytest.raises(ModelError, match="take a capture of a scheme that sends as much"):
+        medium.take(CapturedLinks(channel=channel[:1], noise_var=noise_var, captures=("a",)))
+    medium.take(CapturedLinks(channel=channel, noise_var=noise_var, captures=("a",)))
+    symbols, met = drawn(one, 4000), medium.draw(4000, generator())
+    got = medium.send(symbols, met, generator(3))
+    assert torch.equal(got.channel, channel[:, met.rows])
+    assert torch.equal(got.noise_var, noise_var[met.rows])
+    error = (got.symbols - (got.channel * symbols).sum(0)).abs().square() / got.noise_var
+    assert float(error.mean()) == pytest.approx(1, abs=0.02)
+    power = channel.abs().square().mean((0, 2)) / noise_var.mean(1)
+    torch.testing.assert_close(met.snr_db, 10 * power.log10()[met.rows])
 
 
 @pytest.mark.parametrize("through", ["symbols", "frames"])
