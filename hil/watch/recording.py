@@ -119,7 +119,7 @@ class Playback(Stream):
 
     def _look(self) -> None:
         before = bool(self._tail.receivers)
-        if not self._tail.look():
+        if not self._tail.look(self._receiver if self._follow and before else None):
             return
         if self._generation != self._tail.generation:
             self._generation = self._tail.generation

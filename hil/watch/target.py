@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hil.captures import Capture, Tail
-from hil.errors import CaptureFormatError, ConfigError
+from hil.errors import ConfigError
 from hil.radios.bench import find_bench
 from hil.watch.listening import Listening
 from hil.watch.recording import Recording
