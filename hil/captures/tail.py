@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,10 @@ class Tail:
         self.transmitters = 1
         self._tables = {"bursts": _Growing(), "ledger": _Growing()}
         self._old: Capture | None = None
+        self._offset = 0  # of the counters
+        self._accepted: tuple[bytes, bytes] | None = None  # the state as of the last look
+        self._newest_of: int | None = None
+        self._kept: tuple[int, NDArray[np.int16] | None] = (-1, None)
 
     @property
     def bursts(self) -> NDArray[Any]:
@@ -110,8 +115,11 @@ class Tail:
         """Rows of the ledger, `schema.ledger_dtype(transmitters)` [row]."""
         return self._tables["ledger"].rows(schema.ledger_dtype(self.transmitters))
 
-    def look(self) -> bool:
+    def look(self, newest_of: int | None = None) -> bool:
         """Take in what was committed since the last look; whether there was something.
+
+        Args:
+            newest_of: a receiver's index, whose newest burst's samples will be asked for next: they are read with the rest.
 
         Raises:
             CaptureFormatError: the file is damaged, or no capture.
@@ -125,6 +133,7 @@ class Tail:
             return False
         if self._seen and stat.st_ino != self._seen[0] and self.receivers:
             self._renew()
+        self._newest_of = newest_of
         for _ in range(TRIES):
             changed = self._tried()
             if changed is not None:
@@ -146,15 +155,21 @@ class Tail:
 
     def samples(self, burst: int) -> NDArray[np.int16] | None:
         """What was heard of a burst (its row), int16 [n, 2]; None where a commit came in between: try again."""
-        row = self.bursts[burst]
-        first, count = int(row["offset"]), int(row["count"])
         if self._old is not None:
             return next(one for one in self._old.bursts() if one.index == burst).samples
-        try:
-            with self._opened() as h5:
-                found = np.ascontiguousarray(h5["samples"][first : first + count], np.int16)
-        except _MIXED:
-            return None
+        number, found = self._kept
+        if number != burst or found is None:
+            try:
+                with self._opened() as h5:
+                    found = self._heard(h5, self.bursts[burst])
+            except _MIXED:
+                return None
+        return found
+
+    @staticmethod
+    def _heard(h5: Any, row: Any) -> NDArray[np.int16] | None:
+        """A burst's samples, if they have the checksum that was stored with them."""
+        found = _rows(h5, "samples", int(row["offset"]), int(row["count"]), np.dtype("<i2"), (2,))
         return found if zlib.crc32(found.view(np.uint8).data) == int(row["crc32"]) else None
 
     def close(self) -> None:
@@ -168,35 +183,53 @@ class Tail:
         self.generation += 1
 
     def _take(self) -> bool | None:
-        if self._old is not None:
+        if self._old is not None or (self._accepted and self._state(self._offset) == self._accepted):
             return False
+        page = self._state(0)[0]
         with self._opened() as h5:
             if int(h5.attrs[schema.VERSION_ATTRIBUTE]) == schema.VERSION:
-                return self._take_from(h5)
+                return self._take_from(h5, page)
         return self._take_old()
 
-    def _take_from(self, h5: Any) -> bool | None:
-        offset = h5["committed"].id.get_offset()
+    def _take_from(self, h5: Any, page: bytes) -> bool | None:
+        """`page` is the first as of before the file was opened: whether pages were to be read from a journal."""
+        offset = self._offset or h5["committed"].id.get_offset()
         before = self._state(offset)
-        committed = h5["committed"][0]
+        committed = np.frombuffer(before[1], schema.COMMITTED)[0]
         if int(committed["bursts"]) < self._tables["bursts"].count:
             self._renew()
         first = not self.receivers
         config = _json(h5, "config") if first else self.config
         receivers = tuple(map(str, _json(h5, "receivers"))) if first else self.receivers
-        new = {name: h5[name][rows.count : int(committed[name])] for name, rows in self._tables.items()}
+        transmitters = int(h5.attrs[schema.TRANSMITTERS_ATTRIBUTE]) if first else self.transmitters
+        dtypes = {"bursts": schema.BURSTS, "ledger": schema.ledger_dtype(transmitters)}
+        new = {
+            name: _rows(h5, name, rows.count, int(committed[name]) - rows.count, dtypes[name])
+            for name, rows in self._tables.items()
+        }
+        kept = self._newest(h5, new["bursts"])
         names = sorted(h5["points"])[len(self.points) :]
         points = [TailPoint(name=str(h5["points"][n].attrs["name"]), attrs=_json(h5["points"][n], "attrs")) for n in names]
-        complete, transmitters = bool(h5.attrs["complete"]), int(h5.attrs[schema.TRANSMITTERS_ATTRIBUTE])
-        whole = all(rows.count + len(new[name]) == int(committed[name]) for name, rows in self._tables.items())
-        if self._state(offset) != before or not whole:
+        complete = bool(h5.attrs["complete"])
+        if before[0] != page or self._state(offset) != before:
             return None
         changed = first or complete != self.complete or bool(points) or any(map(len, new.values()))
         self.complete, self.transmitters, self.config, self.receivers = complete, transmitters, config, receivers
+        self._offset, self._accepted, self._kept = offset, before, kept
         self.points += points
         for name, rows in self._tables.items():
             rows.append(new[name])
         return changed
+
+    def _newest(self, h5: Any, new: NDArray[Any]) -> tuple[int, NDArray[np.int16] | None]:
+        """The newest burst of the receiver that was asked for, and its samples, if it is among the new ones."""
+        if self._newest_of is None:
+            return self._kept
+        own = np.flatnonzero(new["receiver"] == self._newest_of)
+        if not len(own):
+            return self._kept
+        last = int(own[-1])
+        return self._tables["bursts"].count + last, self._heard(h5, new[last])
 
     def _take_old(self) -> bool:
         """A capture of an older format: nobody writes it any more."""
@@ -237,6 +270,22 @@ class Tail:
             Capture.open(self.path).close()
         except CaptureError as found:
             raise CaptureFormatError(f"{found}") from err
+
+
+def _rows(h5: Any, name: str, first: int, count: int, dtype: np.dtype[Any], shape: tuple[int, ...] = ()) -> NDArray[Any]:
+    """Rows of a dataset, read into a known type: asking the file for its types costs more than all the rest."""
+    out = np.empty((max(count, 0), *shape), dtype)
+    if count > 0:
+        dataset = h5py.h5d.open(h5.id, name.encode())
+        space = dataset.get_space()
+        space.select_hyperslab((first, *(0 for _ in shape)), out.shape)
+        dataset.read(h5py.h5s.create_simple(out.shape), space, out, _memory_type(dtype))
+    return out
+
+
+@lru_cache(maxsize=8)
+def _memory_type(dtype: np.dtype[Any]) -> Any:
+    return h5py.h5t.py_create(dtype)
 
 
 def _json(group: Any, name: str) -> Any:

@@ -14,6 +14,7 @@ __all__ = ["HISTORY", "Tally", "counts", "history"]
 
 FOUND = (FrameStatus.SCORED, FrameStatus.DECODED, FrameStatus.GATED, FrameStatus.CLIPPED)
 LOST = (FrameStatus.LOST, FrameStatus.LATE, FrameStatus.OVERFLOW)
+_IS_FOUND, _IS_LOST = (np.isin(np.arange(256), some) for some in (FOUND, LOST))
 HISTORY = 400
 """Points of a line along the bursts; of more frames every n-th is shown."""
 
@@ -42,8 +43,8 @@ def counts(ledger: NDArray[Any]) -> Update:
     """
     status = ledger["status"]
     return {
-        "found": int(np.isin(status, FOUND).sum()),
-        "lost": int(np.isin(status, LOST).sum()),
+        "found": int(_IS_FOUND[status].sum()),
+        "lost": int(_IS_LOST[status].sum()),
         "late": int((status == FrameStatus.LATE).sum()),
         "overflow": int((status == FrameStatus.OVERFLOW).sum()),
         "gated": int((status == FrameStatus.GATED).sum()),
@@ -62,7 +63,7 @@ def history(ledger: NDArray[Any], receiver: int, bursts: NDArray[np.int64]) -> U
     own = np.flatnonzero(ledger["receiver"] == receiver)
     step = max(1, -(-len(own) // HISTORY))
     some = ledger[own[::step]]
-    lost = own[np.isin(ledger["status"][own], LOST)]
+    lost = own[_IS_LOST[ledger["status"][own]]]
     lost = lost[:: max(1, -(-len(lost) // HISTORY))]
     return {
         "x": np.searchsorted(bursts, some["burst"].astype(np.int64)).tolist(),

@@ -127,14 +127,20 @@ class Reader:
         self._thread.join(timeout=PATIENCE_S)
 
     def _run(self) -> None:
+        try:
+            self._read_on()
+        except HilError as err:
+            self._tell({"state": "failed", "why": str(err)})
+        except Exception as err:  # a bug: told on the page, and with its traceback by the thread
+            self._tell({"state": "failed", "why": f"a fault in hil watch: {err!r}"})
+            raise
+
+    def _read_on(self) -> None:
+        """Until nobody looks any more."""
         count, due = max(BINS, round(self._rate / UPDATES)), time.monotonic()
         while not self._stopping and time.monotonic() - self._wanted < IDLE_S:
-            try:
-                with self._radios:
-                    heard, events = self._ears.read(self._receiver, count)
-            except HilError as err:
-                self._tell({"state": "failed", "why": str(err)})
-                return
+            with self._radios:
+                heard, events = self._ears.read(self._receiver, count)
             holes = [event for event in events if event.kind in ("overflow", "gap")]
             self._counts["missing"] += sum(event.count for event in holes)
             end = heard.start + len(heard.samples)

@@ -119,7 +119,7 @@ class Playback(Stream):
 
     def _look(self) -> None:
         before = bool(self._tail.receivers)
-        if not self._tail.look():
+        if not self._tail.look(self._receiver if self._follow and before else None):
             return
         if self._generation != self._tail.generation:
             self._generation = self._tail.generation
@@ -156,7 +156,9 @@ class Playback(Stream):
             return "ended" if self._tail.complete else "live"
         if self._asked.rate == 0:
             return "paused"
-        return "ended" if place >= len(self._rows) - 1 else "playing"
+        if place < len(self._rows) - 1:
+            return "playing"
+        return "live" if self._growing and not self._tail.complete else "ended"
 
     def _told(self, place: int) -> bool:
         """Whether something has changed since the last update."""

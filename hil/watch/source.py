@@ -23,7 +23,7 @@ Update = dict[str, Any]
 """JSON types only."""
 RATES = (1.0, 2.0, 5.0, 10.0, 50.0, 200.0)
 """Bursts a second that a capture can be played at; beyond `UPDATES` a second some are passed over."""
-UPDATES = 12.0
+UPDATES = 11.0
 """Updates a second, at most."""
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hil.captures import Capture
-from hil.errors import CaptureFormatError, ConfigError
+from hil.captures import Capture, Tail
+from hil.errors import ConfigError
 from hil.radios.bench import find_bench
-from hil.runs.folder import find_run
 from hil.watch.listening import Listening
 from hil.watch.recording import Recording
 from hil.watch.source import Source
@@ -36,7 +35,7 @@ def open_source(target: str | None, home: Path | None = None) -> Source:
         if place.is_dir():
             return _run(place)
         if place.is_file():
-            return _capture(find_run(place))
+            return _capture(place)
     try:
         bench = find_bench(target, home)
     except ConfigError as err:
@@ -68,28 +67,11 @@ def _capture(path: Path, name: str | None = None) -> Source:
     Raises:
         CaptureFormatError: it is no capture.
     """
-    growing = True
-    try:
-        with Capture.open(path) as capture:
-            growing = not capture.complete
-    except CaptureFormatError:
-        if path.suffix == ".json":
-            raise
-        _again(path)
-    return Recording(path, name or path.name, growing=growing)
-
-
-def _again(path: Path) -> None:
-    """A commit may have come in between: once more, with the reader for that.
-
-    Raises:
-        CaptureFormatError: it is no capture.
-    """
-    from hil.captures import Tail
-
     tail = Tail(path)
     if not any(tail.look() for _ in range(3)):
-        Capture.open(path).close()
+        Capture.open(path).close()  # says what is wrong with it
+    tail.close()
+    return Recording(path, name or path.name, growing=not tail.complete)
 
 
 def _newest() -> Path:

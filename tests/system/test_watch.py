@@ -107,7 +107,8 @@ def test_the_page(hil, tmp_path):
         browser.wait(f"{STATE} === 'ended'", 60)
         assert browser.ask("document.getElementById('level').textContent") == "silent"
 
-        browser.press("Home")
+        browser.press(" ", "Space")  # once more from the beginning
+        browser.wait(f"{STATE} === 'playing'")
         browser.press(" ", "Space")
         browser.wait(f"{STATE} === 'paused'")
         browser.press("Home")

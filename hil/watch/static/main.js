@@ -175,12 +175,16 @@ const actions = {
   view,
   reopen: () => connection.open(query),
   pause() {
+    if (!bench() && view.last && view.last.state === "ended") {
+      [view.paused, view.follow, view.at] = [false, false, 0];
+      actions.reopen();
+      return;
+    }
     view.paused = !view.paused;
     if (bench() && view.paused) {
       connection.close();
       say("paused");
     } else {
-      if (!bench() && !view.paused && view.last && view.last.state === "ended") [view.follow, view.at] = [false, 0];
       if (!bench() && view.paused) view.follow = false;
       actions.reopen();
     }

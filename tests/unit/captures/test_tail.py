@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,26 +102,38 @@ def test_between_any_two_writes(written, tmp_path):
     assert tail.complete
 
 
+@pytest.mark.parametrize("where", ["opened", "noted"])
 @pytest.mark.parametrize("ahead", [1, 4, 25, 60])
-def test_writes_in_the_midst_of_a_look_are_never_taken_for_data(written, tmp_path, ahead):
-    log, born, _ = written
+def test_writes_in_the_midst_of_a_look_are_never_taken_for_data(written, tmp_path, ahead, where):
+    """They come after the file was opened, or after its state was noted, and before its tables are read."""
+    log, born, bursts = written
     disk = Disk(tmp_path / "growing.h5", log)
     disk.advance(born)
     threw_away = 0
 
     class Overtaken(Tail):
+        @contextmanager
+        def _opened(self) -> Iterator[Any]:
+            with super()._opened() as h5:
+                disk.advance(left.pop() if left and where == "opened" else 0)
+                yield h5
+
         def _state(self, counters: int) -> tuple[bytes, bytes]:
             state = super()._state(counters)
-            disk.advance(left.pop() if left else 0)  # once, after the file was opened and before it is read
+            disk.advance(left.pop() if left and where == "noted" else 0)
             return state
 
+    kept = Overtaken(disk.path)
     while disk.step + ahead < len(log):
-        left = [ahead]
-        tail = Overtaken(disk.path)
-        threw_away += tail._tried() is None
-        check(tail)
+        for tail in (Overtaken(disk.path), kept):
+            left = [ahead]
+            threw_away += tail._tried() is None
+            check(tail)
         disk.advance(3)
-    assert threw_away > 0
+    assert threw_away > 0 or ahead == 1
+    disk.advance(len(log))
+    kept.look()
+    assert check(kept) == bursts
 
 
 def test_beside_a_writer_at_full_speed(tmp_path):
