@@ -88,7 +88,7 @@ def _curves(found: Found, sources: str) -> tuple[Figure, list[str]]:
 
 
 _PAIRED = "Intervals are paired by task and simultaneous where one run has both networks, else unpaired, which is wider."
-_UNPAIRED = "Intervals are of means over classes and unpaired, which is wider than paired."
+_UNPAIRED = "Intervals of means take classes as independent; those of differences are unpaired, which is wider than paired."
 
 
 def _head(figure: PaperFigure, intervals: str = _PAIRED) -> list[str]:
