@@ -26,7 +26,7 @@ KINDS = ("recall", "precision")
 WIDTH, HEIGHT = 9.6, 4.2
 SPREAD = 0.7
 """Share of a class's place that its curves take."""
-UNPAIRED = "Intervals are of means over classes and unpaired, which is wider than paired."
+UNPAIRED = "Intervals of means take classes as independent; those of differences are unpaired, which is wider than paired."
 Ends = tuple[float, float]
 
 
