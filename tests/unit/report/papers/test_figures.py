@@ -240,6 +240,7 @@ def test_a_table_of_metrics_beside_the_printed_ones(tmp_path):
     assert "| WebP | – | – | 74.5 | – | 27.83 |" in lines
     assert "- SD-JSCC is classified better than deep JSCC: **supported**" in lines
     assert "- at lower PSNR than deep JSCC: **supported**" in lines
+    assert "- and at lower SSIM: **not measured: no run has ssim**" in lines
     with pytest.raises(ConfigError, match="no run has rows at 20 dB for Table I"):
         write_paper_figure("sun-table1", [document(([*rows[:1], *rows[4:5]], [], []))], tmp_path)
 
