@@ -20,9 +20,10 @@ FOREIGN_WORDS = {
     ("uhd", "hil/radios/drivers/soapy/_quirks.py"),
     *(("voc", f"hil/goals/detection/{name}.py") for name in ("goal", "precision")),
     *(("objects", f"hil/{name}.py") for name in ("goals/detection/goal", "goals/detection/precision", "models/state_dicts")),
+    *(("detection", f"hil/models/{name}.py") for name in ("recipe", "training/detection")),
 }
 """(name, file): a word of somebody else's that happens to be ours too: SoapySDR calls its modules so, and detection a way to
-count; "objects" is a word."""
+count; "objects" is a word; "detection" is also a loss that recipes ask for."""
 COMMON_WORDS = {"features"}
 """Names that are words of the field, and stand for what they mean there in many files."""
 REGISTRIES = (DATASETS, DRIVERS, GOALS, SCHEMES)

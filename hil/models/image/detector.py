@@ -119,7 +119,7 @@ class ImageDetector(RecipeNetwork):
         scale = boxes.new_tensor([width, height]) / boxes.new_tensor(self.recipe.image_size[::-1])
         ends = boxes.new_tensor([width, height, width, height])
         placed = torch.minimum((boxes * scale.repeat(2)).clamp_min(0), ends)
-        return Boxes(boxes=placed, scores=scores, labels=labels, erased=torch.zeros(len(images), dtype=torch.bool))
+        return Boxes(boxes=placed, scores=scores, labels=labels, erased=torch.zeros_like(scores[:, 0], dtype=torch.bool))
 
     def encode(self, views: Tensor, csi: Tensor | None = None, generator: torch.Generator | None = None) -> Sent:
         """Views float32 [task, 1, 3, H, W] to no symbols (complex64 [1, task, 0]); the boxes are the side information."""

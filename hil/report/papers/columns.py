@@ -58,7 +58,11 @@ def metrics_table(found: Found, sources: str) -> tuple[Figure, list[str]]:
         columns += [own] if own.rows else []
     media = list(dict.fromkeys(medium for column in columns for medium in column.media if sources in ("both", medium.source)))
     parts = {medium: [_of(column, medium) for column in columns] for medium in media}
-    parts = {medium: own for medium, own in parts.items() if any(column.rows for column in own)}
+    parts = {
+        medium: own
+        for medium, own in parts.items()
+        if any(figure.snr_db in curve.rows for column in own for curve in column.curves)
+    }
     if not parts:
         wanted = ", ".join(name for spec in figure.curves for name in spec.networks)
         raise ConfigError(f"no run has rows at {target_text(figure.snr_db)} dB for {figure.place}; it draws {wanted}")
@@ -68,9 +72,10 @@ def metrics_table(found: Found, sources: str) -> tuple[Figure, list[str]]:
         lines += ["", "What the paper claims:", ""]
         for claim in figure.claims:
             at = claim.model_copy(update={"from_snr_db": figure.snr_db, "up_to_snr_db": figure.snr_db})
-            for column in measured:
-                if column.found.figure.metric == claim.metric:
-                    lines += claim_lines(column.found, answer(at, column.curves, column.found))
+            there = [column for column in measured if column.found.figure.metric == claim.metric]
+            lines += [] if there else [f"- {claim.text}: **not measured: no run has {claim.metric}**"]
+            for column in there:
+                lines += claim_lines(column.found, answer(at, column.curves, column.found))
     shown = next(iter(parts.values()))
     labels = [spec.label for spec in figure.curves if spec.drawn]
     return draw_metrics(figure.place, labels, [(one.found.measure, one.rows, one.printed) for one in shown]), lines

@@ -183,7 +183,12 @@ class Found:
         return dict(sorted(found.items()))
 
     def comparison(self, first: Row, second: Row) -> tuple[Comparison, int] | None:
-        """The paired comparison of two rows in the run that has both, and the sign with which it is theirs."""
+        """The paired comparison of two rows in the run that has both, and the sign with which it is theirs.
+
+        None where the figure draws another metric than the headline, which alone is compared in pairs.
+        """
+        if self.figure.metric != first.headline[0]:
+            return None
         for document in self.documents:
             if not (any(row is first for row in document.points) and any(row is second for row in document.points)):
                 continue

@@ -85,6 +85,25 @@ def test_paired_intervals_are_taken_where_there_are_any_whatever_the_order():
     assert said.differences[0].ends == pytest.approx((-0.03 - 0.02 * 2**0.5, -0.03 + 0.02 * 2**0.5))
 
 
+def test_pairs_are_of_the_headline_alone():
+    """What is known of top-1 says nothing of mAP."""
+    one, two = (
+        simulated_row(
+            RETRIEVAL, name, "single", value, 0.0, basis="link", energy="per_use", metrics=RETRIEVAL.metrics(value)
+        )
+        for name, value in (("a", 0.5), ("b", 0.47))
+    )  # fmt: skip
+    figure = spec(CurveSpec(label="a", networks=("a",)), CurveSpec(label="b", networks=("b",))).model_copy(
+        update={"metric": "map"}
+    )
+    claim = Claimed(text="b is better", first="b", second="a", relation=">")
+    compared = [comparison_of(RETRIEVAL, one, two, 0.03, 0.01)]
+    of_map = Found(figure, [document(([one, two], [], []), comparisons=compared)])
+    (said,) = answer(claim, list(of_map.curves(LINK)), of_map).differences
+    assert said.kind == "unpaired"
+    assert said.value == pytest.approx(0.7 * (0.47 - 0.5))
+
+
 def test_margins_ranges_levels_and_what_is_missing():
     rows = [*simulated("a", [0.5, 0.9]), row(RETRIEVAL, "base", "single", "noiseless", 0.9)]
     figure = spec(CurveSpec(label="a", networks=("a",)), CurveSpec(label="base", networks=("base",), pick="noiseless"))
@@ -279,6 +298,7 @@ def test_a_table_of_metrics_beside_the_printed_ones(tmp_path):
     assert "| WebP | – | – | 74.5 | – | 27.83 |" in lines
     assert "- SD-JSCC is classified better than deep JSCC: **supported**" in lines
     assert "- at lower PSNR than deep JSCC: **supported**" in lines
+    assert "- and at lower SSIM: **not measured: no run has ssim**" in lines
     with pytest.raises(ConfigError, match="no run has rows at 20 dB for Table I"):
         write_paper_figure("sun-table1", [document(([*rows[:1], *rows[4:5]], [], []))], tmp_path)
 
