@@ -47,7 +47,7 @@ def superposed_point(bench: Bench, snr_db: float, *, frames: int, rounds: int, *
     return PointSpec(
         scheme="x", power=(1.0, 1.0), snr_db_target=snr_db, occupied=((True,) * 64,) * 2, tasks=frames * form.tasks_per_frame,
         distinct_tasks=frames * form.tasks_per_frame, first_frame=1000, frame=form, alignments=rounds, gate=GateConfig(),
-        receptions=tuple(
+        seeded=True, receptions=tuple(
             Reception(name=name, full_scale=scale, receiver=receiver) for name, scale in bench.full_scales.items()
         ),
     )  # fmt: skip

@@ -70,7 +70,7 @@ class ResponseShape:
             snr: float32 [tx], linear SNR of one sounding symbol's carrier.
             symbols: sounding symbols of its own that it was estimated from.
             before: float64 [tx], symbols that it rests on beside these, which were told from this shape: it is in their place
-                now; None: none.
+                now, but for delays, which are its own symbols' alone; None: none.
             anew: one that disagrees takes the place of those before; else it is left out.
         """
         values = response.to(torch.complex128).numpy()
@@ -89,6 +89,9 @@ class ResponseShape:
             return False
         told = np.zeros_like(weight) if before is None else before * power
         inside = np.minimum(told, self._weight)
+        if inside.any():
+            turn, _ = self._fit(values, weight / (weight + inside))
+            own = values / turn / level[:, None]
         self._shape = _unit((self._weight - inside)[:, None] * self._shape + (weight + inside)[:, None] * own)
         self._weight = np.clip(self._weight + weight, None, MOST)
         level = _along(self._shape * turn, values)  # the shape is another one now
@@ -114,18 +117,31 @@ class ResponseShape:
         off = np.abs(level / np.where(known, self._level, level) - 1)
         return bool((left < noise * (1 + BEYOND / math.sqrt(self._taps))).all() and (off < BEYOND * doubt).all())
 
-    def _fit(self, values: Complexes) -> tuple[Complexes, Floats]:
+    def _fit(self, values: Complexes, kept: Floats | None = None) -> tuple[Complexes, Floats]:
         """What turns the shape into responses, a phase each and the first one's time; and their levels.
 
         Levels, float64 [tx], are taken along the shape: noise beside it does not raise them.
+
+        Args:
+            values: the responses.
+            kept: float64 [tx], share of its delay against the first one that each keeps; the rest is turned out. None: all.
         """
         assert self._shape is not None
         carriers = np.array(self._numerology.carriers)
-        (first,) = relative_to_first(torch.from_numpy(np.stack([self._shape[0], values[0]])), self._numerology)
-        late = np.exp(-2j * np.pi * carriers * first.delay_samples / self._numerology.fft_size)
+        delays = np.full(len(values), self._delay(values, 0))
+        if kept is not None:
+            own = np.array([self._delay(values, tx) for tx in range(len(values))])
+            delays += (1 - kept) * (own - delays)
+        late = np.exp(-2j * np.pi * carriers * delays[:, None] / self._numerology.fft_size)
         phases = np.angle(np.sum((self._shape * late).conj() * values, axis=1))
         turn = np.asarray(late * np.exp(1j * phases)[:, None])
         return turn, _along(self._shape * turn, values)
+
+    def _delay(self, values: Complexes, tx: int) -> float:
+        """By how much a transmitter's response is later than its shape, samples."""
+        assert self._shape is not None
+        (found,) = relative_to_first(torch.from_numpy(np.stack([self._shape[tx], values[tx]])), self._numerology)
+        return found.delay_samples
 
 
 def _amplitude(values: Complexes) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ __all__ = ["Coherence", "Misalignment", "Relative", "misalignment", "relative_to
 
 DOUBT = 3.0
 """Standard errors that leave none."""
+STEP = 4.0
+"""The same of a frame's level against those before: it is asked of every frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,7 @@ class Misalignment:
         phase_deg: root mean square over the active carriers; power_db, delay_samples: largest magnitude.
         phase_error, power_error, delay_error: standard errors, of the worst.
         relatives: each transmitter against the first.
+        stepped: some level is another one than in the soundings before, on which the response rests as well.
     """
 
     phase_deg: float
@@ -97,6 +100,7 @@ class Misalignment:
     power_error: float
     delay_error: float
     relatives: tuple[Relative, ...]
+    stepped: bool = False
 
     def beyond(self, gate: GateConfig) -> str | None:
         """Which bound it is beyond without doubt, in words; None: none."""
@@ -111,9 +115,20 @@ class Misalignment:
         return None
 
 
-def misalignment(response: Tensor, numerology: Numerology, *, snr: Tensor, symbols: int) -> Misalignment:
-    """Of transmitters that should arrive with one common response; arguments as of `relative_to_first`."""
-    relatives = tuple(relative_to_first(response, numerology, snr=snr, symbols=symbols))
+def misalignment(
+    response: Tensor, numerology: Numerology, *, snr: Tensor, symbols: int, own: Tensor | None = None
+) -> Misalignment:
+    """Of transmitters that should arrive with one common response.
+
+    Args:
+        response, numerology, snr, symbols: as of `relative_to_first`.
+        own: float32 [tx], unbiased mean |H|² by these symbols alone, where `response` rests on earlier ones too: its levels
+            count where they contradict the response's beyond doubt.
+    """
+    relatives = relative_to_first(response, numerology, snr=snr, symbols=symbols)
+    stepped = False
+    if own is not None and symbols > 1:
+        relatives, stepped = _with_own_levels(relatives, response, snr, symbols, own)
     carriers = np.array(numerology.carriers, float)
     lever = 2 * math.pi / numerology.fft_size * float(np.sqrt(np.mean(carriers**2)))  # rad rms over the band, per sample
     phases = [math.hypot(one.phase_rad, lever * one.delay_samples) for one in relatives]
@@ -128,8 +143,27 @@ def misalignment(response: Tensor, numerology: Numerology, *, snr: Tensor, symbo
         phase_error=math.degrees(doubts[worst]),
         power_error=relatives[int(np.argmax(powers))].power_error,
         delay_error=relatives[int(np.argmax(delays))].delay_error,
-        relatives=relatives,
+        relatives=tuple(relatives),
+        stepped=stepped,
     )
+
+
+def _with_own_levels(
+    relatives: list[Relative], response: Tensor, snr: Tensor, symbols: int, own: Tensor
+) -> tuple[list[Relative], bool]:
+    """Relatives with the levels that a frame's own symbols tell, where these contradict the response's beyond doubt."""
+    filtered = response.abs().square().mean(-1).double().numpy()
+    power, looks = own.double().numpy(), symbols * response.shape[1]
+    relative = np.abs(power / snr.double().numpy()) / np.maximum(filtered, 1e-300)  # noise over signal
+    error = np.sqrt(2 * relative / looks + relative**2 / looks / (symbols - 1))
+    if not (np.abs(power / filtered - 1) > STEP * error).any():
+        return relatives, False
+    power = np.maximum(power, 1e-3 * filtered)
+    levels, errors = 10 * np.log10(power / power[0]), DB_OF_E * np.hypot(error, error[0])
+    return [
+        replace(one, power_db=float(level), power_error=float(doubt))
+        for one, level, doubt in zip(relatives, levels[1:], errors[1:], strict=True)
+    ], True
 
 
 class Coherence:

@@ -109,6 +109,7 @@ class FrontEnd:
         self._places = np.concatenate([tables.offsets[tx * tables.sounding_symbols :][: self._looks] for tx in senders])
         self._freed = -np.repeat(np.eye(tables.transmitters), self._looks, 1)  # each window of its transmitter's offset
         self._windows = torch.empty((0, len(self._places), tables.size), dtype=torch.complex64)
+        self._floats: Floats = self._windows.numpy().view(np.float32)
         self._basis = tables.basis[0] + 1j * tables.basis[1]
         length = max(form.samples - form.sounding_start, 1)
         wander = math.sqrt(2 * tables.options.wander) / (2 * math.pi * length)  # cycles a sample
@@ -249,11 +250,12 @@ class FrontEnd:
 
     def _turned(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Floats:
         """Spectra of the slots' windows freed of the opposite carrier offset, float32 [frame, tx · looks, 2 N]."""
-        if len(self._windows) < len(starts):
+        if len(self._windows) != len(starts):
             self._windows = torch.empty((len(starts), len(self._places), self._tables.size), dtype=torch.complex64)
-        grid = self._windows[: len(starts)]
-        self._frames.gather(samples, starts, rows.mixed @ self._freed, self._places, grid.numpy().view(np.float32))
-        return np.asarray(torch.fft.fft(grid).numpy().view(np.float32))
+            self._floats = self._windows.numpy().view(np.float32)
+        self._frames.gather(samples, starts, rows.mixed @ self._freed, self._places, self._floats)
+        turned: Floats = torch.fft.fft(self._windows).numpy().view(np.float32)
+        return turned
 
 
 def _owners(form: FrameFormat, tables: Tables) -> Doubles:

@@ -109,6 +109,8 @@ class Rounds:
         self._fresh = False
         if time_s is not None:
             self._latest = time_s
+        if looked is not None and (looked.found.stepped or (refused and looked.found.power_db > self.gate.power_db)):
+            self.aligner.forget_levels()  # what soundings before said of them would hide it
         if looked is not None and time_s is not None and not refused:  # a jump is refused, and says nothing of drift
             self.aligner.coherence.observe(time_s, looked.found)
             self.aligner.learn(looked.response, self.made[-1].precoder.weights, looked.snr, looked.symbols, looked.before)
@@ -186,7 +188,8 @@ class RoundsHeard:
         if self._gate is None or not self._judges or alignment is None or frame is None:
             return False
         response = frame.response / self._amplitude
-        found = misalignment(response, self._numerology, snr=frame.snr, symbols=self._symbols)
+        own = frame.signal / self._amplitude[:, 0].square()
+        found = misalignment(response, self._numerology, snr=frame.snr, symbols=self._symbols, own=own)
         beside = frame.shape.trust[:, 0] - self._symbols if self._told else np.zeros(len(response))
         self.latest = Looked(found, response, frame.snr, self._symbols, beside)
         self._found[number] = found

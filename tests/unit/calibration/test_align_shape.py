@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hil.calibration.align_shape import ResponseShape
+from hil.calibration.alignment import relative_to_first
 from hil.phy.numerology import Numerology
 
 NUMEROLOGY = Numerology()
@@ -55,11 +56,22 @@ def test_a_response_that_rests_on_the_shape_takes_its_place():
     joined = shape.of(own)
     filtered.learn(joined, SNR, 8, before=ONCE)
     assert filtered.weight == pytest.approx(shape.weight)
-    assert torch.allclose(filtered.of(own), joined, atol=1e-5)
+    assert torch.allclose(filtered.of(own).abs(), joined.abs(), atol=1e-5)  # but for the delay, see below
     beside = ResponseShape(NUMEROLOGY, 16)
     beside.learn(one, SNR, 16)
     beside.learn(joined, SNR, 8)
-    assert not torch.allclose(beside.of(own), joined, atol=1e-3)
+    assert not torch.allclose(beside.of(own).abs(), joined.abs(), atol=1e-2)
+
+
+def test_what_rests_on_the_shape_keeps_no_more_of_a_delay_than_its_own_symbols_tell():
+    """A filter fits delays to its own few symbols alone."""
+    shape = ResponseShape(NUMEROLOGY, 16)
+    plain = torch.from_numpy(TRUE.astype(np.complex64))
+    shape.learn(plain, SNR, 56)
+    late = plain * torch.from_numpy(np.exp(-2j * np.pi * CARRIERS * np.array([[0.0], [0.08]]) / 64).astype(np.complex64))
+    shape.learn(late, SNR, 8, before=np.full(2, 56.0))
+    (found,) = relative_to_first(torch.stack([plain[1], shape.of(plain)[1]]), NUMEROLOGY)
+    assert found.delay_samples == pytest.approx(0.01, abs=1e-3)
 
 
 def test_a_level_holds_until_gains_are_set_anew():

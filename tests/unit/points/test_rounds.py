@@ -109,11 +109,11 @@ class Turning:
         return self._bench.burst(turned, **more)
 
 
-def measured(tmp_path, turn_rad, **changes):
+def measured(tmp_path, turn_rad, *, snr_db=10.0, **changes):
     """A superposed point of six frames on such a bench; what came of it, and its capture."""
     config = find_bench("builtin")
     receiver = receiver_for(config)
-    frame = frame_for(receiver, 10.0)
+    frame = frame_for(receiver, snr_db)
     place = tmp_path / "c.h5"
     with Bench(config) as bench:
         writer = CaptureWriter.create(place, config={}, provenance={}, models={}, receivers=["rx"], transmitters=2, flags=FLAGS)
@@ -124,8 +124,8 @@ def measured(tmp_path, turn_rad, **changes):
             begin = turning.bursts
             turning._turn = lambda number: turn_rad(number - begin)
             settings = {"alignments": 2, "gate": GateConfig()} | changes
-            spec = noma(bench, frame, tasks=6 * frame.tasks_per_frame).model_copy(update=settings)
-            made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.levels_for(10.0), lambda steps: None)
+            spec = noma(bench, frame, tasks=6 * frame.tasks_per_frame, snr_db=snr_db).model_copy(update=settings)
+            made = air.measure(spec, Sent(symbols=noise_like(spec)), {}, air.levels_for(snr_db), lambda steps: None)
     return spec, made, place
 
 
@@ -158,6 +158,39 @@ def test_a_round_out_of_bounds_is_aligned_and_sent_again(tmp_path):
     assert live.snr_eff_db > 9
     assert (again.sha256, again.frames, again.alignment) == (live.sha256, live.frames, live.alignment)
     assert torch.equal(again.block, live.block)
+
+
+def test_a_level_that_steps_is_seen_at_the_frame_itself(tmp_path):
+    """From burst 4 on a transmitter has 4 dB less: what all soundings before said of it hides it neither there nor after."""
+    lost = 1j * math.log(10 ** (4 / 20))
+    spec, made, place = measured(tmp_path, lambda number: 0.0 if number < 4 else lost, snr_db=0.0, seeded=True)
+    live = made.collections["rx"]
+    assert live.frames == {"sent": 6, "scored": 6, "lost": 0, "gated": 1}
+    assert live.alignment["power_db"] < 1
+    again, status, _, _ = replayed(place, spec)
+    assert status[2] == FrameStatus.GATED
+    assert (again.sha256, again.alignment) == (live.sha256, live.alignment)
+
+
+def test_only_a_level_beyond_doubt_takes_the_place_of_the_filtered_one():
+    draw, snr, symbols = np.random.default_rng(3), 0.25, 8
+    looks = symbols * 52
+
+    def seen(level):
+        """A frame whose second transmitter has a level, by symbols at −6 dB; the response is that of frames before."""
+        error = math.sqrt((2 * level / snr + 1 / snr**2 / (symbols - 1)) / looks)
+        own = torch.tensor([1.0, level + error * draw.standard_normal()])
+        return misalignment(
+            off_by(0.0, 0.0, 0.0).to(torch.complex64) / 1.09**0.5, NUMEROLOGY, snr=own * snr, symbols=symbols, own=own
+        )
+
+    found = [seen(1.0) for _ in range(300)]
+    assert sum(one.stepped for one in found) <= 1
+    assert max(one.power_db for one in found if not one.stepped) < 1e-3
+    found = [seen(4.0) for _ in range(20)]
+    assert all(one.stepped for one in found)
+    assert np.mean([one.power_db for one in found]) == pytest.approx(6.0, abs=0.5)
+    assert all(one.beyond(GateConfig()) for one in found)
 
 
 def test_what_cannot_be_aligned_is_kept_and_marked(tmp_path):
