@@ -22,6 +22,7 @@ NAMES = {
     "coverage": "how often 95 % intervals hold the truth, every kind that a run prints",
     "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
     "resume": "a run killed 20 times and resumed, against one that nobody disturbed: bits, ledger",
+    "sweep": "hil sweep on two workers against one, and with workers killed: efficiency, results that differ",
     "digital": "LDPC decoder against commpy and ldpc, its error rates",
     "schemes": "trained networks against what the papers' systems must hold, and a task's cost by stage",
     "faults": "faults injected into the virtual radios, a resumable campaign",
