@@ -23,6 +23,7 @@ NAMES = {
     "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
     "watch": "hil watch: updates a second and their cost; a run with it beside, against one alone",
     "resume": "a run killed 20 times and resumed, against one that nobody disturbed: bits, ledger",
+    "sweep": "hil sweep on two workers against one, and with workers killed: efficiency, results that differ",
     "digital": "LDPC decoder against commpy and ldpc, its error rates",
     "schemes": "trained networks against what the papers' systems must hold, and a task's cost by stage",
     "faults": "faults injected into the virtual radios, a resumable campaign",

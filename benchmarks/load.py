@@ -34,9 +34,9 @@ def _machine() -> tuple[int, int]:
 
 
 def _process(pid: int) -> int:
-    """User and system jiffies of a process, its threads included."""
+    """User and system jiffies of a process, its threads and the children that it has waited for included."""
     try:
         after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0
-    return int(after[11]) + int(after[12])
+    return sum(map(int, after[11:15]))

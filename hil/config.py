@@ -175,12 +175,13 @@ def resolve(
     return validate(model, given, str(file) if file is not None and not settings and not flags else source), given
 
 
-def parse_settings(settings: tuple[str, ...], model: type[Config] | None = None) -> dict[str, Any]:
+def parse_settings(settings: tuple[str, ...], model: type[Config] | None = None, *, flag: str = "--set") -> dict[str, Any]:
     """``KEY=VALUE`` pairs to dotted keys and TOML values; a bare word is a string.
 
     Args:
         settings: the pairs.
         model: whose keys they must be; None: not looked at here.
+        flag: that they were given by.
 
     Raises:
         ConfigError: no ``=``, or a key that the model does not have.
@@ -190,10 +191,10 @@ def parse_settings(settings: tuple[str, ...], model: type[Config] | None = None)
         key, separator, text = setting.partition("=")
         key = key.strip()
         if not separator or not key:
-            raise ConfigError(f"--set needs KEY=VALUE, such as seed=5, not '{setting}'")
+            raise ConfigError(f"{flag} needs KEY=VALUE, such as seed=5, not '{setting}'")
         first, known = key.partition(".")[0], sorted(model.model_fields) if model is not None else []
         if model is not None and first not in known:
-            raise ConfigError(f"--set: unknown key '{key}' (known here: {', '.join(known)}){did_you_mean(first, known)}")
+            raise ConfigError(f"{flag}: unknown key '{key}' (known here: {', '.join(known)}){did_you_mean(first, known)}")
         try:
             found[key] = tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
         except (tomllib.TOMLDecodeError, ValueError, RecursionError):

@@ -17,19 +17,39 @@ __all__ = ["sweep"]
 @click.argument("file", metavar="SWEEP.toml", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--workers", type=click.IntRange(1), help="Jobs at a time.  [default: one a core]")
 @click.option("--cluster", metavar="WHERE", help="Through dask.distributed: local, slurm, or a scheduler's address.")
+@click.option(
+    "--slurm",
+    "slurm",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of --cluster slurm: an argument of dask_jobqueue's SLURMCluster, such as queue=long or memory=8GB.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep.  [default: sweeps/NAME of the file]")
 @click.option("--dry-run", is_flag=True, help="Say which jobs there are and which are done, and stop.")
 @HOME
-def sweep(file: Path, workers: int | None, cluster: str | None, out: Path | None, dry_run: bool, home: Path | None) -> None:
+def sweep(
+    file: Path,
+    workers: int | None,
+    cluster: str | None,
+    slurm: tuple[str, ...],
+    out: Path | None,
+    dry_run: bool,
+    home: Path | None,
+) -> None:
     """Do every job of a grid, each in a folder of its own, and write results.csv of all; asked again, do what is left.
 
     SWEEP.toml has verb ("run", "replay", "score" or "train"), a table [grid] of settings with lists of values, and a
-    table [fixed] of settings that all jobs share. Exit code 1 if a job failed.
+    table [fixed] of settings that all jobs share; [cluster] of --cluster slurm. Exit code 1 if a job failed.
     """
+    from hil.config import parse_settings
+    from hil.errors import ConfigError
     from hil.runs.sweep import load_sweep, prepare, write_table
     from hil.runs.workers import locally, on_cluster
 
     display = Display()
+    if slurm and cluster != "slurm":
+        raise ConfigError("--slurm is of --cluster slurm; give both, or neither")
+    options = parse_settings(slurm, flag="--slurm")
     folder = out or Path("sweeps") / file.stem
     config, jobs = load_sweep(file, folder)
     left = [job for job in jobs if not job.done]
@@ -43,7 +63,7 @@ def sweep(file: Path, workers: int | None, cluster: str | None, out: Path | None
     count = workers or os.cpu_count() or 1
     failed = []
     folder.mkdir(parents=True, exist_ok=True)
-    ended = on_cluster(left, cluster, count, config.cluster, display.say) if cluster else locally(left, count)
+    ended = on_cluster(left, cluster, count, {**config.cluster, **options}, display.say) if cluster else locally(left, count)
     with display.stage("jobs", len(left)) as progress:
         for job, why in ended:
             progress(1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import shutil
 import signal
@@ -12,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hil.errors import DriverMissingError, HilError
+from hil.errors import HilError
 from hil.files import replace_file
+from hil.runs.clusters import connected
 from hil.runs.sweep import Job
 
 __all__ = ["Ended", "execute", "locally", "on_cluster"]
@@ -102,17 +100,11 @@ def on_cluster(
         program: that a job's process runs.
 
     Raises:
-        DriverMissingError: no dask.
+        DriverMissingError: no dask, or no Slurm. ConfigError: Slurm does not take the jobs, or no scheduler is at the address.
     """
-    try:
-        distributed = importlib.import_module("distributed")
-    except ImportError as err:
-        raise DriverMissingError(
-            f"--cluster needs dask.distributed ({err}); install it with: pip install 'hil[cluster]'"
-        ) from err
-    importlib.import_module("dask").config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1})
-    with _started(distributed, cluster, workers, options) as place, distributed.Client(place) as client:
-        say(f"workers: {cluster}; dashboard: {client.dashboard_link}")
+    if not jobs:
+        return
+    with connected(cluster, workers, options, jobs[0].folder.parent, say, losses=ATTEMPTS - 1) as (client, distributed):
         waiting = {client.submit(execute, job, program, key=job.folder.name, pure=False): job for job in jobs}
         for one in distributed.as_completed(list(waiting)):
             try:
@@ -121,19 +113,3 @@ def on_cluster(
                 raise
             except Exception as err:  # KilledWorker, or what a worker's own Python says
                 yield waiting[one], f"{type(err).__name__}: {err}"
-
-
-@contextmanager
-def _started(distributed: Any, cluster: str, workers: int, options: dict[str, Any]) -> Iterator[Any]:
-    """A cluster to connect to, ended afterwards where it was started here."""
-    if cluster == "local":
-        port = ":0" if importlib.util.find_spec("bokeh") else None
-        with distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=port) as own:
-            yield own
-    elif cluster == "slurm":
-        jobqueue = importlib.import_module("dask_jobqueue")
-        with jobqueue.SLURMCluster(**{"cores": 1, "processes": 1, "memory": "4GB", **options}) as own:
-            own.scale(workers)
-            yield own
-    else:
-        yield cluster
