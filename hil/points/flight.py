@@ -242,7 +242,7 @@ class Flight:
         return rows
 
     def finish(self, *, through: bool = True) -> OnAir:
-        """What was received of all that was sent; not `through`: more may be sent of it yet, and the capture gets no more now."""
+        """What was received of all that was sent; not `through`: more may be sent of it yet, and nothing is stored now."""
         with timed("receiver"):
             found = {name: collector.finish() for name, collector in self._collectors.items()}
         peaks = self._peaks.found() if through else None
