@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from benchmarks.rows import Row, row
 from hil.models.separate.ldpc import ITERATIONS, NORMALISATION, Ldpc, ldpc_code
+from hil.models.separate.matched import MatchedCode, matched_code
+from hil.models.separate.mcs import LTE_CQI
+from hil.models.separate.packet import packet_for_uses
+from hil.models.separate.qam import llrs, modulate
 
 __all__ = ["rows"]
 
@@ -53,6 +57,32 @@ def _error_rows(code: Ldpc, words: int) -> list[Row]:
                 target=known + spread, peer="known (600 words)", peer_value=known, same=abs(rate - known) <= spread,
             )
         )  # fmt: skip
+    return out
+
+
+def _word_errors(code: MatchedCode, bits: int, es_n0_db: float, words: int) -> float:
+    """Share of tasks whose information does not come back, in white noise."""
+    rng, noise_var = np.random.default_rng(code.sent), 10 ** (-es_n0_db / 10)
+    information = rng.integers(0, 2, (words, code.information), np.uint8)
+    symbols = modulate(code.encode(information), bits)
+    noise = rng.normal(size=(2, *symbols.shape)) * math.sqrt(noise_var / 2)
+    heard = (symbols + noise[0] + 1j * noise[1]).astype(np.complex64)
+    found, _ = code.decode(llrs(heard, np.full(heard.shape, noise_var, np.float32), bits).clip(-1e4, 1e4))
+    return float((found != information).any(1).mean())
+
+
+def _matched_rows(words: int) -> list[Row]:
+    """LTE's rows at the thresholds that `hil.models.separate.mcs` states, and the short codes of retrieval features."""
+    out = []
+    most = 0.01 + 1.96 * math.sqrt(0.01 * (1 / words + 1 / 1000))
+    for index, one in LTE_CQI.items():
+        wrong = _word_errors(packet_for_uses(one, 512).matched, one.bits, one.threshold_db, words)
+        title = f"LTE CQI {index} ({one.name}) by 802.11n's codes, 512 uses: lost at {one.threshold_db:g} dB ({words} words)"
+        out.append(row(title, wrong, "share", better="lower", target=most, usual_db=one.usual_db))
+    for information, sent, dbs in ((112, 256, (5.0, 6.0, 7.0, 8.0)), (91, 128, (9.0, 10.0, 11.0, 12.0))):
+        for es_n0_db in dbs:
+            wrong = _word_errors(matched_code(information, sent), 4, es_n0_db, words)
+            out.append(row(f"{information} bits in {sent} of 16-QAM: lost at {es_n0_db:g} dB ({words} words)", wrong, "share"))
     return out
 
 
@@ -117,4 +147,6 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     information = sent[:, : code.k].copy()
     _, encoding = _timed(lambda: code.encode(information))
     out.append(row("LDPC encoder", words / encoding, "codewords/s"))
-    return [*out, *_error_rows(code, words)], {name: list(values) for name, values in peers.items()}
+    return [*out, *_error_rows(code, words), *_matched_rows(200 if quick else 1000)], {
+        name: list(values) for name, values in peers.items()
+    }

@@ -244,13 +244,13 @@ class Flight:
             rounds.sent(at_s, collector.looked if got.whole else None, refused=refused)
         return rows
 
-    def finish(self, ended: str | None = None) -> OnAir:
-        """What was received of all that was sent; `ended`: why no more of it is."""
-        self.ended = self.ended or ended
+    def finish(self, *, through: bool = True) -> OnAir:
+        """What was received of all that was sent; not `through`: more may be sent of it yet, and nothing is stored now."""
         with timed("receiver"):
             found = {name: collector.finish() for name, collector in self._collectors.items()}
-        peaks = self._peaks.found()
-        self._air.writer.add_extra(self.index, {PEAKS: peaks})
+        peaks = self._peaks.found() if through else None
+        if peaks is not None:
+            self._air.writer.add_extra(self.index, {PEAKS: peaks})
         more = self._said | alignment_keys(self._alignments) | peak_keys(peaks) | {"point": self.index, "ended": self.ended}
         weights = [one["precoder"] for one in self._alignments]
         made = np.stack(weights) if weights else None

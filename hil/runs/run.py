@@ -282,7 +282,7 @@ class _Run:
     def cut_short(self) -> None:
         """Score what was sent of points that are not through; the capture gets no more."""
         for flight in [one for one in self._flights.values() if one.frames_sent]:
-            made = flight.finish()
+            made = flight.finish(through=False)
             ended = made.ended or cut_short(flight.spec, made.collections)
             point = self._scored(flight, replace(made, more=made.more | {"ended": ended}))
             self._digest_of(point)

@@ -211,6 +211,8 @@ def _captured(
         ]
         if any(spec.fragments > 1 for _, spec in specs):
             raise ConfigError(f"tasks of scheme '{scheme}' ride in several frames each; leave --capture out, and simulate")
+        if any(spec.frame.spreading != "none" for _, spec in specs):
+            raise ConfigError(f"uses of scheme '{scheme}' were spread over carriers; leave --capture out, and simulate")
         with report.stage("errors on what was received", len(specs) * len(config.errors)) as progress:
             for record, spec in specs:
                 collections, sent, _ = collect_point(capture, record, spec)

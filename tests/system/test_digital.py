@@ -98,3 +98,23 @@ def test_metrics_show_the_cliff_and_count_the_bits(run):
     assert bits["entropy"] - 0.01 <= bits["coded"] <= bits["entropy"] + 2
     assert bits["with CRC-16"] == pytest.approx(bits["coded"] + 16)
     assert bits["minimum SNR, dB"] == pytest.approx(10 * math.log10(2 ** (bits["coded"] / 16) - 1), abs=0.02)
+
+
+def test_features_by_ldpc_codes_come_through_above_the_cliff_and_replay_to_the_bit(tmp_path):
+    """With the weights as shipped, on spread carriers, behind an amplifier."""
+    done = hil.run(
+        schemes=("digital-ldpc-pair",), dataset=DATASET, snr_db=(2.0, 16.0), tasks=24, distinct_tasks=12, draws=1,
+        frame={"spreading": "dft"}, amplifier={"saturation_dbfs": -2.0}, out=tmp_path, name="run",
+    )  # fmt: skip
+    assert done is not None
+    live = json.loads((tmp_path / "run" / "results.json").read_text())
+    again = json.loads(hil.replay(tmp_path / "run").model_dump_json())
+    assert again["verification"]["verified"] == "bits"
+    for target, fate in ((2.0, "codeword_errors"), (16.0, "received")):
+        (air,) = rows(live, source="air", snr_db_target=target)
+        (replayed,) = rows(again, source="air", snr_db_target=target)
+        assert air["kind"] == "measured"
+        assert air["coding"]["fates"][fate] == 2 * air["tasks"]
+        assert (air["top1"] > 0.3) == (fate == "received")
+        assert all(5 < value < 8 for value in air["papr_db"])  # 16-QAM, spread
+        assert [replayed[key] for key in ("top1", "coding", "papr_db")] == [air[key] for key in ("top1", "coding", "papr_db")]

@@ -227,7 +227,8 @@ class DigitalImages:
         noise_var = torch.ones(1) if one.noise_var is None else one.noise_var
         symbols = (one.symbols * gain.conj() / power).cpu().numpy()
         noise = (noise_var / power).expand(symbols.shape).float().cpu().numpy()
-        index = np.where(one.valid.all(1).cpu().numpy(), self._read(symbols, noise), -1)
+        told = side["mcs"].cpu().numpy() if self._ideal and side is not None else self._read(symbols, noise)
+        index = np.where(one.valid.all(1).cpu().numpy(), told, -1)
         tasks = [_Task(fate="not_received" if place < 0 else "wrong_index") for place in index]
         for own, packet in self._packets.items():
             rows = np.flatnonzero(index == own)

@@ -1,11 +1,15 @@
 """Digital schemes of images: cliff, adaptation, what is counted, and what stands in for an image that is lost."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from hil.errors import ConfigError, ModelError
 from hil.models.load import load_scheme
 from hil.models.separate.mcs import LTE_CQI
+from hil.models.separate.qam import modulate
 from hil.models.separate.schemes import DigitalWebp
 from hil.models.testing import received_for
 
@@ -47,6 +51,21 @@ def test_a_fixed_mean_image_stands_in_and_each_fate_is_counted(views):
     told = scheme.explain(sent, received)
     assert told["packets"][0]["code"] == [648, 486]
     assert told["stream_bytes"] + told["padding_bytes"] == pytest.approx(told["packets"][0]["room_bytes"], abs=0.02)
+
+
+def test_a_wrong_crc_and_a_damaged_stream_are_told_apart(views):
+    scheme = DigitalWebp()
+    sent, packet = scheme.encode(views[:3]), scheme._packets[4]
+    other = np.zeros((1, packet.matched.information), np.uint8)
+    other[0, 40] = 1
+    bits = packet.coded([b"no picture", b"right", b"right"])
+    bits[1, : packet.matched.sent] ^= packet.matched.encode(other)[0]  # the sum of two codewords is one
+    symbols = sent.symbols.clone()
+    symbols[0, :2] = torch.from_numpy(modulate(bits[:2], packet.mcs.bits))
+    damaged = replace(sent, symbols=symbols)
+    received = received_for(scheme.plan, damaged, noise_var=1e-3)
+    assert scheme.decode(received).erased.tolist() == [True, True, False]
+    assert fates(scheme, sent, received) == {"damaged_stream": 1, "wrong_crc": 1, "received": 1}
 
 
 def test_the_choice_follows_the_snr_that_the_sender_knows(views):
