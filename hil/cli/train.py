@@ -79,7 +79,6 @@ def train(
     import torch
 
     from hil.datasets.dataset import load_dataset
-    from hil.models.recipe import find_recipe, load_recipe
     from hil.models.training.train import train as run_training
     from hil.places import folders
     from hil.runs.evaluate import check_served, evaluate
@@ -91,18 +90,10 @@ def train(
         changes["dataset"] = dataset
     if features is not None:
         changes = {**_given(features, dataset), **changes}
-    path = find_recipe(recipe, places)
-    plain = load_recipe(path)
-    first = {key: value for key, value in changes.items() if plain.init is not None and key.startswith("t1.")}  # its stage
-    wanted = load_recipe(path, {key: value for key, value in changes.items() if key not in first})
-    queue = [wanted]
-    while (start := queue[0].init) is not None and (fresh or not (out / f"{start}.safetensors").is_file()):
-        shared = first | {key: value for key, value in changes.items() if key.partition(".")[0] in SHARED_KEYS}
-        queue.insert(0, load_recipe(find_recipe(start, [path.parent, *places]), shared))
-    links = None
+    queue, links = _queue(recipe, changes, places, out, fresh=fresh), None
     if captures:
-        wanted, links = _through(captures, wanted)
-        queue[-1] = wanted
+        queue[-1], links = _through(captures, queue[-1])
+    wanted = queue[-1]
     data = load_dataset(wanted.dataset, image_size=wanted.image_size)
     for line in data.remarks:
         click.echo(line)
@@ -124,6 +115,20 @@ def train(
                 links=links if one is wanted else None,
             )
         click.echo(_summary(one, metrics, out))
+
+
+def _queue(recipe: str, changes: dict[str, Any], places: list[Path], out: Path, *, fresh: bool) -> list[Recipe]:
+    """What to train, one after the other: what the recipe starts from as far as it is not in `out`, and it last."""
+    from hil.models.recipe import find_recipe, load_recipe
+
+    path = find_recipe(recipe, places)
+    plain = load_recipe(path)
+    first = {key: value for key, value in changes.items() if plain.init is not None and key.startswith("t1.")}  # its stage
+    queue = [load_recipe(path, {key: value for key, value in changes.items() if key not in first})]
+    while (start := queue[0].init) is not None and (fresh or not (out / f"{start}.safetensors").is_file()):
+        shared = first | {key: value for key, value in changes.items() if key.partition(".")[0] in SHARED_KEYS}
+        queue.insert(0, load_recipe(find_recipe(start, [path.parent, *places]), shared))
+    return queue
 
 
 def _through(captures: tuple[Path, ...], recipe: Recipe) -> tuple[Recipe, CapturedLinks]:

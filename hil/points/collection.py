@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,10 @@ from hil.points.impaired import Verdict
 from hil.points.link import LinkRecord, LinkSnr
 from hil.points.noise import NoiseLevel
 
-__all__ = ["Burst", "Collection", "combined_sha256"]
+__all__ = ["Burst", "Collection", "batches", "combined_sha256"]
+
+TOGETHER = 16
+"""Bursts that are received together where they are all at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,3 +108,15 @@ class Burst(NamedTuple):
     start: int = 0
     sent_at: int | None = None
     alignment: int | None = None
+
+
+def batches(bursts: Iterable[Burst]) -> Iterator[list[Burst]]:
+    """Some at a time."""
+    some: list[Burst] = []
+    for burst in bursts:
+        some.append(burst)
+        if len(some) == TOGETHER:
+            yield some
+            some = []
+    if some:
+        yield some

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from hil.phy.frame import FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig, Shape
 from hil.points.aided import aided_signal
 from hil.points.clips import clipped, to_complex
-from hil.points.collection import Burst, Collection, combined_sha256
+from hil.points.collection import Burst, Collection, batches, combined_sha256
 from hil.points.fragments import assemble, cut
 from hil.points.impaired import Verdict, noise_factors, verdict_of
 from hil.points.kinds import UNALIGNED_NAME
@@ -29,9 +29,6 @@ from hil.points.spec import PointSpec
 from hil.points.spread import Spreading
 from hil.points.truth import FrameTruth, FrameWitness
 from hil.units import decibels
-
-TOGETHER = 16
-"""Bursts that are received together where they are all at hand."""
 
 __all__ = ["Burst", "Collection", "Collector", "combined_sha256"]
 
@@ -141,7 +138,7 @@ class Collector:
         if self.reception.receiver.shape_memory or self._opening:  # each frame begins with what the one before left
             return [self.add(*burst[:3], sent_at=burst.sent_at, alignment=burst.alignment) for burst in bursts]
         rows = []
-        for some in _batches(bursts):
+        for some in batches(bursts):
             found = self._usual.receiver.receive_windows([one.samples for one in some], full_scale=self.reception.full_scale)
             rows += [self._take(burst, frames) for burst, frames in zip(some, found, strict=True)]
         return rows
@@ -391,15 +388,3 @@ class Collector:
 
     def _whole(self, values: Tensor) -> Tensor:
         return assemble(values, self._places, self._uses)
-
-
-def _batches(bursts: Iterable[Burst]) -> Iterator[list[Burst]]:
-    """Some at a time."""
-    some: list[Burst] = []
-    for burst in bursts:
-        some.append(burst)
-        if len(some) == TOGETHER:
-            yield some
-            some = []
-    if some:
-        yield some

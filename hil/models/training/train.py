@@ -76,10 +76,7 @@ def train(
         resume: go on from the checkpoint in `out`, if it belongs to the same recipe and data.
         progress: called after every epoch.
         evaluate: accuracies of the written weights, given the scheme and the held-out examples; goes into the metrics.
-        links: captured channels, of recipes that train through them.
-
-    Returns:
-        the metrics, as in the file.
+        links: captured channels, of recipes that train through them. Returns the metrics, as in the file.
 
     Raises:
         ModelError: initial weights are missing, these or the data do not fit, or `out` has another training's checkpoint.
