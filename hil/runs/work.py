@@ -108,6 +108,7 @@ class Work:
                 not (card.reference or card.weights in self.contenders)
                 or card.card.outputs != goal.needs
                 or name in self.contenders
+                or card.receivers > 1
             ):
                 continue
             try:
