@@ -109,6 +109,7 @@ class Work:
                 not (card.reference or (other is not None and other.scheme.card.kind == card.card.kind))
                 or card.card.outputs != goal.needs
                 or name in self.contenders
+                or card.receivers > 1
             ):
                 continue
             try:
