@@ -53,3 +53,16 @@ def test_the_capture_replays_to_the_bit(run, hil):
     assert {key: (row["metrics"], row.get("coding")) for key, row in replayed.items()} == {
         key: (row["metrics"], row.get("coding")) for key, row in live.items()
     }
+
+
+def test_the_capture_is_judged_by_what_a_detector_finds(run, hil):
+    """Asked for by name, detection takes the data set's own detector; what was never received has no objects."""
+    folder, _ = run
+    done = hil("score", folder, "--goals", "detection", "--json")
+    assert done.returncode == 0, done.stderr
+    scored = json.loads(done.stdout)
+    rows = of_air(scored)
+    assert rows["digital-webp", 2.0]["map50"] == 0
+    assert rows["deep-jscc", 18.0]["map50"] > 0.4
+    assert rows["digital-webp", 18.0]["map50"] > 0.6
+    assert next(row["map50"] for row in scored["points"] if row["scheme"] == "uncoded") > 0.9
