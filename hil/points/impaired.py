@@ -110,12 +110,12 @@ def verdict_of(
     seen = likely not in _UNSEEN and float(np.mean([one.sent.count for one in truths])) >= _TELLING
     beyond = any(_beyond(value, error, seen=seen) for value, error in settled)
     below = any(value * math.exp(_CERTAIN * error) < LOW for value, error in settled)
-    uneven = _uneven(truths)
+    uneven, foreign = _uneven(truths)
     suspect = None
     if beyond or below or uneven:
         suspect = likely
-        if suspect == "unknown" and below and not beyond:
-            suspect = "silence"
+        if suspect == "unknown":
+            suspect = "tone" if foreign else "silence" if below and not beyond else suspect
     flat = gaussian and float(np.mean([one.kurtosis for one in truths])) < _FLAT and not uneven
     if flat and suspect in (None, "unknown", "drift", "impulses"):
         # superposed transmitters clip more than each alone, which looks like a gain that moved; a strong tone alone is flat too
@@ -159,16 +159,19 @@ def _beyond(value: float, error: float, *, seen: bool) -> bool:
     return surely > HIGH or (seen and surely > 1 and value * math.exp(_DOUBT * error) > _NEARLY)
 
 
-def _uneven(truths: Sequence[FrameTruth]) -> bool:
+def _uneven(truths: Sequence[FrameTruth]) -> tuple[bool, bool]:
     """Whether errors sit on some carriers, or in some symbols, though the stated noise, which heard them too, is their mean.
 
     Of carriers next to somebody who is loud where nobody sends the quietest tell best how little it could be.
+
+    Returns:
+        whether; and whether for what leaks from there.
     """
     over_median, over_quietest = unevenness(np.sum([one.by_carrier for one in truths], axis=0))
     steady, guard = (float(np.mean([getattr(one, name) for one in truths])) for name in ("steady", "guard"))
     chance = 2 * _DOUBT / math.sqrt(max(sum(one.sent.count for one in truths), 1))
     foreign = guard > _LOUD and over_quietest - 1 > max(_LEAKS, chance)
-    return foreign or max(over_median, steady) - 1 > max(_UNEVEN, chance)
+    return foreign or max(over_median, steady) - 1 > max(_UNEVEN, chance), foreign
 
 
 def _suspect(signatures: Sequence[Signature], cfo_carriers: float, gaussian: bool) -> str:
@@ -184,8 +187,8 @@ def _suspect(signatures: Sequence[Signature], cfo_carriers: float, gaussian: boo
     if shares[best] < _LEAST_SHARE:
         return "unknown"
     if best == "tone":
-        away = float(np.median([one.carrier for one in signatures])) + cfo_carriers
-        return "dc" if abs(away) < 1 else "tone"
+        away = float(np.median([abs(one.carrier + cfo_carriers) for one in signatures]))
+        return "dc" if away <= 1 else "tone"
     return best
 
 

@@ -1,5 +1,6 @@
 """`hil air`, `hil radios`, `hil doctor`, and a run over virtual Plutos, as a user types them."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,10 +12,12 @@ import time
 
 import pytest
 
-from hil.errors import DriverMissingError
+from hil.captures import Capture, FrameKind, verify
+from hil.errors import DriverMissingError, HilError
 from hil.radios.bench import load_bench
 from hil.radios.drivers.pluto._device import load_adi
 from tests.conftest import ROOT
+from tests.system.waiting import wait_for
 
 
 def free_port():
@@ -200,3 +203,45 @@ def test_a_run_over_three_virtual_plutos_finishes(hil, untrained, tmp_path):
     for point in air:
         assert point["frames"]["scored"] == point["frames"]["sent"]
         assert all(abs(value - point["snr_db_target"]) < 1.5 for value in point["snr_db"])
+
+
+def test_a_run_over_a_virtual_pluto_that_is_killed_goes_on(hil, untrained, one_pluto, tmp_path):
+    """In real time nothing comes twice: what was on record stays, the rest is measured, and all of it replays."""
+    need_pluto()
+    capture = tmp_path / "killed" / "capture.h5"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", "from hil.cli.main import main; main()", "air", str(one_pluto)]
+    air = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+    try:
+        assert "serving" in air.stdout.readline() + air.stdout.readline()
+        process = hil.start(
+            "run", one_pluto, "--models", untrained, "--dataset", "synthetic:identities=12", "--schemes", "single", "--snr", 6,
+            "--tasks", 160, "--distinct-tasks", 12, "--tasks-per-frame", 4, "--draws", 1, "--out", tmp_path, "--name", "killed",
+        )  # fmt: skip
+        wait_for(capture, process)
+        while process.poll() is None and len(frames_sent(capture)) < 5:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert len(frames_sent(capture)) < 40
+        resumed = hil("run", "--resume", "killed", "--out", tmp_path)
+    finally:
+        air.kill()
+        air.communicate()
+    assert resumed.returncode == 0, resumed.stderr
+    found = json.loads((tmp_path / "killed" / "results.json").read_text())
+    (row,) = [one for one in found["points"] if one["source"] == "air"]
+    assert (found["status"], len(found["provenance"]["resumed"])) == ("complete", 1)
+    assert row["frames"]["sent"] == 40
+    assert verify(capture).ok
+    sent = frames_sent(capture)
+    assert sent == list(range(sent[0], sent[0] + 40))
+    assert json.loads(hil("replay", capture, "--json").stdout)["verification"]["verified"] == "bits"
+
+
+def frames_sent(path):
+    """Numbers of a run's frames in its capture, in order; none while that cannot be read."""
+    with contextlib.suppress(HilError), Capture.open(path) as capture:
+        ledger = capture.ledger()
+        return ledger["frame"][ledger["kind"] == FrameKind.FRAME].tolist()
+    return []
