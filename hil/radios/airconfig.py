@@ -120,6 +120,7 @@ class VirtualConfig(SimRadioConfig):
         rate_error_hz: the sample rate comes to so much beside the one asked for, and reads back so: a clock tree that cannot
             divide to it. Not of USRPs, whose rates are whole fractions of their clock.
         carrier_error_hz: the same of the carrier, in both directions.
+        pa_terms: none; left out of what is stored, so that checksums of benches stay.
     """
 
     host: str = "127.0.0.1"
@@ -129,6 +130,7 @@ class VirtualConfig(SimRadioConfig):
     temperature_c: float = Field(default=36.5, ge=-55, le=125)
     rate_error_hz: float = Field(default=0.0, ge=-1000, le=1000)
     carrier_error_hz: float = Field(default=0.0, ge=-1e6, le=1e6)
+    pa_terms: tuple[Term, ...] = Field(default=(), exclude=True)
 
     @model_validator(mode="after")
     def _no_memory(self) -> Self:
