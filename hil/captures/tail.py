@@ -187,7 +187,7 @@ class Tail:
             return False
         page = self._state(0)[0]
         with self._opened() as h5:
-            if int(h5.attrs[schema.VERSION_ATTRIBUTE]) == schema.VERSION:
+            if self.receivers or int(h5.attrs[schema.VERSION_ATTRIBUTE]) == schema.VERSION:
                 return self._take_from(h5, page)
         return self._take_old()
 
@@ -208,9 +208,8 @@ class Tail:
             for name, rows in self._tables.items()
         }
         kept = self._newest(h5, new["bursts"])
-        names = sorted(h5["points"])[len(self.points) :]
-        points = [TailPoint(name=str(h5["points"][n].attrs["name"]), attrs=_json(h5["points"][n], "attrs")) for n in names]
-        complete = bool(h5.attrs["complete"])
+        points = self._new_points(h5, new["bursts"])
+        complete = _flag(h5, "complete")
         if before[0] != page or self._state(offset) != before:
             return None
         changed = first or complete != self.complete or bool(points) or any(map(len, new.values()))
@@ -220,6 +219,14 @@ class Tail:
         for name, rows in self._tables.items():
             rows.append(new[name])
         return changed
+
+    def _new_points(self, h5: Any, new: NDArray[Any]) -> list[TailPoint]:
+        """Points that are not known yet; they are looked for when a burst is of one, for that takes time."""
+        if len(new) and int(new["point"].max()) < len(self.points):
+            return []
+        groups = h5["points"]
+        names = sorted(groups)[len(self.points) :]
+        return [TailPoint(name=str(groups[one].attrs["name"]), attrs=_json(groups[one], "attrs")) for one in names]
 
     def _newest(self, h5: Any, new: NDArray[Any]) -> tuple[int, NDArray[np.int16] | None]:
         """The newest burst of the receiver that was asked for, and its samples, if it is among the new ones."""
@@ -281,6 +288,12 @@ def _rows(h5: Any, name: str, first: int, count: int, dtype: np.dtype[Any], shap
         space.select_hyperslab((first, *(0 for _ in shape)), out.shape)
         dataset.read(h5py.h5s.create_simple(out.shape), space, out, _memory_type(dtype))
     return out
+
+
+def _flag(h5: Any, name: str) -> bool:
+    out = np.empty((), np.int8)
+    h5py.h5a.open(h5.id, name.encode()).read(out, _memory_type(np.dtype(bool)))
+    return bool(out)
 
 
 @lru_cache(maxsize=8)
