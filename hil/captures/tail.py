@@ -99,7 +99,7 @@ class Tail:
         self.points: list[TailPoint] = []
         self.transmitters = 1
         self._tables = {"bursts": _Growing(), "ledger": _Growing()}
-        self._old: Capture | None = None
+        self._old = False  # an older format, which nobody writes any more
         self._offset = 0  # of the counters
         self._accepted: tuple[bytes, bytes] | None = None  # the state as of the last look
         self._newest_of: int | None = None
@@ -155,8 +155,9 @@ class Tail:
 
     def samples(self, burst: int) -> NDArray[np.int16] | None:
         """What was heard of a burst (its row), int16 [n, 2]; None where a commit came in between: try again."""
-        if self._old is not None:
-            return next(one for one in self._old.bursts() if one.index == burst).samples
+        if self._old:
+            with _ALONE, Capture.open(self.path) as capture:
+                return next(one for one in capture.bursts() if one.index == burst).samples
         number, found = self._kept
         if number != burst or found is None:
             try:
@@ -172,18 +173,12 @@ class Tail:
         found = _rows(h5, "samples", int(row["offset"]), int(row["count"]), np.dtype("<i2"), (2,))
         return found if zlib.crc32(found.view(np.uint8).data) == int(row["crc32"]) else None
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._old is not None:
-            self._old.close()
-
     def _renew(self) -> None:
-        self.close()
         self._forget()
         self.generation += 1
 
     def _take(self) -> bool | None:
-        if self._old is not None or (self._accepted and self._state(self._offset) == self._accepted):
+        if self._old or (self._accepted and self._state(self._offset) == self._accepted):
             return False
         page = self._state(0)[0]
         with self._opened() as h5:
@@ -239,13 +234,13 @@ class Tail:
         return self._tables["bursts"].count + last, self._heard(h5, new[last])
 
     def _take_old(self) -> bool:
-        """A capture of an older format: nobody writes it any more."""
-        self._old = capture = Capture.open(self.path)
-        self.transmitters, self.receivers, self.config = capture.transmitters, capture.receivers, capture.config
-        self.complete = capture.complete
-        self.points = [TailPoint(name=point.name, attrs=point.attrs) for point in capture.points]
-        self._tables["bursts"].append(capture.burst_table())
-        self._tables["ledger"].append(capture.ledger())
+        with _ALONE, Capture.open(self.path) as capture:
+            self.transmitters, self.receivers, self.config = capture.transmitters, capture.receivers, capture.config
+            self.complete = capture.complete
+            self.points = [TailPoint(name=point.name, attrs=point.attrs) for point in capture.points]
+            self._tables["bursts"].append(capture.burst_table())
+            self._tables["ledger"].append(capture.ledger())
+        self._old = True
         return True
 
     @contextmanager
@@ -274,7 +269,8 @@ class Tail:
     def _diagnose(self, err: BaseException) -> None:
         self._failures = 0
         try:
-            Capture.open(self.path).close()
+            with _ALONE:
+                Capture.open(self.path).close()
         except CaptureError as found:
             raise CaptureFormatError(f"{found}") from err
 

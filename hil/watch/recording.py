@@ -112,8 +112,7 @@ class Playback(Stream):
         return shown
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._tail.close()
+        """Nothing is held."""
 
     def _look(self) -> None:
         before = bool(self._tail.receivers)
