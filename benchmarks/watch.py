@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 HIL = (sys.executable, "-c", "from hil.cli.main import main; main()")
 TASKS = ("--distinct-tasks", "96", "--tasks-per-frame", "24", "--draws", "2", "--schemes", "noma")
 WARM_S = 2.0
-"""A page's first updates: kernels are loaded, the history is read."""
+"""After a page's first frame of a scheme, for which kernels are loaded."""
 TICK = os.sysconf("SC_CLK_TCK")
 
 
 def rows(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     """Rows for a capture that is played, and for a run with and without a page beside; no peers."""
-    rounds, tasks = (1, "2400") if quick else (3, "14400")
+    rounds, tasks = (1, "2400") if quick else (2, "9600")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         alone, beside, pages = [], [], []
@@ -121,7 +121,7 @@ def _page(pid: int, url: str, query: str, seconds: float | None) -> dict[str, fl
             now = time.monotonic()
             if update["state"] == "ended" or (begun is not None and seconds is not None and now - begun[0] > seconds):
                 break
-            first = first or (now if "spectrum" in update else 0.0)
+            first = first or (now if update.get("kind") == "frame" else 0.0)
             if begun is None and first and now - first > WARM_S:
                 begun = now, _cpu(pid)
             elif begun is not None:

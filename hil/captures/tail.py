@@ -99,7 +99,7 @@ class Tail:
         self.points: list[TailPoint] = []
         self.transmitters = 1
         self._tables = {"bursts": _Growing(), "ledger": _Growing()}
-        self._old: Capture | None = None
+        self._old = False  # an older format, which nobody writes any more
         self._offset = 0  # of the counters
         self._accepted: tuple[bytes, bytes] | None = None  # the state as of the last look
         self._newest_of: int | None = None
@@ -155,8 +155,9 @@ class Tail:
 
     def samples(self, burst: int) -> NDArray[np.int16] | None:
         """What was heard of a burst (its row), int16 [n, 2]; None where a commit came in between: try again."""
-        if self._old is not None:
-            return next(one for one in self._old.bursts() if one.index == burst).samples
+        if self._old:
+            with _ALONE, Capture.open(self.path) as capture:
+                return next(one for one in capture.bursts() if one.index == burst).samples
         number, found = self._kept
         if number != burst or found is None:
             try:
@@ -172,22 +173,16 @@ class Tail:
         found = _rows(h5, "samples", int(row["offset"]), int(row["count"]), np.dtype("<i2"), (2,))
         return found if zlib.crc32(found.view(np.uint8).data) == int(row["crc32"]) else None
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._old is not None:
-            self._old.close()
-
     def _renew(self) -> None:
-        self.close()
         self._forget()
         self.generation += 1
 
     def _take(self) -> bool | None:
-        if self._old is not None or (self._accepted and self._state(self._offset) == self._accepted):
+        if self._old or (self._accepted and self._state(self._offset) == self._accepted):
             return False
         page = self._state(0)[0]
         with self._opened() as h5:
-            if int(h5.attrs[schema.VERSION_ATTRIBUTE]) == schema.VERSION:
+            if self.receivers or int(h5.attrs[schema.VERSION_ATTRIBUTE]) == schema.VERSION:
                 return self._take_from(h5, page)
         return self._take_old()
 
@@ -208,9 +203,8 @@ class Tail:
             for name, rows in self._tables.items()
         }
         kept = self._newest(h5, new["bursts"])
-        names = sorted(h5["points"])[len(self.points) :]
-        points = [TailPoint(name=str(h5["points"][n].attrs["name"]), attrs=_json(h5["points"][n], "attrs")) for n in names]
-        complete = bool(h5.attrs["complete"])
+        points = self._new_points(h5, new["bursts"])
+        complete = _flag(h5, "complete")
         if before[0] != page or self._state(offset) != before:
             return None
         changed = first or complete != self.complete or bool(points) or any(map(len, new.values()))
@@ -220,6 +214,14 @@ class Tail:
         for name, rows in self._tables.items():
             rows.append(new[name])
         return changed
+
+    def _new_points(self, h5: Any, new: NDArray[Any]) -> list[TailPoint]:
+        """Points that are not known yet; they are looked for when a burst is of one, for that takes time."""
+        if len(new) and int(new["point"].max()) < len(self.points):
+            return []
+        groups = h5["points"]
+        names = sorted(groups)[len(self.points) :]
+        return [TailPoint(name=str(groups[one].attrs["name"]), attrs=_json(groups[one], "attrs")) for one in names]
 
     def _newest(self, h5: Any, new: NDArray[Any]) -> tuple[int, NDArray[np.int16] | None]:
         """The newest burst of the receiver that was asked for, and its samples, if it is among the new ones."""
@@ -232,13 +234,13 @@ class Tail:
         return self._tables["bursts"].count + last, self._heard(h5, new[last])
 
     def _take_old(self) -> bool:
-        """A capture of an older format: nobody writes it any more."""
-        self._old = capture = Capture.open(self.path)
-        self.transmitters, self.receivers, self.config = capture.transmitters, capture.receivers, capture.config
-        self.complete = capture.complete
-        self.points = [TailPoint(name=point.name, attrs=point.attrs) for point in capture.points]
-        self._tables["bursts"].append(capture.burst_table())
-        self._tables["ledger"].append(capture.ledger())
+        with _ALONE, Capture.open(self.path) as capture:
+            self.transmitters, self.receivers, self.config = capture.transmitters, capture.receivers, capture.config
+            self.complete = capture.complete
+            self.points = [TailPoint(name=point.name, attrs=point.attrs) for point in capture.points]
+            self._tables["bursts"].append(capture.burst_table())
+            self._tables["ledger"].append(capture.ledger())
+        self._old = True
         return True
 
     @contextmanager
@@ -267,7 +269,8 @@ class Tail:
     def _diagnose(self, err: BaseException) -> None:
         self._failures = 0
         try:
-            Capture.open(self.path).close()
+            with _ALONE:
+                Capture.open(self.path).close()
         except CaptureError as found:
             raise CaptureFormatError(f"{found}") from err
 
@@ -281,6 +284,12 @@ def _rows(h5: Any, name: str, first: int, count: int, dtype: np.dtype[Any], shap
         space.select_hyperslab((first, *(0 for _ in shape)), out.shape)
         dataset.read(h5py.h5s.create_simple(out.shape), space, out, _memory_type(dtype))
     return out
+
+
+def _flag(h5: Any, name: str) -> bool:
+    out = np.empty((), np.int8)
+    h5py.h5a.open(h5.id, name.encode()).read(out, _memory_type(np.dtype(bool)))
+    return bool(out)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hil.calibration.record import CalibrationRecord, LinkRecord
 from hil.files import make_folder, replace_file, replacing
-from hil.report.page import Html, cell, document, element, join, paragraph, plot, plots, section, table, text
+from hil.report.page import Html, cell, document, paragraph, plot, plots, section, table
 from hil.report.svg import figure_style, inline_svg, new_figure
 from hil.report.theme import GRID, INK, MUTED, WARN
 
@@ -39,7 +39,7 @@ def write_calibration_page(record: CalibrationRecord, path: Path, constellations
         OutputError: it cannot be written.
     """
     with figure_style():
-        parts = [_head(record)]
+        parts = []
         for index, link in enumerate(record.links):
             drawn = [
                 plot(inline_svg(draw(), f"l{index}-{name}", f"link {link.link}: {caption}"), caption)
@@ -47,7 +47,9 @@ def write_calibration_page(record: CalibrationRecord, path: Path, constellations
             ]
             notes = [paragraph(warning, "warning") for warning in link.warnings]
             parts.append(section(f"link-{index}", f"Link {link.link}", _facts(link), *notes, plots(drawn, "two")))
-    page = document(f"Calibration of {record.bench}, {record.date}", element("main", join(parts)))
+    title = f"Calibration of {record.bench}"
+    kicker = f"calibration · {record.date}"
+    page = document("figures", f"{title}, {record.date}", kicker=kicker, heading=title, lead=_lead(record), body=parts)
     replace_file(path, page.encode("utf-8", "replace"))
 
 
@@ -105,18 +107,11 @@ def _save(figure: Any, path: Path) -> None:
         figure.savefig(new, dpi=DOTS_PER_INCH, facecolor="white", format="png")
 
 
-def _head(record: CalibrationRecord) -> Html:
+def _lead(record: CalibrationRecord) -> str:
     radios = ", ".join(f"{name} ({one.driver}, {one.serial})" for name, one in record.radios.items())
-    lead = (
+    return (
         f"{len(record.links)} links to {record.snr_db_target:g} dB, {record.sample_rate_hz / 1e6:g} MS/s at "
         f"{record.center_freq_hz / 1e9:g} GHz. Radios: {radios}."
-    )
-    return join(
-        [
-            element("p", text(f"hil · calibration · {record.date}"), class_="kicker"),
-            element("h1", text(f"Calibration of {record.bench}")),
-            paragraph(lead, "lead"),
-        ]
     )
 
 
@@ -148,7 +143,7 @@ def _facts(link: LinkRecord) -> Html:
     ]
     return table(
         ("", "measured", "95 %"),
-        [(element("td", text(name), class_="text"), cell(value), cell(ci)) for name, value, ci in rows],
+        [(cell(name, kind="text"), cell(value), cell(ci)) for name, value, ci in rows],
     )
 
 

@@ -13,7 +13,7 @@ from hil.report.evidence import Evidence, read_evidence
 from hil.report.findings import notices, run_lines
 from hil.report.judged import judged
 from hil.report.measure import sentence
-from hil.report.page import Html, document, element, join, paragraph, plot, section, text
+from hil.report.page import Html, document, heading, plot, plots, section
 from hil.report.panel import Panel
 from hil.report.signals import ledger, signals
 from hil.report.svg import figure_style, inline_svg
@@ -64,7 +64,7 @@ def _page(view: View, evidence: Evidence | None, problem: str, run: Path) -> str
         parts = judged(view, panel, name)
         titles = [(f"{name}-{short}", title) for short, title, _ in parts if title]
         title = f"{sentence(view.title(panel))}: {panel.metric.title}"
-        body.append(section(name, title, *(_part(name, *part) for part in parts)))
+        body.append(section(name, title, *(one for part in parts for one in _part(name, *part))))
         # A single panel's parts, else the panels themselves, are the table of contents.
         links += titles if len(view.panels) == 1 else [(name, title)]
         body += _receivers(view, panel, name)
@@ -79,14 +79,21 @@ def _page(view: View, evidence: Evidence | None, problem: str, run: Path) -> str
         if content:
             body.append(section(name, title, *content))
             links.append((name, title))
-    contents = element("nav", join(element("a", text(title), href=f"#{name}") for name, title in links))
-    header = element("header", Html(_headline(view, evidence, problem) + contents))
-    return document(_title(view), element("main", join([header, *body])))
+    check = view.document.verification
+    return document(
+        "report",
+        _title(view),
+        kicker=provenance.kicker(view, evidence),
+        lead=provenance.lead(view),
+        warnings=[*notices(view), *_doubts(evidence, problem)],
+        lines=[*([_verified(check)] if check else []), *run_lines(view)],
+        links=links,
+        body=body,
+    )
 
 
-def _part(panel: str, name: str, title: str, content: list[Html]) -> Html:
-    heading = element("h3", text(title), id=f"{panel}-{name}") if title else Html("")
-    return join([heading, *content])
+def _part(panel: str, name: str, title: str, content: list[Html]) -> list[Html]:
+    return [heading(title, f"{panel}-{name}"), *content] if title else content
 
 
 def _receivers(view: View, panel: Panel, name: str) -> list[Html]:
@@ -96,8 +103,7 @@ def _receivers(view: View, panel: Panel, name: str) -> list[Html]:
         return []
     drawn = inline_svg(figures.receivers(view, same), f"{name}-receivers", f"{panel.metric.title} at each receiver")
     caption = "Each receiver's points stand at its own measured SNR."
-    heading = element("h3", text(f"{sentence(panel.goal)} at all receivers"))
-    return [heading, element("div", plot(drawn, caption), class_="plots two")]
+    return [heading(f"{sentence(panel.goal)} at all receivers"), plots([plot(drawn, caption)], "two")]
 
 
 def _title(view: View) -> str:
@@ -108,25 +114,13 @@ def _title(view: View) -> str:
     return f"{sentence(goals)} {kind}".strip() + f": {shown or 'no points'}"
 
 
-def _headline(view: View, evidence: Evidence | None, problem: str) -> Html:
-    parts = [
-        element("p", text("hil · " + " · ".join(provenance.kicker(view, evidence))), class_="kicker"),
-        element("h1", text(_title(view))),
-        paragraph(provenance.lead(view), "lead"),
-    ]
-    parts += [paragraph(notice, "warning") for notice in notices(view)]
+def _doubts(evidence: Evidence | None, problem: str) -> list[str]:
+    """What is to be known of the capture before the page is read."""
     if problem:
-        parts.append(paragraph(f"The capture could not be read, so its plots are missing: {problem}", "warning"))
+        return [f"The capture could not be read, so its plots are missing: {problem}"]
     if evidence is not None and not evidence.complete:
-        parts.append(
-            paragraph(
-                "The capture is incomplete: the run was cut short or is still going. What was committed is shown.", "warning"
-            )
-        )
-    if view.document.verification:
-        parts.append(paragraph(_verified(view.document.verification)))
-    parts += [paragraph(line) for line in run_lines(view)]
-    return join(parts)
+        return ["The capture is incomplete: the run was cut short or is still going. What was committed is shown."]
+    return []
 
 
 def _verified(check: Mapping[str, Any]) -> str:

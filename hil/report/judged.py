@@ -10,7 +10,7 @@ from hil.report.compared import compared
 from hil.report.drawing import Drawing
 from hil.report.findings import MEAN_SHARE, panel_lines
 from hil.report.measure import Measure, half_width, known_ends, number, sentence, snr_list, target_text
-from hil.report.page import Html, cell, element, fold, join, marked, paragraph, plots, table, text, with_interval
+from hil.report.page import Html, cell, fold, hero, marked, paragraph, plots, table, with_interval
 from hil.report.panel import FURTHER, Panel, Point, place_db
 from hil.report.pictures import pictures
 from hil.report.repeats import repeated
@@ -64,8 +64,7 @@ def _hero(draw: Drawing) -> list[Html]:
     if panel.chosen:
         caption += f" Options: {', '.join(panel.chosen)}."
     curve = draw.plot(figures.curves(view, panel), "head", f"{title} against SNR for each scheme", caption)
-    lines = join(element("li", text(line)) for line in panel_lines(view, panel))
-    return [element("div", Html(curve + element("ul", lines, class_="findings")), class_="hero")]
+    return [hero(curve, panel_lines(view, panel))]
 
 
 Column = tuple[str, Callable[[Point], Html]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hil.report.measure import Measure, known_ends, number
-from hil.report.page import Html, cell, element, paragraph, table, text, with_interval
+from hil.report.page import Html, cell, heading, paragraph, table, with_interval
 from hil.report.panel import CROWD, Panel
 from hil.report.view import View
 from hil.results.document import Codewords, MeanOverSeeds
@@ -67,7 +67,7 @@ def seeds(view: View) -> list[Html]:
     for panel in view.panels:
         rows = [_mean(panel.metric, one) for one in _of(view, panel)]
         if rows:
-            parts.append(element("h3", text(view.title(panel))))
+            parts.append(heading(view.title(panel)))
             parts.append(table(["method", "from", "energy", "SNR target dB", "seeds", "mean", "between networks"], rows))
     if not parts:
         return []

@@ -1,86 +1,86 @@
-"""Pieces of HTML. All text from data goes through `text`; what is HTML already is of type `Html`."""
+"""Pieces of the report's pages, from `templates`. Text from data is escaped there; what is HTML already is of type `Html`."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.resources import files
-from typing import NewType
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup as Html
 
 from hil.report.theme import Look, css_colours
 
 __all__ = [
-    "Html", "cell", "document", "element", "fold", "join", "marked", "paragraph", "plot", "plots", "section", "table", "text",
-    "with_interval",
+    "Html", "cell", "code", "document", "fold", "heading", "hero", "join", "marked", "paragraph", "picture", "plot", "plots",
+    "section", "table", "with_interval",
 ]  # fmt: skip
-
-Html = NewType("Html", str)
-
-
-def text(value: object) -> Html:
-    """Anything as text, escaped."""
-    return Html(html.escape(str(value), quote=True))
 
 
 def join(parts: Iterable[Html]) -> Html:
     """Pieces one after the other."""
-    return Html("".join(parts))
-
-
-def element(tag: str, inner: Html, **attributes: str) -> Html:
-    """An element; ``class_`` stands for ``class``."""
-    attrs = "".join(f' {name.rstrip("_")}="{html.escape(value, quote=True)}"' for name, value in attributes.items())
-    return Html(f"<{tag}{attrs}>{inner}</{tag}>")
+    return Html("").join(parts)
 
 
 def paragraph(content: str | Html, kind: str = "") -> Html:
     """A paragraph of plain text, which is escaped."""
-    return element("p", text(content), **({"class_": kind} if kind else {}))
+    return _piece("paragraph", content, kind)
+
+
+def heading(content: str, name: str = "") -> Html:
+    """A heading inside a section; `name`: what links lead to."""
+    return _piece("heading", content, name)
 
 
 def section(name: str, title: str, *parts: Html) -> Html:
     """A section with a heading that the page's table of contents links to."""
-    return element("section", element("h2", text(title)) + join(parts), id=name)  # type: ignore[arg-type]
+    return _piece("section", name, title, parts)
 
 
 def plot(svg: str, caption: str = "", kind: str = "") -> Html:
     """A plot with its caption."""
-    body = Html(svg)
-    if caption:
-        body = Html(body + element("figcaption", text(caption)))
-    return element("figure", body, **({"class_": kind} if kind else {}))
+    return _piece("plot", Html(svg), caption, kind)
 
 
 def plots(items: Iterable[Html], kind: str) -> Html:
     """Figures side by side; one below the other on a phone."""
-    return element("div", join(items), class_=f"plots {kind}")
+    return _piece("plots", list(items), kind)
+
+
+def hero(drawn: Html, findings: Sequence[str]) -> Html:
+    """A panel's plot with what was found beside it."""
+    return _piece("hero", drawn, findings)
 
 
 def cell(value: object, *, kind: str = "") -> Html:
-    """A cell of a table; `Html` must be wrapped by the caller."""
-    return element("td", text(value), **({"class_": kind} if kind else {}))
+    """A cell of a table."""
+    return _piece("cell", value, kind)
 
 
 def with_interval(value: str, interval: str, kind: str = "", *, strong: bool = True) -> Html:
     """A cell with a number and its interval."""
-    inner = (element("b", text(value)) if strong else text(value)) + (
-        " " + element("span", text(interval), class_="ci") if interval else ""
-    )
-    return element("td", Html(inner), **({"class_": kind} if kind else {}))
+    return _piece("with_interval", value, interval, kind, strong)
 
 
 def marked(look: Look, label: str, warning: str = "") -> Html:
     """A cell with a scheme's name behind its mark, as in the plots; with a warning that a pointer shows in words."""
-    mark = element("span", text(look.glyph), class_="mark", style=f"color:var(--c{look.colour[1:]})")
-    inner = mark + text(label)
-    if warning:
-        inner += " " + element("span", text("!"), class_="bad", title=warning)
-    return element("td", Html(inner), class_="text")
+    return _piece("marked", look.colour[1:], look.glyph, label, warning)
+
+
+def picture(png: str, what: str) -> Html:
+    """A cell with a picture: base64 of a PNG, and what it shows."""
+    return _piece("picture", png, what)
+
+
+def code(lines: Sequence[str]) -> Html:
+    """Lines to be copied into a terminal."""
+    return _piece("code", lines)
 
 
 def fold(title: str, inner: Html, *, opened: bool = False) -> Html:
     """What is shown when asked for."""
-    return element("details", Html(element("summary", text(title)) + inner), **({"open": "open"} if opened else {}))
+    return _piece("fold", title, inner, opened)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Html]], *, left: int = 1, groups: Iterable[bool] = ()) -> Html:
@@ -92,27 +92,47 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Html]], *, left: int = 1,
         left: so many first columns are text.
         groups: for each row whether a group begins with it.
     """
-    starts = list(groups)
-    titles = join(
-        element("th", text(name), scope="col", **({"class_": "text"} if i < left else {})) for i, name in enumerate(head)
+    starts = dict(enumerate(groups))
+    return _piece("table", head, [(starts.get(index, False), cells) for index, cells in enumerate(rows)], left)
+
+
+def document(template: str, title: str, **values: Any) -> str:
+    """A whole page, with its style inside it and nothing outside.
+
+    Args:
+        template: its name in `templates`.
+        title: of the page; values: what else the template shows.
+    """
+    return _templates().get_template(f"{template}.html").render(title=title, style=_style(), **values)
+
+
+def _piece(name: str, *values: Any) -> Html:
+    piece: Html = getattr(_pieces(), name)(*values)
+    return piece
+
+
+@cache
+def _templates() -> Environment:
+    loader = PackageLoader("hil.report")
+    return Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    body = []
-    for index, cells in enumerate(rows):
-        first = index < len(starts) and starts[index]
-        body.append(element("tr", join(cells), **({"class_": "first"} if first else {})))
-    inner = Html(f"<thead><tr>{titles}</tr></thead><tbody>{join(body)}</tbody>")
-    return element("div", element("table", inner), class_="scroll", tabindex="0")
 
 
-def document(title: str, body: Html) -> str:
-    """The page, with its style inside it and nothing outside."""
+@cache
+def _pieces() -> Any:
+    return _templates().get_template("pieces.html").module
+
+
+@cache
+def _style() -> Html:
+    """The style sheet, and the plots' colours on light and dark paper."""
     sheet = files("hil.report").joinpath("report.css").read_text(encoding="utf-8")
     light = "".join(f"--c{key[1:]}:{value};" for key, value in css_colours(dark=False).items())
     dark = "".join(f"--c{key[1:]}:{value};" for key, value in css_colours(dark=True).items())
-    colours = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<title>{text(title)}</title><link rel="icon" href="data:,"><style>{colours}\n{sheet}</style></head>\n'
-        f"<body>{body}</body></html>\n"
-    )
+    return Html(f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{sheet}")

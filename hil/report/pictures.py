@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import io
 
 import numpy as np
 from PIL import Image
 
 from hil.report.measure import target_text
-from hil.report.page import Html, element, fold, paragraph, table, text
+from hil.report.page import Html, cell, fold, paragraph, picture, table
 from hil.report.panel import Panel, Point
 from hil.report.view import View
 from hil.results.parts import Picture
@@ -52,20 +51,18 @@ def _task(view: View, panel: Panel, shown: list[Point], task: int) -> Html:
         first = next((one for one in own if one is not None), None)
         if first is None:
             continue
-        name = element("td", text(view.label(scheme)), class_="text")
+        name = cell(view.label(scheme), kind="text")
         rows.append([name, _cell(first.sent, "sent"), *(_cell(one.received if one else "", "received") for one in own)])
         wrong = [_error(one) if one is not None else "" for one in own]
-        rows.append(
-            [element("td", text("difference"), class_="text"), _cell("", ""), *(_cell(one, "difference") for one in wrong)]
-        )
+        rows.append([cell("difference", kind="text"), _cell("", ""), *(_cell(one, "difference") for one in wrong)])
         groups += [True, False]
     return table(["", "sent", *(f"{target_text(target)} dB" for target in targets)], rows, groups=groups)
 
 
 def _cell(png: str, what: str) -> Html:
     if not png:
-        return element("td", text("lost" if what == "received" else "–" if what else ""))
-    return element("td", Html(f'<img class="picture" alt="{what}" src="data:image/png;base64,{html.escape(png)}">'))
+        return cell("lost" if what == "received" else "–" if what else "")
+    return picture(png, what)
 
 
 def _error(one: Picture) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hil.report.evidence import Evidence
 from hil.report.measure import number, snr_list, target_text
-from hil.report.page import Html, cell, element, fold, paragraph, table, text
+from hil.report.page import Html, cell, code, fold, heading, paragraph, table
 from hil.report.view import View
 
 __all__ = ["commands", "kicker", "lead", "provenance", "when"]
@@ -92,7 +92,7 @@ def provenance(view: View, evidence: Evidence | None, run: Path) -> list[Html]:
     parts = []
     if lines := commands(view, evidence, run):
         parts.append(paragraph("To measure it again, and to score the capture again:"))
-        parts.append(element("pre", element("code", text("\n".join(lines)))))
+        parts.append(code(lines))
     parts += _links(view.document.links)
     cells = [[cell(key, kind="text"), cell(value, kind="text wrap")] for key, value in _facts(view, evidence)]
     return [*parts, fold("Versions, seeds, configuration, checksums", table(["key", "value"], cells, left=2), opened=True)]
@@ -152,4 +152,4 @@ def _links(links: Sequence[Mapping[str, Any]]) -> list[Html]:
         for link in links
     ]
     head = ["link", "transmit gain dB", "SNR dB (± 2 σ)", "CFO Hz", "noise dBFS", "frames"]
-    return [element("h3", text("First calibration of each link")), table(head, rows)]
+    return [heading("First calibration of each link"), table(head, rows)]

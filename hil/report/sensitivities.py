@@ -7,7 +7,7 @@ from typing import Any
 
 from hil.files import replace_file, replacing
 from hil.points.misaligned import KINDS, UNIFORM_DEG
-from hil.report.page import cell, document, element, join, paragraph, plot, section, table, text
+from hil.report.page import cell, document, paragraph, plot, section, table
 from hil.report.svg import figure_style, inline_svg, new_figure
 from hil.report.theme import GRID
 from hil.runs.sensitivity import Sensitivity, SensitivityRow
@@ -67,25 +67,26 @@ def write_sensitivity_page(found: Sensitivity, path: Path) -> None:
     where = "simulated" if found.capture is None else f"on what was received in {found.capture}"
     rows = [
         (
-            element("td", text(KINDS[row.error][0]), class_="text"), cell(size_text(row)), cell(f"{row.snr_db:g} dB"),
+            cell(KINDS[row.error][0], kind="text"), cell(size_text(row)), cell(f"{row.snr_db:g} dB"),
             cell(f"{factor * row.value:.1f}{unit}"), cell(_ends(row.ci, factor)),
             cell(f"{factor * row.difference:+.1f}{points}"), cell(_ends(row.difference_ci, factor)), cell(f"{row.tasks:,}"),
         )
         for row in found.rows
     ]  # fmt: skip
     head = ("error", "size", "SNR", found.metric, "95 %", "difference", "95 %", "tasks")
-    body = join(
-        [
-            element("p", text("hil · sensitivity"), class_="kicker"),
-            element("h1", text(f"{found.scheme}: errors of alignment")),
-            paragraph(f"{found.metric} of {found.scheme} ({found.goal}), {where}. Differences are to no error, on the same "
-                      "tasks and noise.", "lead"),
-            *[paragraph(line) for line in cost_lines(found)],
+    page = document(
+        "figures",
+        f"Sensitivity of {found.scheme}",
+        kicker="sensitivity",
+        heading=f"{found.scheme}: errors of alignment",
+        lead=f"{found.metric} of {found.scheme} ({found.goal}), {where}. "
+        "Differences are to no error, on the same tasks and noise.",
+        body=[
+            *(paragraph(line) for line in cost_lines(found)),
             plot(drawn, "Bars: 95 % intervals. Phases: standard deviation, drawn for each task; 180° stands for uniform."),
             section("table", "All figures", table(head, rows)),
-        ]
-    )  # fmt: skip
-    page = document(f"Sensitivity of {found.scheme}", element("main", body))
+        ],
+    )
     replace_file(path, page.encode("utf-8", "replace"))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hil.captures import FrameKind, FrameStatus
 from hil.report import captured
 from hil.report.evidence import Evidence
-from hil.report.page import Html, cell, element, paragraph, plot, plots, table, text
+from hil.report.page import Html, cell, heading, paragraph, plot, plots, table
 from hil.report.svg import inline_svg
 from hil.report.view import View
 
@@ -43,7 +43,7 @@ def _clouds(view: View, evidence: Evidence) -> list[Html]:
         "Coloured: received symbols y/Ḡ as the decoder gets them. Black (white in the dark): what was sent, the sum over the "
         f"transmitters. Lines join {captured.JOINED} of them. The circle has the radius of the rms error."
     )
-    return [element("h3", text("Received symbols against sent")), paragraph(note, "note"), plots(drawn, "small three")]
+    return [heading("Received symbols against sent"), paragraph(note, "note"), plots(drawn, "small three")]
 
 
 def _spectra(view: View, evidence: Evidence) -> list[Html]:
@@ -61,7 +61,7 @@ def _spectra(view: View, evidence: Evidence) -> list[Html]:
         "Welch, Hann, 256 bins, the whole frame as the converter gave it; noise floor from the silence before frames. "
         "Below: level of the same burst (mean over 16 samples): silent symbol, preamble, sounding, header, payload."
     )
-    return [element("h3", text("Spectrum and level of a received burst")), paragraph(note, "note"), plots(drawn, "three")]
+    return [heading("Spectrum and level of a received burst"), paragraph(note, "note"), plots(drawn, "three")]
 
 
 def ledger(view: View, evidence: Evidence | None) -> list[Html]:

@@ -7,13 +7,15 @@ import json
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hil.errors import HilError
 from hil.provenance import version_text
@@ -46,31 +48,47 @@ def application(source: Source, place: Place, leaving: Callable[[], bool] = lamb
     templates = Environment(loader=PackageLoader("hil.watch"), autoescape=True, undefined=StrictUndefined)
     pages = Pages(leaving)
 
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        why = _refusal(place, request.headers.get("host", ""), request.url.path, request.query_params.get("token"))
-        response = PlainTextResponse(why, 403) if why else await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    app.add_middleware(Guard, place=place)
 
     @app.get("/")
     async def page() -> Response:
         return HTMLResponse(templates.get_template("watch.html").render(title=source.title, version=version_text()))
 
     @app.get("/events")
-    async def events(
-        request: Request, receiver: str | None = None, at: int | None = None, rate: float = 5.0, follow: bool = False
-    ) -> Response:
+    async def events(receiver: str | None = None, at: int | None = None, rate: float = 5.0, follow: bool = False) -> Response:
         if not (math.isfinite(rate) and 0 <= rate <= 1e4) or (at is not None and at < 0):
             return PlainTextResponse("'rate' must lie in 0 … 10000, and 'at' be at least 0", 422)
         if pages.open >= MOST_PAGES:
             return PlainTextResponse(f"{MOST_PAGES} pages are open already; close one", 503)
         asked = Asked(receiver=receiver or None, at=at, rate=rate, follow=follow)
-        return StreamingResponse(pages.told(source, asked, request), media_type="text/event-stream")
+        return StreamingResponse(pages.told(source, asked), media_type="text/event-stream")
 
     app.mount("/static", StaticFiles(directory=str(files("hil.watch").joinpath("static"))), name="static")
     return app
+
+
+class Guard:
+    """Turns away whoever may not look, and adds `HEADERS`: as plain ASGI, for streams pass through it piece by piece."""
+
+    def __init__(self, app: ASGIApp, place: Place) -> None:
+        self._app, self._place = app, place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        request = Request(scope)
+        why = _refusal(self._place, request.headers.get("host", ""), request.url.path, request.query_params.get("token"))
+        await (PlainTextResponse(why, 403) if why else self._app)(scope, receive, with_headers)
 
 
 class Pages:
@@ -86,7 +104,7 @@ class Pages:
     def __init__(self, leaving: Callable[[], bool]) -> None:
         self.open, self._leaving = 0, leaving
 
-    async def told(self, source: Source, asked: Asked, request: Request) -> AsyncIterator[str]:
+    async def told(self, source: Source, asked: Asked) -> AsyncIterator[str]:
         """What one page is sent, as server-sent events: `about`, then updates, a heartbeat where there is nothing new.
 
         What fails ends the stream with an event that says why: the page shows it, and asks no more.
@@ -97,7 +115,7 @@ class Pages:
             stream = await asyncio.to_thread(source.stream, asked)
             about, said = stream.about(), 0.0
             yield _event("about", about)
-            while not self._leaving() and not await request.is_disconnected():
+            while not self._leaving():  # where the page is gone, the response ends this
                 due = time.monotonic() + 1 / UPDATES
                 update = await asyncio.to_thread(stream.next)
                 if (now := stream.about()) != about:

@@ -94,7 +94,6 @@ class Reader:
         self._counts: Counter[str] = Counter(found=0, missing=0)
         self._begun = time.monotonic()
         self._history: deque[tuple[float, list[float], list[float]]] = deque(maxlen=HISTORY)
-        self._history_at = 0.0
         self._thread = threading.Thread(target=self._run, name=f"watch-{receiver}", daemon=True)
         self._thread.start()
 

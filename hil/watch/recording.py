@@ -76,9 +76,7 @@ class Playback(Stream):
         self._choose()
         live = growing and not self._tail.complete
         self._follow = asked.follow or (live and asked.at is None)
-        self._place = max(0, asked.at or 0)
-        self._begun = time.monotonic()
-        self._first = self._place
+        self._first, self._begun = max(0, asked.at or 0), time.monotonic()
         self._sent: tuple[int, int, int] | None = None  # generation, burst, bursts known
         self._history_at, self._history_of = -1e9, -1
 
@@ -114,8 +112,7 @@ class Playback(Stream):
         return shown
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._tail.close()
+        """Nothing is held."""
 
     def _look(self) -> None:
         before = bool(self._tail.receivers)

@@ -70,7 +70,6 @@ def _capture(path: Path, name: str | None = None) -> Source:
     tail = Tail(path)
     if not any(tail.look() for _ in range(3)):
         Capture.open(path).close()  # says what is wrong with it
-    tail.close()
     return Recording(path, name or path.name, growing=not tail.complete)
 
 

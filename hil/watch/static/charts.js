@@ -3,6 +3,7 @@
 import { css } from "./canvases.js";
 import { number } from "./words.js";
 
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000];
 const COLOURS = ["--c0", "--c1", "--c2", "--c3"];
 
 function axis(label, more = {}) {
@@ -77,7 +78,7 @@ export class Along extends Chart {
     super(place, {
       scales: { x: { time: false, range: (_, low, high) => (low === null || low === high ? [(low ?? 0) - 1, (high ?? 0) + 1] : [low, high]) },
         y: { range: (_, low, high) => (low === null ? [0, 1] : [low - 0.08 * (high - low) - 0.5, high + 0.08 * (high - low) + 0.5]) } },
-      axes: [axis(about.x === "s" ? "time since the start (s)" : "burst", { values: ticks }), axis(unit, { values: ticks, size: 50 })],
+      axes: [about.x === "s" ? axis("time since the start (s)", { values: ticks }) : axis("burst", { values: ticks, incrs: WHOLE }), axis(unit, { values: ticks, size: 50 })],
       series: [{}, ...COLOURS.map(dot)],
       hooks: { draw: [(plot) => self && self.marks(plot)] },
     });

@@ -120,6 +120,7 @@ function show(update) {
 function draw(update) {
   if (update.spectrum) {
     charts.spectrum.show(update.spectrum);
+    $("spectrum-empty").hidden = true;
     if (view.before !== undefined && update.burst < view.before) charts.waterfall.clear();
     charts.waterfall.push(update.spectrum);
   }

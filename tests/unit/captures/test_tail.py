@@ -103,7 +103,7 @@ def test_between_any_two_writes(written, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["opened", "noted"])
-@pytest.mark.parametrize("ahead", [1, 4, 25, 60])
+@pytest.mark.parametrize("ahead", [1, 25])
 def test_writes_in_the_midst_of_a_look_are_never_taken_for_data(written, tmp_path, ahead, where):
     """They come after the file was opened, or after its state was noted, and before its tables are read."""
     log, born, bursts = written
@@ -187,7 +187,9 @@ def test_an_older_format_reads_the_same():
     with Capture.open(path) as capture:
         np.testing.assert_array_equal(tail.bursts, capture.burst_table())
         np.testing.assert_array_equal(tail.samples(1), next(one for one in capture.bursts() if one.index == 1).samples)
-    tail.close()
+    beside = Tail(path)  # another page's
+    assert beside.look()
+    np.testing.assert_array_equal(tail.samples(2), beside.samples(2))
 
 
 def test_a_file_that_is_no_capture_is_named(tmp_path):

@@ -37,7 +37,7 @@ def page_of(document, tmp_path, capture=None):
 
 
 def escaped(text):
-    return text.replace("&", "&amp;").replace("'", "&#x27;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("&", "&amp;").replace("'", "&#39;").replace('"', "&#34;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def test_page_of_a_run_with_its_capture(run):
