@@ -33,7 +33,9 @@ WARM_UP = 1 / 6
 """Of the minutes, from the first frame on: caches fill, allocators find their size."""
 FRAMES_A_SECOND = 80
 """More than are sent, so that the run does not end by itself; each frame needs 80 kB of disk."""
-FRAMES_A_POINT, TASKS_A_FRAME = 400, 48
+FRAMES_A_POINT, TASKS_A_FRAME, MOST_POINTS = 100, 48, 900
+"""What a point receives is in memory until it is decoded, 64 kB a frame: points are short, and many."""
+LOWEST_DB, HIGHEST_DB = 10.0, 14.0
 BENCH = Path(__file__).parent.parent / "radios" / "virtual-soapy.toml"
 GIVEN_UP = (FrameStatus.LOST, FrameStatus.LATE, FrameStatus.OVERFLOW)
 MB = 1e6
@@ -58,9 +60,11 @@ def rows(quick: bool, minutes: float | None = None, kills: int | None = None) ->
 
 def _long(served: Served, bench: Path, minutes: float) -> list[Row]:
     """Rows of the long run."""
-    points = int(minutes * 60 * FRAMES_A_SECOND / FRAMES_A_POINT) + 1
-    size = ["--tasks", str(FRAMES_A_POINT * TASKS_A_FRAME), "--tasks-per-frame", str(TASKS_A_FRAME), "--repeat", str(points)]
-    command = [*HIL, "run", str(bench), *COMMON, "--snr", "12", *size, "--out", str(bench.parent), "--name", "long"]
+    frames = minutes * 60 * FRAMES_A_SECOND
+    points = min(max(int(frames / FRAMES_A_POINT), 2), MOST_POINTS)
+    snrs = f"{LOWEST_DB}:{HIGHEST_DB}:{(HIGHEST_DB - LOWEST_DB) / (points - 1)}"
+    size = ["--tasks", str(int(frames / points) * TASKS_A_FRAME), "--tasks-per-frame", str(TASKS_A_FRAME)]
+    command = [*HIL, "run", str(bench), *COMMON, "--snr", snrs, *size, "--out", str(bench.parent), "--name", "long"]
     folder, log = bench.parent / "long", bench.parent / "long.log"
     with log.open("wb") as words, subprocess.Popen(command, stdout=words, stderr=words) as run:
         try:
