@@ -24,6 +24,7 @@ NAMES = {
     "watch": "hil watch: updates a second and their cost; a run with it beside, against one alone",
     "resume": "a run killed 20 times and resumed, against one that nobody disturbed: bits, ledger",
     "sweep": "hil sweep on two workers against one, and with workers killed: efficiency, results that differ",
+    "soak": "an hour of hil run with hil watch beside: growth of memory, frames lost; 200 SIGKILLs: bursts lost",
     "digital": "LDPC decoder against commpy and ldpc, its error rates",
     "schemes": "trained networks against what the papers' systems must hold, and a task's cost by stage",
     "faults": "faults injected into the virtual radios, a resumable campaign",
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON and write benchmarks/results/NAME-DATE.json")
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds, under a minute; nothing is written")
     parser.add_argument("--models", help="schemes: folder of trained networks; default: the usual places")
+    parser.add_argument("--minutes", type=float, help="soak: of the long run; default: 60")
+    parser.add_argument("--kills", type=int, help="soak: of short runs; default: 200")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     module = importlib.import_module(f"benchmarks.{options.name}")
@@ -44,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         module.main(json=options.json)
         return 0
     machine, begin = describe(), time.monotonic()
-    rows, peers = module.rows(options.quick, **({"models": options.models} if options.models else {}))
+    given = {key: value for key in ("models", "minutes", "kills") if (value := getattr(options, key)) is not None}
+    rows, peers = module.rows(options.quick, **given)
     rows = clean(rows)
     if not options.json:
         print(table(rows))

@@ -92,6 +92,14 @@ class Sent:
     length: Tensor | None = None
     side: Mapping[str, Tensor] | None = None
 
+    def first(self, count: int) -> Sent:
+        """A copy of the first so many tasks, which holds no memory of the others."""
+        return Sent(
+            symbols=self.symbols[:, :count].clone(),
+            length=None if self.length is None else self.length[:, :count].clone(),
+            side=None if self.side is None else {name: value[:count].clone() for name, value in self.side.items()},
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Received:

@@ -76,6 +76,11 @@ class Collection:
         """The same with SNRs against another noise. What a scheme is told stays as it is."""
         return replace(self, snr=self.record.snr(noise))
 
+    def without_uses(self) -> Collection:
+        """The same with no task in its arrays of [task, use]: all that was said of it as a whole is left."""
+        none = {name: getattr(self, name)[:0].clone() for name in ("symbols", "valid", "noise_var")}
+        return replace(self, **none, channel=self.channel[:, :0].clone())
+
     def received(self, plan: Plan, power: Sequence[float]) -> Received:
         """What a scheme of this plan gets of it."""
         return Received.for_plan(

@@ -238,13 +238,7 @@ def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:
     """What a simulation sends: the distinct tasks, or every task sent where each has a fade of its own; and the fades."""
     if point.fade is not None:
         return point.sent, point.fade
-    distinct = slice(point.spec.distinct_tasks)
-    sent = point.sent
-    return Sent(
-        symbols=sent.symbols[:, distinct],
-        length=None if sent.length is None else sent.length[:, distinct],
-        side=None if sent.side is None else {name: value[distinct] for name, value in sent.side.items()},
-    ), None
+    return point.sent.first(point.spec.distinct_tasks), None
 
 
 def _note_air(point: Measured, key: Key, beside: Beside) -> None:

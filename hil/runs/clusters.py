@@ -50,7 +50,8 @@ def connected(
                 f"--cluster must be local, slurm or a scheduler's address, such as tcp://HOST:8786; {cluster}: {err}"
             ) from err
         with client:
-            seen = client.dashboard_link if bokeh else "none without bokeh (pip install bokeh)"
+            foreign = cluster not in ("local", "slurm")
+            seen = client.dashboard_link if bokeh or foreign else "none without bokeh (pip install bokeh)"
             say(f"workers: {cluster}; dashboard: {seen}")
             try:
                 client.wait_for_workers(1, timeout=PATIENCE_S)
@@ -102,9 +103,12 @@ def _slurm(port: str | None, options: Mapping[str, Any], folder: Path) -> Any:
 
 
 def _accepted(script: str) -> None:
-    """Ask Slurm whether it would take a worker's job: dask_jobqueue waits for ever for one that it does not."""
+    """Submit a worker's job that is held, and cancel it: dask_jobqueue waits for ever for one that Slurm does not take.
+
+    ``sbatch --test-only`` would also refuse what has to wait for nodes that are down.
+    """
     try:
-        asked = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True, check=False)
+        asked = subprocess.run(["sbatch", "--hold", "--parsable"], input=script, capture_output=True, text=True, check=False)
     except OSError as err:
         raise DriverMissingError(
             f"--cluster slurm needs Slurm's sbatch here ({err}); start it where jobs are submitted"
@@ -113,3 +117,4 @@ def _accepted(script: str) -> None:
         header = ", ".join(line.removeprefix("#SBATCH ") for line in script.splitlines() if line.startswith("#SBATCH "))
         words = " ".join(asked.stderr.split()) or f"exit code {asked.returncode}"
         raise ConfigError(f"Slurm does not take the workers' jobs ({header}): {words}; change [cluster] or --slurm KEY=VALUE")
+    subprocess.run(["scancel", asked.stdout.strip().partition(";")[0]], capture_output=True, check=False)

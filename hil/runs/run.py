@@ -313,7 +313,7 @@ class _Run:
             valid=made.ended is None,
             arrays=arrays,
         )
-        self.points.append(point)
+        self.points.append(point.without_uses())
         self.whole.append(made.ended is None)
         if self._ahead is not None and made.ended is None:
             self._ahead.begin(point)

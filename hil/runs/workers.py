@@ -104,7 +104,8 @@ def on_cluster(
     """
     if not jobs:
         return
-    with connected(cluster, workers, options, jobs[0].folder.parent, say, losses=ATTEMPTS - 1) as (client, distributed):
+    count, folder = min(workers, len(jobs)), jobs[0].folder.parent
+    with connected(cluster, count, options, folder, say, losses=ATTEMPTS - 1) as (client, distributed):
         waiting = {client.submit(execute, job, program, key=job.folder.name, pure=False): job for job in jobs}
         for one in distributed.as_completed(list(waiting)):
             try:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.errors import ShapeError
-from hil.models.contract import Plan, Received, access, normalize_power, power_used
+from hil.models.contract import Plan, Received, Sent, access, normalize_power, power_used
 from hil.models.training.awgn import receive_awgn
 
 
@@ -32,6 +32,17 @@ def test_power_counts_the_uses_that_a_codeword_really_has():
     assert power_used(symbols, occupied).tolist() == [[1.0, 0.5]]
     assert power_used(symbols, occupied, torch.tensor([[1, 2]])).tolist() == [[4.0, 1.0]]
     assert power_used(symbols[:, :, :0], occupied[:, :0]).tolist() == [[0.0, 0.0]]  # no use, no division by zero
+
+
+def test_the_first_tasks_hold_no_memory_of_the_others():
+    sent = Sent(
+        symbols=torch.arange(24.0).reshape(2, 4, 3) + 0j, length=torch.tensor([[3, 2, 1, 3]] * 2), side={"a": torch.arange(4)}
+    )
+    first = sent.first(2)
+    torch.testing.assert_close(first.symbols, sent.symbols[:, :2])
+    assert first.length.tolist() == [[3, 2]] * 2
+    assert first.side["a"].tolist() == [0, 1]
+    assert first.symbols.untyped_storage().nbytes() == 2 * 2 * 3 * 8
 
 
 def test_access_is_said_of_the_uses_not_of_a_name():
