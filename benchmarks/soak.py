@@ -31,7 +31,7 @@ from hil.registry import DRIVERS
 MINUTES, KILLS = 60.0, 200
 WARM_UP = 1 / 6
 """Of the minutes, from the first frame on: caches fill, allocators find their size."""
-FRAMES_A_SECOND = 80
+FRAMES_A_SECOND = 20
 """More than are sent, so that the run does not end by itself; each frame needs 80 kB of disk."""
 FRAMES_A_POINT, TASKS_A_FRAME, MOST_POINTS = 100, 48, 900
 """What a point receives is in memory until it is decoded, 64 kB a frame: points are short, and many."""
