@@ -282,8 +282,7 @@ class _Run:
     def cut_short(self) -> None:
         """Score what was sent of points that are not through; the capture gets no more."""
         for flight in [one for one in self._flights.values() if one.frames_sent]:
-            made = flight.finish(through=False)
-            ended = made.ended or cut_short(flight.spec, made.collections)
+            ended = (made := flight.finish(through=False)).ended or cut_short(flight.spec, made.collections)
             point = self._scored(flight, replace(made, more=made.more | {"ended": ended}))
             self._digest_of(point)
             self.points.append(point)
@@ -313,7 +312,8 @@ class _Run:
             valid=made.ended is None,
             arrays=arrays,
         )
-        self.points.append(point.without_uses())
+        told = point.contender.plan.tx_csi != "none"  # by SNR
+        self.points.append(point.without_uses(None if told else self._sent[point.contender.name]))
         self.whole.append(made.ended is None)
         if self._ahead is not None and made.ended is None:
             self._ahead.begin(point)

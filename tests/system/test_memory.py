@@ -23,7 +23,7 @@ def test_a_point_that_is_scored_holds_nothing_of_its_uses_and_results_are_the_sa
 
     monkeypatch.setattr(hil.runs.run, "beside_point", noted)
     light = hil.run(**settings, name="light").to_dict()
-    monkeypatch.setattr(Measured, "without_uses", lambda self: self)
+    monkeypatch.setattr(Measured, "without_uses", lambda self, distinct=None: self)
     heavy = hil.run(**settings, name="heavy").to_dict()
     sent = 12 if fading == "none" else 48  # each task has a fade of its own, under which it is simulated
     assert held == [(0, 0, sent), (48 * 64, 48 * 64, 48)]
