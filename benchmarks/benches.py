@@ -60,7 +60,7 @@ def twin_of(bench: BenchConfig) -> BenchConfig:
     for name, radio in bench.radios.items():
         if radio.virtual is not None:
             own = radio.virtual.model_dump(mode="json")
-            table["radios"][name] = {"driver": "sim", **{key: own[key] for key in SimRadioConfig.model_fields}}
+            table["radios"][name] = {"driver": "sim", **{key: own[key] for key in SimRadioConfig.model_fields if key in own}}
         table["radios"][name]["gain_step_db"] = (
             0.0  # it takes whatever the radio read back: a Pluto steps by 0.25 dB in any case
         )

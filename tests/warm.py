@@ -30,8 +30,8 @@ __all__ = ["AIR", "COMMAND", "Started", "Warm"]
 COMMAND = "from hil.cli.main import main; main()"
 QUICKLY = "from tests.warm import quick; quick({!r})"
 AIR = QUICKLY.format("import sys; from hil.radios.virtual.process import main; sys.exit(main())")
-SET_ANEW = {"PYTEST_CURRENT_TEST", "PYTHONPATH", "COLUMNS"}
-"""Of the environment; a forked process gets its own."""
+SET_ANEW = {"PYTEST_CURRENT_TEST", "PYTHONPATH", "COLUMNS", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}
+"""Of the environment; a forked process gets its own. The last two are set by scikit-learn where a test imports it."""
 
 
 class Started:

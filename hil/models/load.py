@@ -112,9 +112,10 @@ def _checked(scheme: Any, name: str) -> Scheme:
 
 
 def _recipes_of(scheme: str, folders: Sequence[Path]) -> list[str]:
-    """Recipes that make a network of a scheme that has none of its own name."""
-    files = sorted({path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}.items())
-    return [name for name, path in files if load_recipe(path).scheme == scheme]
+    """Recipes that make a network of a scheme that has none of its own name; those of full size last."""
+    files = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}
+    found = [name for name, path in files.items() if load_recipe(path).scheme == scheme]
+    return sorted(found, key=lambda name: (name.startswith("full-"), name))
 
 
 def _not_found(name: str, folders: Sequence[Path]) -> str:
