@@ -30,8 +30,8 @@ __all__ = ["AIR", "COMMAND", "Started", "Warm"]
 COMMAND = "from hil.cli.main import main; main()"
 QUICKLY = "from tests.warm import quick; quick({!r})"
 AIR = QUICKLY.format("import sys; from hil.radios.virtual.process import main; sys.exit(main())")
-SET_ANEW = {"PYTEST_CURRENT_TEST", "PYTHONPATH", "COLUMNS", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}
-"""Of the environment; a forked process gets its own. The last two are set by scikit-learn where a test imports it."""
+READ_ONCE = ("OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "LD_", "MPL", "HIL_", "XDG_", "HOME", "PATH", "TMPDIR", "PYTHONHASHSEED")
+"""Beginnings of what libraries may have read of the environment before a process is forked; it gets all the rest anew."""
 
 
 class Started:
@@ -335,7 +335,7 @@ def _load_kernels() -> None:
 
 
 def _compared(environment: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in environment.items() if key not in SET_ANEW}
+    return {key: value for key, value in environment.items() if key.startswith(READ_ONCE)}
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
