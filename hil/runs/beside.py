@@ -27,7 +27,9 @@ from hil.runs.steps import Key, Measured, air_sample, csi_of, subject
 from hil.timing import timed
 from hil.units import linear_mean_db, power_to_db
 
-__all__ = ["Beside", "Compared", "beside_channel", "beside_point", "compared_with", "condition", "simulated_rows"]
+__all__ = [
+    "Beside", "Compared", "beside_channel", "beside_point", "compared_with", "condition", "heard", "note_air", "simulated_rows",
+]  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -158,8 +160,7 @@ def beside_point(
     if not heard(point):
         progress(steps_of(point, config))
         return
-    for key in point.scored:
-        _note_air(point, key, beside)
+    note_air(point, beside)
     if point.spec.scheme.endswith(UNALIGNED_NAME):  # h = 1 is not what it met
         progress(steps_of(point, config))
         return
@@ -241,8 +242,13 @@ def repeat_free(point: Measured) -> tuple[Sent, Tensor | None]:
     return point.sent.first(point.spec.distinct_tasks), None
 
 
-def _note_air(point: Measured, key: Key, beside: Beside) -> None:
-    """Note a point over the air as one of its scheme's curve, at its measured SNR."""
+def note_air(point: Measured, beside: Beside) -> None:
+    """Note a point over the air, that every receiver heard, as one of its scheme's curves, at its measured SNR."""
+    for key in point.scored:
+        _note_answers(point, key, beside)
+
+
+def _note_answers(point: Measured, key: Key, beside: Beside) -> None:
     spec, found = point.spec, point.of(key[1]).snr
     shared = found.noise is not None and found.noise.pool == "run"
     reading = Reading(

@@ -26,7 +26,7 @@ from hil.points.receive import Burst, Collection, Collector, combined_sha256
 from hil.points.spec import PointSpec
 from hil.results.document import Noise, ResultsDocument, Row
 from hil.runs.at_hand import check_objects
-from hil.runs.beside import Beside, beside_channel, beside_point
+from hil.runs.beside import Beside, beside_channel, beside_point, heard, note_air
 from hil.runs.config import ReplayConfig, RunConfig, Simulate
 from hil.runs.document import document
 from hil.runs.pooled import NoiseBook, row_against, stored_silences
@@ -134,15 +134,14 @@ def replay(
             progress(spec.frames)
             if point is None:
                 continue
-            why = again.add(record, point, keep=asked.simulate != "none")
+            why = again.add(record, point, whole=asked.simulate != "none")
             for row in again.book.so_far(point):
                 report.point(row)
             if why is not None:
                 report.say(f"  {spec.name}: {why}")
     if not again.rows:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
-    noise = again.pool(capture, records)
-    beside = Beside(basis="channel" if asked.simulate == "channel" else "effective")
+    noise, beside = again.pool(capture, records), Beside(basis="channel" if asked.simulate == "channel" else "effective")
     for point in again.kept:
         if point.first.frames["scored"]:
             _simulate(point, config, asked.simulate, beside)
@@ -273,10 +272,12 @@ def _said(record: PointRecord, spec: PointSpec, transmitters: int) -> dict[str, 
 
 
 def _simulate(point: Measured, config: RunConfig, how: Simulate, beside: Beside) -> None:
+    if how == "awgn":
+        beside_point(point, config, beside, lambda steps: None)
+    elif heard(point):
+        note_air(point, beside)
     if how == "channel":
         beside_channel(point, config, beside)
-    elif how == "awgn":
-        beside_point(point, config, beside, lambda steps: None)
 
 
 @dataclass(kw_only=True)
@@ -292,8 +293,8 @@ class _Again:
     book: NoiseBook = field(default_factory=NoiseBook)
     _digest: Any = field(default_factory=hashlib.sha256)
 
-    def add(self, record: PointRecord, point: Measured, *, keep: bool) -> str | None:
-        """Note a point; keep all of it if it is to be simulated. Returns why it ended early, if it did."""
+    def add(self, record: PointRecord, point: Measured, *, whole: bool) -> str | None:
+        """Note a point, the whole of it if it is to be simulated. Returns why it ended early, if it did."""
         records = {name: one.record for name, one in point.collections.items()}
         self.points.append((point.spec.first_frame, records, dict(point.rows)))
         if point.spec.tx_snr_db is not None:
@@ -314,8 +315,8 @@ class _Again:
                     "why": why,
                 }
             )
-        elif keep:
-            self.kept.append(point)
+        else:
+            self.kept.append(point if whole else point.without_uses())
         ended: str | None = why
         return ended
 

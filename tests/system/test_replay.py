@@ -15,6 +15,13 @@ def test_replay_gives_the_live_bits(small_run, untrained, hil):
     air = [row for row in live["points"] if row["source"] == "air"]
     replayed_air = [row for row in again["points"] if row["source"] == "air"]
     assert [[row[key] for key in keys] for row in replayed_air] == [[row[key] for key in keys] for row in air]
+    assert compared(again) == compared(live) != []
+
+
+def compared(document):
+    """What is said of schemes against each other over the air."""
+    keys = ("goal", "energy", "first", "second", "snr_db", "difference", "ci", "simultaneous_ci")
+    return [[one[key] for key in keys] for one in document["comparisons"] if one["source"] == "air"]
 
 
 def test_replay_answers_other_questions(small_run, untrained, hil, tmp_path):
