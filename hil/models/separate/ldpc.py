@@ -58,9 +58,6 @@ class Ldpc:
         self.base, self.lifting, self.rate = base_matrix(lifting, rate), lifting, rate
         self.n = COLUMNS * lifting
         self.k = self.n - len(self.base) * lifting
-        rows, columns = np.nonzero(self.base >= 0)
-        self._starts = np.searchsorted(rows, np.arange(len(self.base) + 1))
-        self._columns, self._shifts = columns, self.base[rows, columns]
 
     def parity(self, words: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """H·c mod 2 of codewords uint8 [codeword, n], uint8 [codeword, n − k]: 0 throughout for a codeword."""
@@ -97,13 +94,17 @@ class Ldpc:
             parity[:, row + 1] = before
         return np.concatenate([information, parity.reshape(len(information), -1)], axis=1)
 
-    def decode(self, llr: NDArray[np.float32], *, iterations: int = ITERATIONS, fast: bool | None = None) -> Decoded:
+    def decode(
+        self, llr: NDArray[np.float32], *, shortened: int = 0, iterations: int = ITERATIONS, fast: bool | None = None
+    ) -> Decoded:
         """The codewords that log-likelihood ratios speak for.
 
         Layers are block rows; a codeword is left as soon as all of its checks hold, so its bits do not hang on the others.
+        Blocks of shortened bits alone are left out of all checks: they change no sign, and no magnitude is greater.
 
         Args:
             llr: float32 [codeword, n], positive for 0; finite.
+            shortened: how many of the last information bits are known to be 0 in all codewords, as their ratios say.
             iterations: at most.
             fast: True asks for numba, False for plain numpy, None takes numba if it is there.
 
@@ -115,10 +116,16 @@ class Ldpc:
         if llr.ndim != 2 or llr.shape[1] != self.n:
             raise ShapeError(f"llr must be float32 [codeword, {self.n}], not {list(llr.shape)}")
         posterior = np.array(llr, np.float32, order="C")
-        made = _kernel(fast).decode(
-            posterior, self._starts, self._columns, self._shifts, self.lifting, iterations, np.float32(NORMALISATION)
-        )
+        starts, columns, shifts = self._edges(shortened)
+        made = _kernel(fast).decode(posterior, starts, columns, shifts, self.lifting, iterations, np.float32(NORMALISATION))
         return Decoded((posterior < 0).astype(np.uint8), made >= 0, np.where(made >= 0, made, iterations))
+
+    def _edges(self, shortened: int) -> tuple[NDArray[np.int64], ...]:
+        """Where each block row's edges begin, and their block columns and shifts, without blocks that are wholly shortened."""
+        end = self.k // self.lifting
+        known = np.isin(np.arange(COLUMNS), np.arange(end - shortened // self.lifting, end))
+        rows, columns = np.nonzero((self.base >= 0) & ~known)
+        return np.searchsorted(rows, np.arange(len(self.base) + 1)), columns, self.base[rows, columns]
 
 
 @functools.cache

@@ -98,7 +98,7 @@ class MatchedCode:
         whole[:, _short(self)] = SHORTENED_LLR
         for first in _first_times(self):  # each place once in each part
             whole[:, self.order[first]] += llr[:, first]
-        made = self.code.decode(whole.reshape(-1, self.code.n))
+        made = self.code.decode(whole.reshape(-1, self.code.n), shortened=self.shortened // self.codewords)
         words = made.bits.reshape(len(llr), self.codewords, self.code.n)[:, :, : self.code.k]
         failed = self.codewords - made.valid.reshape(len(llr), -1).sum(1)
         return words.reshape(len(llr), -1)[:, _kept(self)], failed
