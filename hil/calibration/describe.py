@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hil.calibration.distortion import disagreement
 from hil.calibration.estimates import Clocks, Snr, observed_of, received, response_of
 from hil.calibration.loop import Curve, Loop, Met
 from hil.calibration.mixers import Mixers, mixers_of
@@ -79,7 +80,7 @@ def describe_link(
         linear_range_db=linear,
         frames_sent=len(met.looks),
         frames_received=snr.frames,
-        warnings=_warnings(loop, quiet, met, linear),
+        warnings=_warnings(loop, mixers, quiet, met, linear),
         **_of_clocks(clocks, loop.search_hz, bench.true_config.center_freq_hz),
         **_of_mixers(mixers, quiet),
     )
@@ -159,11 +160,11 @@ def _follows(lower: CurvePoint, upper: CurvePoint) -> bool:
     return abs(step - (upper.gain_db - lower.gain_db)) <= FOLLOWS_DB
 
 
-def _warnings(loop: Loop, quiet: Quiet, met: Met, linear: tuple[float, float] | None) -> tuple[str, ...]:
+def _warnings(loop: Loop, mixers: Mixers, quiet: Quiet, met: Met, linear: tuple[float, float] | None) -> tuple[str, ...]:
     """What does not fit, in words."""
     found = []
-    if met.snr.disagreement:
-        found.append(met.snr.disagreement)
+    if apart := disagreement(met.snr, mixers, met.looks):
+        found.append(apart)
     if loop.rise_db > RISES_DB:
         found.append(f"the noise is {loop.rise_db:.1f} dB higher while the transmitter is on than in silence")
     if quiet.interferer:

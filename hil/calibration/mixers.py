@@ -47,6 +47,11 @@ class Mixers:
         """Power of what the receiver makes, or both sides together, relative to the signal."""
         return abs(self.rx_image) ** 2
 
+    @property
+    def power(self) -> float:
+        """Power of both sides' images, relative to the signal."""
+        return self.image + (abs(self.tx_image) ** 2 if self.apart else 0.0)
+
 
 def mixers_of(looks: Sequence[Look], form: FrameFormat, config: ReceiverConfig, rate_hz: float) -> Mixers:
     """Estimate both sides.
