@@ -207,7 +207,7 @@ class CalibrationRecord(Config):
             if abs(then - now) > 1.0:
                 return f"{what} was {then:.10g} and is {now:.10g} now"
         if self.bench_sha256 != digest:
-            return f"the file of bench '{self.bench}' is another than it was then"
+            return f"the file of bench '{self.bench}', or the seed of its simulated air, is another than it was then"
         return ""
 
 

@@ -23,21 +23,24 @@ __all__ = ["export"]
 def export(runs: tuple[Path, ...], rows: Path | None, tasks: Path | None, symbols: Path | None) -> None:
     """Write tables and arrays of each RUN (folder, name under runs/, results.json or capture) for other tools.
 
-    For example: hil export demo --rows demo.csv --tasks tasks.csv
+    Files .parquet need the extra parquet.
     """
     from hil.errors import CaptureError, ConfigError
-    from hil.report.export import row_table, task_table, write_symbols, write_table
+    from hil.report.export import check_table, row_table, task_table, write_symbols, write_table
     from hil.report.runs import load_run, run_label
 
     if rows is None and tasks is None and symbols is None:
         raise ConfigError("say what to export: --rows FILE, --tasks FILE or --symbols FILE")
     if symbols is not None and symbols.suffix != ".npz":
         raise ConfigError(f"--symbols are written as .npz, not {symbols.name!r}")
+    for table in (rows, tasks):
+        if table is not None:
+            check_table(table)
     found = {run_label(run, runs): load_run(run) for run in runs}
     if rows is not None:
-        table = row_table({label: document for label, (document, _, _) in found.items()})
-        write_table(table, rows)
-        click.echo(f"{rows}: {len(table):,} rows")
+        made = row_table({label: document for label, (document, _, _) in found.items()})
+        write_table(made, rows)
+        click.echo(f"{rows}: {len(made):,} rows")
     if tasks is None and symbols is None:
         return
     captures = {}
@@ -46,8 +49,8 @@ def export(runs: tuple[Path, ...], rows: Path | None, tasks: Path | None, symbol
             raise CaptureError(f"{folder} holds no capture.h5 (a run without radios has none); it has only --rows to export")
         captures[label] = capture
     if tasks is not None:
-        table = task_table(captures)
-        write_table(table, tasks)
-        click.echo(f"{tasks}: {len(table):,} tasks answered")
+        made = task_table(captures)
+        write_table(made, tasks)
+        click.echo(f"{tasks}: {len(made):,} tasks answered")
     if symbols is not None:
         click.echo(f"{symbols}: {', '.join(write_symbols(captures, symbols))}")

@@ -73,6 +73,7 @@ def _dressed(command: click.Command, words: str) -> click.Command:
     """A command, and those below it, with what all have: ``--log``, ``-v``, completion by name, examples."""
     if isinstance(command, click.Group):
         for name, own in command.commands.items():
+            own.short_help = own.get_short_help_str(limit=200)  # whole, over several lines
             _dressed(own, f"{words} {name}")
     elif not any(one.name == "verbose" for one in command.params):
         for one in command.params:

@@ -64,11 +64,9 @@ def _table(rows: list[dict[str, Any]], places: list[Path]) -> None:
 def test_scheme(
     ctx: click.Context, scheme: str, dataset: str | None, models: Path | None, home: Path | None, as_json: bool
 ) -> None:
-    r"""Does SCHEME (path.py:Class, or a name) keep the contract? Every check by name, and what is wrong; exit code 1 if any is.
+    """Does SCHEME (path.py:Class, or a name) keep the contract? Every check by name, and what is wrong.
 
-    \b
-    hil schemes test mine.py:Mine
-    hil schemes test mine.py:Detector --dataset voc:PATH
+    Exit code 1 if anything is.
     """
     import torch
 
@@ -112,11 +110,7 @@ def _views(scheme: Any, spec: str) -> Any:
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.py]")
 def new_scheme(name: str, out: Path | None) -> None:
-    r"""Write a scheme of your own to start from: about 30 lines that keep the contract and can be measured as they are.
-
-    \b
-    hil schemes new mine && hil schemes test mine.py:Mine
-    """
+    """Write a scheme of your own to start from: about 30 lines that keep the contract and can be measured as they are."""
     from hil.errors import OutputError
     from hil.files import replace_file
     from hil.models.template import class_name, scheme_code

@@ -221,8 +221,11 @@ class BenchConfig(Config):
         )
 
     def digest(self) -> str:
-        """SHA-256 of what a virtual air of this bench is made of: everything but `air` and `limits`."""
-        made_of = self.model_dump(mode="json", exclude={"air", "limits", "description"})
+        """SHA-256 of what makes this bench what it is: all but `air` and `limits`, the seed only where radios are not real."""
+        other = {"air", "limits", "description"}
+        if not any(radio.model for radio in self.radios.values()):
+            other.add("seed")  # a real air has none, and a calibration holds whatever tasks are drawn
+        made_of = self.model_dump(mode="json", exclude=other)
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     @property

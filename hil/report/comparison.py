@@ -25,8 +25,11 @@ def comparison_tables(found: Compared) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    runs = ", ".join(f"{name} ({path})" for name, path in found.runs.items())
+    runs = ", ".join(f"{name} ({path}, {found.tasks_of[name]:,} tasks)" for name, path in found.runs.items())
     parts: list[Table | Text] = [Text(f"{runs}: {found.tasks:,} tasks answered at every point.")]
+    if 2 * found.tasks < min(found.tasks_of.values()):
+        parts.append(Text("The runs chose other tasks, and only these are compared: with the same --seed they choose the same "
+                          "ones, with --air-seed each has an air of its own."))  # fmt: skip
     parts.append(_differences(found))
     parts.append(Text("better: by the interval that holds for all of these differences at once; – where it holds 0."))
     if found.gaps:

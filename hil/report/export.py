@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from hil.files import replace_file, replacing
 from hil.results.document import ResultsDocument, Row, rounded
 from hil.runs.answers import answered
 
-__all__ = ["row_table", "task_table", "write_symbols", "write_table"]
+__all__ = ["check_table", "row_table", "task_table", "write_symbols", "write_table"]
 
 Table = list[dict[str, Any]]
 
@@ -27,7 +28,14 @@ def row_table(runs: Mapping[str, ResultsDocument]) -> Table:
     Args:
         runs: short name -> results.
     """
-    return [{"run": label, **_flat(row)} for label, document in runs.items() for row in document.points]
+    table = [{"run": label, **_flat(row)} for label, document in runs.items() for row in document.points]
+    several = {key for key in _keys(table) if any(f"{key}{end}" in row for row in table for end in ("_0", "_low"))}
+    return [{key: value for key, value in row.items() if value is not None or key not in several} for row in table]
+
+
+def _keys(table: Table) -> list[str]:
+    """Columns, in the order of their first row."""
+    return list(dict.fromkeys(key for row in table for key in row))
 
 
 def _flat(row: Row) -> dict[str, Any]:
@@ -76,6 +84,18 @@ def _tasks(label: str, path: Path) -> Iterator[dict[str, Any]]:
                 }  # fmt: skip
 
 
+def check_table(path: Path) -> None:
+    """Whether a table can be written to a file, before the work of making it.
+
+    Raises:
+        ConfigError: neither ``.csv`` nor ``.parquet``, or no library for it.
+    """
+    if path.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"a table is written as .csv or .parquet, not {path.name!r}")
+    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ConfigError("Parquet needs pyarrow: pip install 'hil[parquet]'; or export .csv")
+
+
 def write_table(table: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write a table; the suffix says how: ``.csv`` or ``.parquet``.
 
@@ -85,7 +105,8 @@ def write_table(table: Sequence[Mapping[str, Any]], path: Path) -> None:
     """
     if not table:
         raise ConfigError("there is nothing to export: no row, or no task that was answered over the air")
-    columns = list(dict.fromkeys(key for row in table for key in row))
+    check_table(path)
+    columns = _keys(table)
     if path.suffix == ".csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -93,13 +114,9 @@ def write_table(table: Sequence[Mapping[str, Any]], path: Path) -> None:
         writer.writerows(table)
         replace_file(path, text.getvalue().encode("utf-8", "backslashreplace"))
         return
-    if path.suffix != ".parquet":
-        raise ConfigError(f"a table is written as .csv or .parquet, not {path.name!r}")
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as err:
-        raise ConfigError("Parquet needs pyarrow (pip install pyarrow); or export .csv") from err
+    import pyarrow
+    import pyarrow.parquet
+
     whole = pyarrow.table({name: [row.get(name) for row in table] for name in columns})
     with replacing(path) as new:
         pyarrow.parquet.write_table(whole, new)

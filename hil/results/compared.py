@@ -64,7 +64,7 @@ class Compared(BaseModel):
     """Runs against each other.
 
     Attributes:
-        runs: short name -> capture; tasks: that all points answered.
+        runs: short name -> capture; tasks: that all points answered; tasks_of: those that all points of a run answered.
         units: of the headline, by goal.
         comparisons, means, gaps, mean_gaps: at equal SNR, over SNRs, at an equal headline, over headlines.
     """
@@ -73,6 +73,7 @@ class Compared(BaseModel):
 
     runs: dict[str, str]
     tasks: int
+    tasks_of: dict[str, int]
     units: dict[str, Unit]
     comparisons: list[Comparison]
     means: list[MeanOverSnrs]

@@ -64,6 +64,7 @@ def compare(runs: Sequence[str | Path], *, schemes: Sequence[str] = (), goals: S
     return Compared(
         runs={label: str(path) for label, path in zip(about, paths, strict=True)},
         tasks=len(_shared(found)),
+        tasks_of={label: len(_shared([one for one in found if one[0] == label])) for label in about},
         units={name: headline(goal).unit for name, goal in judges.items()},
         comparisons=pairs,
         means=means,

@@ -23,6 +23,8 @@ __all__ = [
 
 OUTPUTS = ("capture.h5", "report.html", "run.toml", "results.json")
 """What a run leaves, in the order in which it takes the place of an earlier one."""
+SHOWN = 6
+"""Names of runs in an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +111,10 @@ def resumed_folder(out: Path, name: str) -> Iterator[RunFolder]:
     check_name(name, "--resume")
     folder = out / name
     if not (folder / "run.toml").is_file():
-        known = [one.name for one in out.iterdir()] if out.is_dir() else []
-        raise ConfigError(f"no run {folder}{did_you_mean(name, known)}: --resume goes on with one that has a run.toml there")
+        known = [one.parent.name for one in out.glob("*/run.toml")]
+        raise ConfigError(
+            f"no run {folder}{did_you_mean(name, known)}: --resume goes on with one that has a run.toml there{_some(known)}"
+        )
     with ExitStack() as stack:
         if not _locked(stack, folder):
             raise ConfigError(f"the run in {folder} is still going on; wait for its end, or stop it")
@@ -183,7 +187,13 @@ def find_run(path: Path) -> Path:
         raise ConfigError(f"no such run: {str(path)[:200]!r} ({getattr(err, 'strerror', None) or err})") from err
     raise ConfigError(
         f"no such run: {path}{did_you_mean(str(path), known)}; give a run's folder, its results.json or its capture.h5"
+        f"{_some(known)}"
     )
+
+
+def _some(known: list[str]) -> str:
+    """The last names there are, for an error: names that are dates sort by age."""
+    return f"; there are {', '.join(sorted(known)[-SHOWN:])}" + (" and more" if len(known) > SHOWN else "") if known else ""
 
 
 def _made(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from hil.cli.complete import BY_NAME, completed
 from hil.cli.examples import EXAMPLES
-from hil.cli.main import COMMANDS, cli, main
+from hil.cli.main import cli, main
 from hil.interrupts import STOPPING
 from hil.provenance import version_text
 
@@ -70,12 +70,30 @@ def test_names_are_completed(tmp_path, monkeypatch):
     assert offered("runs", "else") == ["else"]  # the shell looks for files
 
 
-def test_examples_are_of_commands_and_are_shown():
-    assert {words.partition(" ")[0] for words in EXAMPLES} <= set(COMMANDS)
-    for words, lines in EXAMPLES.items():
-        shown = CliRunner().invoke(cli, [*words.split(), "--help"]).output
-        assert all(line in shown for line in lines)
-        assert "--log FILE" in shown
+def leaves(group, words=()):
+    """Every command that does something, by its words; groups by theirs with a space at the end."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        own = group.get_command(context, name)
+        if isinstance(own, click.Group):
+            yield " ".join([*words, name, ""])
+            yield from leaves(own, (*words, name))
+        else:
+            yield " ".join([*words, name])
+
+
+def test_every_command_has_examples_and_a_help_of_80_columns():
+    every = list(leaves(cli))
+    assert set(EXAMPLES) == {words for words in every if not words.endswith(" ")}
+    for words in ["", *every]:
+        shown = CliRunner().invoke(cli, [*words.split(), "--help"], terminal_width=80).output
+        examples = EXAMPLES.get(words, ())
+        assert all(line in shown for line in examples)
+        assert "--log FILE" in shown or not examples
+        assert "\\b" not in shown
+        assert not [line for line in shown.splitlines()[1:] if line.endswith("...")]  # that click cut off
+        of_examples = [line.strip() for line in shown.splitlines() if len(line) > 80]
+        assert set(of_examples) <= set(examples), of_examples  # these are for copying, whole
 
 
 def test_ctrl_c_is_130(monkeypatch, capsys):
