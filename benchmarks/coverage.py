@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.dependent import HIT, LEVEL, World
 from benchmarks.rows import Row, row
 from benchmarks.snr_truth import measured_links, simulated_links
+from hil.goals.card import Unit
 from hil.goals.classification.confusion import MACRO_F1
 from hil.goals.contract import GoalOptions, Metric, PerTask
 from hil.goals.detection.precision import MAP50
@@ -30,7 +32,7 @@ from hil.results.estimate import estimate
 from hil.results.intervals import Claims, interval, judged
 from hil.results.sample import Sample
 
-__all__ = ["BAND", "agreements", "comparisons", "coverage_row", "rows"]
+__all__ = ["BAND", "agreements", "comparisons", "coverage_row", "pictures", "rows"]
 
 BAND = (93.0, 97.0)
 IDENTITIES = (8, 20, 40, 400)
@@ -53,7 +55,13 @@ class Shares:
     metrics: tuple[Metric, ...] = (HIT,)
 
 
-GOALS: Any = {"hits": Shares()}
+class Levels(Shares):
+    """A goal with one mean of decibels."""
+
+    name, metrics = "levels", (LEVEL,)
+
+
+GOALS: Any = {"hits": Shares(), "levels": Levels()}
 
 
 def held(ends: Sequence[float | None] | None, truth: float) -> bool:
@@ -177,11 +185,47 @@ def agreements(world: World, *, snrs: Sequence[float] = SNRS) -> Trial:
     return trial
 
 
-def _row(scheme: str, target: float) -> ResultRow:
-    value = MetricValue(value=0.5, n=1, unit="share", better="higher", headline=True)
+def pictures(frames: int, shared_db: float, *, count: int = 504, snrs: Sequence[float] = SNRS) -> Trial:
+    """Air against simulation in dB of pictures that are unlike each other (3 dB) and answered much alike; the truth is 0.
+
+    Args:
+        frames: that the pictures are sent in.
+        shared_db: standard deviation of a frame's own error.
+        count: of pictures; snrs: of the points.
+    """
+    unlike_db, again_db, draws = 3.0, 0.3, 20
+    clusters = torch.arange(count)
+    frame = clusters * frames // count
+
+    def answers(values: NDArray[np.float64], **more: Any) -> Sample:
+        tasks = PerTask(values={"level": torch.from_numpy(values)}, scored=torch.ones(len(values), dtype=torch.bool))
+        return Sample(tasks=tasks, index=torch.arange(len(values)) % count, **more)
+
+    def trial(rng: np.random.Generator) -> Mapping[str, Hits]:
+        level = 20 + unlike_db * rng.standard_normal(count)
+        pairs = []
+        for target in snrs:
+            shared = shared_db * rng.standard_normal(frames)[frame.numpy()]
+            air = level + shared + again_db * rng.standard_normal(count)
+            simulated = np.tile(level, draws) + again_db * rng.standard_normal(draws * count)
+            both = {"air": answers(air, frame=frame), "simulated": answers(simulated)}
+            pairs.append(Pair(row=_row("a", target, goal="levels", metric="level", unit="dB"), **both, clusters=clusters))
+        points, means = agreement_rows(pairs, GOALS, basis="effective")
+        together = [held(item.simultaneous_ci, 0.0) for item in (*points, *means)]
+        return {
+            "each": [held(item.ci, 0.0) for item in points],
+            "mean over SNRs": [held(item.ci, 0.0) for item in means],
+            "all at once": [all(together)],
+        }
+
+    return trial
+
+
+def _row(scheme: str, target: float, *, goal: str = "hits", metric: str = "hit", unit: Unit = "share") -> ResultRow:
+    value = MetricValue(value=0.5, n=1, unit=unit, better="higher", headline=True)
     return ResultRow(
-        scheme=scheme, kind="measured", goal="hits", goal_version=1, source="air", snr_db_target=target, tasks=1,
-        metrics={"hit": value},
+        scheme=scheme, kind="measured", goal=goal, goal_version=1, source="air", snr_db_target=target, tasks=1,
+        metrics={metric: value},
     )  # fmt: skip
 
 
@@ -257,6 +301,10 @@ def _experiments() -> Iterator[tuple[str, Trial, float]]:
             yield f"comparisons at equal SNR, {words}", comparisons(world), 0.3
             yield f"air − simulation, {words}", agreements(world), 0.2
         yield f"macro F1, mAP; {identities} clusters of four images", aggregates(identities), 0.3
+    for frames in (6, 17):
+        for shared_db in (0.0, 0.1):
+            words = f"{frames} frames" + (f" that differ by {shared_db:g} dB" if shared_db else "")
+            yield f"air − simulation of pictures, dB; {words}", pictures(frames, shared_db), 0.3
     yield "SNR, effective SNR, receiver loss; closed model of 24 frames", simulated_links(24), 1.0
     yield "SNR, effective SNR, receiver loss; closed model of 6 frames", simulated_links(6), 1.0
     yield "SNR against the simulated air's truth, noise pooled over three points", measured_links(), 0.3

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from hil.goals.card import Unit
-from hil.goals.contract import Goal, headline
-from hil.results.curves import Curve, Point, Reading, SnrErrors, Spot
+from hil.goals.contract import Goal, Metric, PerTask, headline
+from hil.results.curves import Curve, Point, Reading, SnrErrors
 from hil.results.document import SIMULATION, Agreement, MeanOverSnrs, Row
-from hil.results.estimate import Estimate, aligned, estimate
+from hil.results.estimate import Estimate, aligned, blended, estimate
 from hil.results.family import Claim, claims_of
 from hil.results.intervals import Interval, Judged, judged
 from hil.results.sample import Sample
@@ -64,16 +65,12 @@ def agreement_rows(
     for name in dict.fromkeys(pair.row.goal for pair in pairs):
         own = [pair for pair in pairs if pair.row.goal == name]
         metric = headline(goals[name])
-        estimates = [
-            estimate(metric, sample, pair.clusters, balanced=True)
-            for pair in own
-            for sample in aligned([pair.air, pair.simulated])
-        ]
-        readings = {2 * at + 1: Reading(snr_db=pair.drawn_at_db[0], own_db=pair.drawn_at_db[1]) for at, pair in enumerate(own)}
-        claims, groups = _claims(own, estimates, readings, metric.unit)
+        found = [_differences(metric, pair) for pair in own]
+        readings = {at: Reading(snr_db=pair.drawn_at_db[0], own_db=pair.drawn_at_db[1]) for at, pair in enumerate(own)}
+        claims, groups = _claims(own, found, readings, metric.unit)
         family = f"{len(claims)} differences of air and simulation: {name}"
-        array = claims_of(claims, SnrErrors(readings), estimates=len(estimates), unit=metric.unit)
-        said = judged(estimates, replace(array, kind="repetition"))
+        array = claims_of(claims, SnrErrors(readings), estimates=len(found), unit=metric.unit)
+        said = judged([difference for difference, _ in found], replace(array, kind="repetition"))
         points += [_point(pair, item, basis, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
         over = zip(groups, claims[len(own) :], said[len(own) :], strict=True)
         means += [claim.over_snrs(item, family, **_about(own[group[0]].row, basis)) for group, claim, item in over]
@@ -84,8 +81,28 @@ def _about(row: Row, basis: str) -> dict[str, Any]:
     return {"goal": row.goal, "receiver": row.receiver, "source": "air", "snr_basis": basis, "energy": row.energy or "per_use"}
 
 
+def _differences(metric: Metric, pair: Pair) -> tuple[Estimate, Estimate]:
+    """Air − simulation of one point, and the simulation.
+
+    Of a mean, each answer over the air is held against the same task's mean answer in simulation before frames are: what makes
+    a task hard or easy is in both and cancels, so frames differ by what the air did to them, and not by which tasks they hold.
+    Of other metrics there is no such difference of one answer: frames' part is that of the answers over the air.
+    """
+    air, simulated = aligned([pair.air, pair.simulated])
+    drawn = estimate(metric, simulated, pair.clusters, balanced=True)
+    if metric.aggregate is not None:
+        heard = estimate(metric, air, pair.clusters, balanced=True)
+        return blended([(1.0, heard), (-1.0, drawn)], heard.value - drawn.value), drawn
+    expected = torch.zeros(len(pair.clusters), dtype=torch.float64)
+    expected.index_add_(0, simulated.index, simulated.tasks.values[metric.name].double())
+    expected /= torch.bincount(simulated.index, minlength=len(expected)).clamp_min(1)
+    apart = air.tasks.values[metric.name].double() - expected[air.index]
+    answers = replace(air, tasks=PerTask(values={metric.name: apart}, scored=air.tasks.scored))
+    return estimate(metric, answers, pair.clusters, balanced=True), drawn
+
+
 def _claims(
-    pairs: Sequence[Pair], estimates: Sequence[Estimate], readings: Mapping[int, Reading], unit: Unit
+    pairs: Sequence[Pair], found: Sequence[tuple[Estimate, Estimate]], readings: Mapping[int, Reading], unit: Unit
 ) -> tuple[list[Claim], list[list[int]]]:
     """A claim for each pair, then one for the mean of each scheme at each receiver, of which pairs is told."""
     by_scheme: dict[tuple[str, str | None], list[int]] = {}
@@ -93,16 +110,22 @@ def _claims(
         by_scheme.setdefault((pair.row.scheme, pair.row.receiver), []).append(at)
     slope: dict[int, float] = {}
     for own in by_scheme.values():
-        drawn = [Point(number=2 * at + 1, estimate=estimates[2 * at + 1], reading=readings[2 * at + 1]) for at in own]
+        drawn = [Point(number=at, estimate=found[at][1], reading=readings[at]) for at in own]
         curve = Curve(drawn, unit)
         slope |= {point.number: _slope(curve, point) for point in drawn if point.reading.own_db}
-    claims = []
-    for at, pair in enumerate(pairs):
-        air, drawn_ = (
-            Spot(value=estimates[number].value, weights={number: 1.0}, slope={number: slope[number]} if number in slope else {})
-            for number in (2 * at, 2 * at + 1)
+    claims = [
+        Claim(
+            first=pair.row.scheme,
+            second=SIMULATION,
+            value=difference.value,
+            values=(difference.value + drawn_.value, drawn_.value),
+            weights={at: 1.0},
+            slope={at: -slope[at]} if at in slope else {},
+            targets=(pair.target,),
+            snr_db=(pair.target,),
         )
-        claims.append(Claim.between((pair.row.scheme, air), (SIMULATION, drawn_), target=pair.target, snr_db=pair.target))
+        for at, (pair, (difference, drawn_)) in enumerate(zip(pairs, found, strict=True))
+    ]
     groups = [own for own in by_scheme.values() if len(own) > 1]
     return claims + [Claim.mean([claims[at] for at in own]) for own in groups], groups
 

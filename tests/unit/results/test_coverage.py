@@ -9,7 +9,18 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.coverage import BAND, aggregates, agreements, comparisons, coverage_row, differences, held, levels, shares
+from benchmarks.coverage import (
+    BAND,
+    aggregates,
+    agreements,
+    comparisons,
+    coverage_row,
+    differences,
+    held,
+    levels,
+    pictures,
+    shares,
+)
 from benchmarks.dependent import World
 
 SHARED = pytest.mark.parametrize("shared", [0.0, 0.3], ids=["frames alike", "frames share an error"])
@@ -53,6 +64,11 @@ def test_comparisons_at_equal_snr_their_means_and_all_at_once(identities, shared
 @SHARED
 def test_air_minus_simulation_each_and_all_at_once(identities, shared):
     check(agreements(World(identities=identities, shared=shared)), 30, wide=True)
+
+
+@pytest.mark.parametrize("shared_db", [0.0, 0.1])
+def test_air_minus_simulation_of_pictures_in_few_frames(shared_db):
+    check(pictures(6, shared_db), 60, wide=True)
 
 
 @MANY
