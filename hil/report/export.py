@@ -33,7 +33,7 @@ def row_table(runs: Mapping[str, ResultsDocument]) -> Table:
     return [{key: value for key, value in row.items() if value is not None or key not in several} for row in table]
 
 
-def _keys(table: Table) -> list[str]:
+def _keys(table: Sequence[Mapping[str, Any]]) -> list[str]:
     """Columns, in the order of their first row."""
     return list(dict.fromkeys(key for row in table for key in row))
 

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.calibration.levels import Level
-from hil.captures import CaptureWriter, ContinuedWriter, check_disk
+from hil.captures import CaptureWriter, ContinuedWriter
 from hil.errors import RadioTimeoutError
 from hil.models.contract import Sent
 from hil.points.contender import Contender
 from hil.points.flight import Flight, OnAir
-from hil.points.needs import capture_needs
 from hil.points.on_air import AirRun
 from hil.points.order import in_order
 from hil.points.receive import combined_sha256
@@ -34,7 +33,8 @@ from hil.runs.ahead import Ahead
 from hil.runs.beside import Beside, beside_point, steps_of
 from hil.runs.config import RunConfig
 from hil.runs.document import document
-from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated, sounding_cost
+from hil.runs.forecast import tell_plan, tell_simulation
+from hil.runs.plan import check_scorable, drawn_fade, fading_of, plan_points, receivers_of, repeated
 from hil.runs.pooled import NoiseBook
 from hil.runs.progress import Progress, Report
 from hil.runs.records import ChosenRecord
@@ -88,7 +88,8 @@ def run_on_air(
     with Ahead(config) as ahead, Bench(bench_config, transmit=transmit) as bench:
         asked, bench_config = bench_config, bench.true_config
         points = plan_points(config, work.contenders, bench_config, bench.full_scales)
-        about["sounding_cost_db"] = _tell_plan(points, bench_config, capture, report)
+        about["sounding_cost_db"] = tell_plan(points, bench_config, capture, report)
+        tell_simulation(points, work.contenders, config, report)
         with _writer(capture, config, bench_config, work, about, len(points), resume=resume) as writer:
             past = writer if isinstance(writer, ContinuedWriter) else None
             air = AirRun(bench, writer, receivers_of(bench_config, config), past=past)
@@ -162,20 +163,6 @@ def _tell_past(past: ContinuedWriter | None, report: Report) -> dict[str, Any]:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
-
-
-def _tell_plan(points: Sequence[PointSpec], bench: BenchConfig, capture: Path, report: Report) -> float:
-    """Say what is planned, and refuse what the disk has no room for; what channel estimation costs (dB)."""
-    needs = capture_needs(points, bench.sample_rate_hz, transmitters=len(bench.transmitters), receivers=len(bench.receivers))
-    report.say(f"plan: {len(points)} points, {sum(point.frames for point in points)} frames, {needs}")
-    check_disk(needs, capture)
-    cost, lowest = sounding_cost(points)
-    frame = points[0].frame
-    report.say(
-        f"frames: preamble {frame.preamble_samples} samples, {frame.sounding_symbols} sounding symbols a transmitter "
-        f"(costs {cost:.2f} dB of effective SNR at {lowest:g} dB), header sent {frame.header_repetitions} times"
-    )
-    return cost
 
 
 @timed("calibration")
