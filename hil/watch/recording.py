@@ -23,6 +23,8 @@ HISTORY_S = 1.0
 """Lines along the bursts are sent again so often, where there is something new."""
 TRIES = 4
 """At a file that is being written."""
+EARS = 4
+"""Receivers kept, of the points that were shown last: a run may have hundreds of points."""
 
 
 class Recording(Source):
@@ -214,6 +216,8 @@ class Playback(Stream):
     def _ear(self, point: int, kind: int) -> PointEar | ProbeEar | None:
         key = point if kind == FrameKind.FRAME else -1
         if key not in self._ears:
+            if len(self._ears) >= EARS:
+                del self._ears[next(iter(self._ears))]
             self._ears[key] = self._make_ear(point, kind)
         return self._ears[key]
 
