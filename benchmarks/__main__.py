@@ -19,6 +19,7 @@ NAMES = {
     "radios": "real-time rates of the virtual radios through the vendors' libraries",
     "truth": "faults of front ends, clocks, channels and neighbours: corrected, marked, lost, or silent",
     "retrieval": "ranking and memory at Market-1501's size, against the bare matrix product",
+    "market": "a whole run of Market-1501's size: what it says it will take, and what it takes",
     "coverage": "how often 95 % intervals hold the truth, every kind that a run prints",
     "calibration": "hil calibrate on random benches against the airs' own truth, a resumable campaign",
     "watch": "hil watch: updates a second and their cost; a run with it beside, against one alone",
