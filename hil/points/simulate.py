@@ -169,14 +169,19 @@ class _Simulation:
 
 def _judged(judge: Judge, output: Output, index: Tensor) -> PerTask:
     """The headline of simulated answers; nothing is lost, but a task that the decoder itself gave up is, as over the air."""
-    found, gone = judge.headline(output, index), output.erased
+    gone = output.erased
     if not bool(gone.any()):
-        return found
-    some = type(output)(**{name: value[gone] for name, value in vars(output).items()})
-    worst = judge.score(some, index[gone], torch.ones(len(some.erased), dtype=torch.bool))
+        return judge.headline(output, index)
+    asked = ~gone if not bool(gone.all()) else torch.arange(len(gone)) < 1  # of one at least, to know what a headline has
+    found = judge.headline(_rows(output, asked), index[asked]).rows(~gone[asked])
+    worst = judge.score(_rows(output, gone), index[gone], torch.ones(int(gone.sum()), dtype=torch.bool))
     worst = PerTask(values={name: worst.values[name] for name in found.values}, scored=worst.scored)
     order = torch.cat([(~gone).nonzero()[:, 0], gone.nonzero()[:, 0]])
-    return PerTask.cat([found.rows(~gone), worst]).rows(order.argsort())
+    return PerTask.cat([found, worst]).rows(order.argsort())
+
+
+def _rows(output: Output, some: Tensor) -> Output:
+    return type(output)(**{name: value[some] for name, value in vars(output).items()})
 
 
 def _one_draw(

@@ -76,7 +76,8 @@ class RetrievalJudge:
         Raises:
             ModelError: the output holds neither features nor images that a network can judge.
         """
-        return _answered(self._ranker.scores(self._features(output, lost), index), lost)
+        came = ~lost
+        return _answered(self._ranker.scores(self._features(output, lost)[came], index[came]), lost)
 
     def headline(self, output: Output, index: Tensor) -> PerTask:
         """Top-1 of each row, without sorting."""
@@ -91,7 +92,8 @@ class RetrievalJudge:
             gallery = seen_by_network(self._network, self._split, views=self._views)
             ranker = Ranker(gallery, self._tasks, self._split, views=self._views)
             everyone = torch.arange(len(self._tasks))
-            found["uncoded"] = _answered(ranker.scores(self._seen(self._network), everyone), torch.zeros(len(everyone)).bool())
+            none = torch.zeros(len(everyone), dtype=torch.bool)
+            found["uncoded"] = _answered(ranker.scores(self._seen(self._network), everyone), none)
         return found
 
     def _seen(self, network: TaskNetwork) -> Tensor:
@@ -109,14 +111,15 @@ class RetrievalJudge:
 
 
 def _answered(found: Scores, lost: Tensor) -> PerTask:
-    """What the metrics are made of; a lost task, bool [task], is a miss."""
+    """What the metrics are made of: scores of the tasks that came, in order; one that was lost, bool [task], is a miss."""
     values = {
         "top1": found.top1,
         **{f"top{places}": found.first <= places for places in CMC},
         "map": found.ap,
         "map_trapezoid": found.ap_trapezoid,
     }
-    return PerTask(values={name: value.masked_fill(lost, 0) for name, value in values.items()}, scored=~lost)
+    misses = {name: torch.zeros(len(lost), dtype=value.dtype) for name, value in values.items()}
+    return PerTask(values={name: miss.masked_scatter(~lost, values[name]) for name, miss in misses.items()}, scored=~lost)
 
 
 def _network_features(network: TaskNetwork, images: Tensor) -> Tensor:

@@ -136,7 +136,8 @@ class CodedDigital(DigitalNetwork):
         """
         messages, fates = self._opened(received)
         came = torch.from_numpy(fates == "received")
-        latents = torch.where(came[..., None], self.latents(messages).cpu(), self._mean())
+        latents, some = self._mean().repeat(len(messages), 1, 1), came.any(1)
+        latents[some] = torch.where(came[some][..., None], self.latents(messages[some.numpy()]).cpu(), latents[some])
         return Features(features=latents.to(received["rx"].symbols.device), erased=~came.all(1).to(received["rx"].valid.device))
 
     def explain(self, sent: Sent, received: Mapping[str, Received]) -> dict[str, Any]:
