@@ -142,7 +142,7 @@ def _check(job: Job, source: str) -> None:
 
 
 def _own(job: Job) -> dict[str, Any]:
-    """A job's settings for its verb's ``--config``, dotted keys as tables; not those of the bench, or what stands before them."""
+    """A job's settings for its verb's ``--config``, dotted keys as tables; not those of the bench."""
     nested: dict[str, Any] = {}
     for key, value in job.settings.items():
         if not key.startswith(BENCH) and key != GIVEN.get(job.verb):
