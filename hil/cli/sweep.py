@@ -70,6 +70,8 @@ def sweep(
             if why:
                 failed.append(job)
                 display.say(f"{job.folder.name}: failed: {why}")
+            elif job.attempts > 1:
+                display.say(f"{job.folder.name}: its process was killed; done at attempt {job.attempts}")
             write_table(jobs, folder / "results.csv")
     rows = write_table(jobs, folder / "results.csv")
     click.echo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
+import importlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,8 +29,11 @@ def row_table(runs: Mapping[str, ResultsDocument]) -> Table:
         runs: short name -> results.
     """
     table = [{"run": label, **_flat(row)} for label, document in runs.items() for row in document.points]
-    several = {key for key in _keys(table) if any(f"{key}{end}" in row for row in table for end in ("_0", "_low"))}
-    return [{key: value for key, value in row.items() if value is not None or key not in several} for row in table]
+    keys = _keys(table)
+    parts = tuple(f"{key.removesuffix('_ci')}_low" if key.endswith("_ci") else f"{key}_" for key in keys)
+    empty = {key for key in keys if all(row.get(key) is None for row in table)}
+    whole = {key for key, part in zip(keys, parts, strict=True) if key in empty and any(one.startswith(part) for one in keys)}
+    return [{key: value for key, value in row.items() if key not in whole} for row in table]
 
 
 def _keys(table: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -92,8 +95,11 @@ def check_table(path: Path) -> None:
     """
     if path.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"a table is written as .csv or .parquet, not {path.name!r}")
-    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError("Parquet needs pyarrow: pip install 'hil[parquet]'; or export .csv")
+    if path.suffix == ".parquet":
+        try:
+            importlib.import_module("pyarrow.parquet")
+        except ImportError as err:  # some versions want another NumPy, and say so
+            raise ConfigError(f"Parquet needs pyarrow: pip install 'hil[parquet]'; or export .csv ({err})") from err
 
 
 def write_table(table: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -71,6 +71,12 @@ class Job:
         return (self.folder / "done.json").is_file()
 
     @property
+    def attempts(self) -> int:
+        """Of a job that is done: 1, or more where its process was killed before."""
+        found: int = json.loads((self.folder / "done.json").read_text(encoding="utf-8"))["attempts"]
+        return found
+
+    @property
     def arguments(self) -> list[str]:
         """Of the command line: what `hil` is asked."""
         target = self.folder / "result"
@@ -117,14 +123,43 @@ def load_sweep(path: Path, out: Path) -> tuple[SweepConfig, list[Job]]:
         )
     if len({job.folder for job in jobs}) < len(jobs):
         raise ConfigError(f"{path}: a value stands twice in [grid]")
+    for job in jobs:
+        _check(job, str(path))
     return config, jobs
+
+
+def _check(job: Job, source: str) -> None:
+    """Refuse settings that the verb would refuse, before any job is begun.
+
+    Raises:
+        ConfigError: an unknown key, or a value that is none.
+    """
+    from hil.runs.config import ReplayConfig, RunConfig
+
+    model = {"run": RunConfig, "replay": ReplayConfig}.get(job.verb)
+    if model is not None:
+        validate(model, _own(job), source)
+
+
+def _own(job: Job) -> dict[str, Any]:
+    """A job's settings for its verb's ``--config``, dotted keys as tables; not those of the bench."""
+    nested: dict[str, Any] = {}
+    for key, value in job.settings.items():
+        if not key.startswith(BENCH) and key != GIVEN.get(job.verb):
+            _put(nested, key, value, make=True)
+    return nested
 
 
 def _name(verb: str, chosen: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """What can be read of a job's settings, and their checksum."""
     text = json.dumps([verb, settings], sort_keys=True, default=str)
-    words = "_".join(f"{key.rpartition('.')[2]}={value}" for key, value in chosen.items())
-    return f"{re.sub(r'[^A-Za-z0-9=_.+-]+', '-', words)[:80].strip('-.')}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    words = "_".join(f"{key.rpartition('.')[2]}={_word(value)}" for key, value in chosen.items())
+    return f"{re.sub(r'[^A-Za-z0-9=_.,+-]+', '-', words)[:80].strip('-.')}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _word(value: Any) -> str:
+    """A value in a folder's name; of a list without brackets, which would become a minus sign."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def prepare(job: Job, home: Path | None = None) -> None:
@@ -134,7 +169,7 @@ def prepare(job: Job, home: Path | None = None) -> None:
         ConfigError: no such bench, or no such place in it.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    own = {key: value for key, value in job.settings.items() if not key.startswith(BENCH) and key != GIVEN.get(job.verb)}
+    own = _own(job)
     changes = {key.removeprefix(BENCH): value for key, value in job.settings.items() if key.startswith(BENCH)}
     if changes:
         bench = read_toml(find("radios", str(own.get("bench", "builtin")), ".toml", home))
@@ -142,10 +177,7 @@ def prepare(job: Job, home: Path | None = None) -> None:
             _put(bench, key, value)
         own["bench"] = str(job.folder / "bench.toml")
         replace_file(job.folder / "bench.toml", tomli_w.dumps(bench).encode())
-    nested: dict[str, Any] = {}
-    for key, value in own.items():
-        _put(nested, key, value, make=True)
-    replace_file(job.folder / "job.toml", tomli_w.dumps(nested).encode())
+    replace_file(job.folder / "job.toml", tomli_w.dumps(own).encode())
 
 
 def _put(data: Any, key: str, value: Any, *, make: bool = False) -> None:

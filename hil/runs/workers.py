@@ -60,7 +60,10 @@ def execute(job: Job, program: str = PROGRAM, running: set[subprocess.Popen[byte
             return ""
         if done.returncode != -signal.SIGKILL:
             break
-    return _last_line(job.folder / "log.txt") or f"ended with exit code {done.returncode}"
+    last = _last_line(job.folder / "log.txt")
+    if done.returncode == -signal.SIGKILL:
+        return f"its process was killed {ATTEMPTS} times, as for want of memory; it said last: {last or 'nothing'}"
+    return last or f"ended with exit code {done.returncode}"
 
 
 def _last_line(log: Path) -> str:

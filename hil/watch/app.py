@@ -26,6 +26,9 @@ __all__ = ["application"]
 
 HEARTBEAT_S = 1.0
 """A page that hears nothing for longer than three of these says that the connection is lost."""
+LOOK_S = 1 / 64
+"""Until the next look where there was nothing new; twice as long after each further one, up to an update's time: a burst that
+comes late is shown when it comes, and a page at rest costs little."""
 MOST_PAGES = 16
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -113,21 +116,24 @@ class Pages:
         stream: Stream | None = None
         try:
             stream = await asyncio.to_thread(source.stream, asked)
-            about, said = stream.about(), 0.0
+            about, said, pause = stream.about(), 0.0, LOOK_S
             yield _event("about", about)
             while not self._leaving():  # where the page is gone, the response ends this
-                due = time.monotonic() + 1 / UPDATES
+                begun = time.monotonic()
                 update = await asyncio.to_thread(stream.next)
                 if (now := stream.about()) != about:
                     about = now
                     yield _event("about", about)
                 if update is not None:
-                    said = time.monotonic()
+                    said, pause = time.monotonic(), LOOK_S
                     yield _event("update", update)
-                elif time.monotonic() - said > HEARTBEAT_S:
+                    await asyncio.sleep(max(0.0, begun + 1 / UPDATES - time.monotonic()))
+                    continue
+                if time.monotonic() - said > HEARTBEAT_S:
                     said = time.monotonic()
                     yield "event: beat\ndata: {}\n\n"
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 1 / UPDATES)
         except HilError as err:
             yield _event("update", {"state": "failed", "why": str(err)})
         finally:

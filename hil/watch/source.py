@@ -111,4 +111,8 @@ def shown_levels(found: Levels) -> Update:
 
 def plain(values: Any) -> list[float | None]:
     """Numbers for JSON, which has no NaN: to a hundredth, None where there is none."""
-    return [round(one, 2) if math.isfinite(one) else None for one in np.asarray(values, np.float64).reshape(-1).tolist()]
+    found = np.round(np.asarray(values, np.float64).reshape(-1), 2)
+    numbers: list[float | None] = found.tolist()
+    for place in np.flatnonzero(~np.isfinite(found)).tolist():
+        numbers[place] = None
+    return numbers

@@ -23,6 +23,7 @@ def test_rows_tasks_and_symbols(hil, small_run, tmp_path):
     results = json.loads((small_run / "results.json").read_text())
     rows = table(tmp_path / "r.csv")
     assert len(rows) == len(results["points"])
+    assert not {"power", "uses", "snr_db", "snr_mean_db_ci"} & set(rows[0])  # they are several columns, in simulations empty
     for row, point in zip(rows, results["points"], strict=True):
         assert (row["run"], row["scheme"], row["source"]) == ("small", point["scheme"], point["source"])
         assert float(row["top1"]) == pytest.approx(point["top1"])
@@ -46,7 +47,11 @@ def test_rows_tasks_and_symbols(hil, small_run, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((), "say what to export"), (("--rows", "r.xlsx"), ".csv or .parquet"), (("--symbols", "s.csv"), "as .npz")],
+    [
+        ((), "say what to export"),
+        (("--rows", "r.csv", "--tasks", "t.xlsx"), ".csv or .parquet"),
+        (("--symbols", "s.csv"), "as .npz"),
+    ],
 )
 def test_what_cannot_be_exported_is_refused(hil, tmp_path, arguments, words):
     done = hil("export", CAPTURES / "single.h5", *arguments, cwd=tmp_path)

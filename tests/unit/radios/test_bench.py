@@ -30,6 +30,12 @@ def test_shipped_benches_load_by_name(name: str, tmp_path: Path, monkeypatch: py
     assert find("radios", mine, ".toml") == mine
 
 
+def test_a_seed_makes_another_bench_only_where_the_air_is_simulated() -> None:
+    for name, same in (("b210", True), ("builtin", False), ("virtual-soapy", False)):
+        bench = find_bench(name)
+        assert (bench.model_copy(update={"seed": 99}).digest() == bench.digest()) is same
+
+
 def test_a_missing_bench_lists_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.toml.*HIL_HOME"):
         find_bench("nothing", home=tmp_path)

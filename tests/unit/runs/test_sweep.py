@@ -75,6 +75,7 @@ def test_every_combination_is_a_job_with_its_settings_and_its_bench(tmp_path):
         ("[grid]\nseed = [1, 1]\n", "stands twice"),
         ("[grid]\nseed = [1]\n[fixed]\nseed = 2\n", "leave one out"),
         ('verb = "replay"\n[grid]\ndraws = [1]\n', "needs 'capture'"),
+        ("[grid]\nsnr = [[0.0]]\n", "unknown key 'snr'.*did you mean 'snr_db'"),
         ('verb = "fly"\n[grid]\nseed = [1]\n', "verb"),
         (f"[grid]\nseed = {list(range(101))}\ndraws = {list(range(101))}\n", "split the grid"),
     ],
@@ -82,6 +83,11 @@ def test_every_combination_is_a_job_with_its_settings_and_its_bench(tmp_path):
 def test_what_is_no_sweep_is_refused(tmp_path, text, words):
     with pytest.raises(ConfigError, match=words):
         sweep(tmp_path, text)
+
+
+def test_folders_of_lists_have_their_numbers(tmp_path):
+    (job,) = sweep(tmp_path, "[grid]\nsnr_db = [[6.0, 9.0]]\n")
+    assert job.folder.name.startswith("snr_db=6.0,9.0_")
 
 
 def test_a_place_that_a_bench_has_not_is_refused(tmp_path):
@@ -98,13 +104,14 @@ def test_a_killed_job_is_done_again_and_a_failed_one_is_told(tmp_path):
     ended = {job.chosen["seed"]: why for job, why in locally(jobs, 2, program)}
     assert ended == {1: "", 2: "", 9: "no such seed"}
     assert [job.done for job in jobs] == [True, True, False]
+    assert {job.attempts for job in jobs[:2]} <= {1, 2}
     assert table(jobs, tmp_path / "results.csv") == [("1", "0.1"), ("2", "0.2")]
     assert all(not why for _, why in locally(jobs[:2], 1, "raise SystemExit(1)"))  # done already
     always = sweep(tmp_path, "[grid]\nseed = [5]\n")
     prepare(always[0])
     ((_, why),) = locally(always, 1, "import os, sys; print('again', flush=True); os.kill(os.getpid(), 9)")
     assert (always[0].folder / "log.txt").read_text().count("again") == ATTEMPTS
-    assert why == "again"
+    assert why == f"its process was killed {ATTEMPTS} times, as for want of memory; it said last: again"
 
 
 def test_a_lost_worker_of_a_cluster_costs_its_job_once(tmp_path):
