@@ -23,8 +23,8 @@ __all__ = ["AIM_DB", "Curve", "Loop", "Met"]
 AIM_DB = 15.0
 """A comfortable SNR, at which a link is measured."""
 LOWEST_TARGET_DB = -10.0
-_CLIMB_DB = 15.0
-"""From where nothing is heard yet, so at most 5 dB or so."""
+_CLIMB_DB = 20.0
+"""From where nothing is heard yet, so at most 10 dB or so."""
 _ENOUGH_DB = -9.0
 """SNR of a frame that tells how far it is to `AIM_DB`."""
 _AUDIBLE_DB = 3.0
@@ -169,11 +169,12 @@ class Loop:
         return self.aim
 
     def _follow(self, looks: Sequence[Look]) -> None:
-        """Move the receiver's window by the link's constant delay, as far as it is one."""
-        late = [look.late for look in looks if look.late is not None]
+        """Move the receiver's window by the link's constant delay, as far as it is one, and search near the link's carrier."""
+        looks = list(looks)
         if self.sounder.bench.config.clock != "shared":
-            for _ in range(2):
-                late += [look.late for look in self.sounder.sound(search=True) if look.late is not None]
+            looks += self.sounder.sound(search=True)  # another burst: one alone may be late by itself
+        late = [look.late for look in looks if look.late is not None]
+        self.sounder.expect([float(frame.cfo_hz[0]) for _, frame in received(looks)])
         if late and abs(median(late)) > max(late) - min(late) + 1:
             self.sounder.bench.set_delay(self.sounder.tx, max(round(median(late)), -256), self.sounder.receiver_name)
 
@@ -196,7 +197,7 @@ class Loop:
         """Carrier, clock and delay, from the frames of `measure`."""
         return clocks_of(self.aimed, self.sounder.form)
 
-    def curve(self, snr_db: float, *, points: int = 7, frames: int = 3) -> list[Curve]:
+    def curve(self, snr_db: float, *, points: int = 6, frames: int = 3) -> list[Curve]:
         """SNR by transmit gain, from where frames are received to the greatest gain at which the receiver does not saturate.
 
         Args:
@@ -236,19 +237,14 @@ class Loop:
             return self._by_scale(total, target_db)
         for turn in range(_TURNS):
             level = self.sounder.set_level(self.levels.at(total))
-            looks = self.sounder.sound(self.frames // 3 if turn == 0 else self.frames)
+            looks = self.sounder.sound(self.frames)
             found = self._whole(looks)
             off = target_db - found.silence
             self._check_reach(level, found, target_db)
-            if turn > 0 and abs(off) <= _TOLERANCE_DB:
-                break
-            if turn == _TURNS - 1 or (level.total_db >= self.levels.high_db - 1e-9 and off > 0):
+            at_top = level.total_db >= self.levels.high_db - 1e-9 and off > 0
+            if abs(off) <= _TOLERANCE_DB or at_top or turn == _TURNS - 1:
                 break
             total = level.total_db + off
-        if len(looks) < self.frames:
-            looks = looks + self.sounder.sound(self.frames)
-            found = self._whole(looks)
-            self._check_reach(level, found, target_db)
         say(f"  {found.silence:.2f} dB at gain {level.gain_db:g} dB, {level.back_off_db:.2f} dB of back-off")
         return Met(level=level, snr=found, looks=looks, reached=abs(target_db - found.silence) <= _SERVED_DB)
 
@@ -283,6 +279,7 @@ class Loop:
         if found is None or found.frames < _LOST_MOST * len(looks):
             if saturated(looks):
                 raise why_lost(self.sounder, looks, self.levels, self._quiet(), self.search_hz)
+            self.sounder.expect([])
             looks += self.sounder.sound(len(looks), search=True)
             found = self._measured(looks)
         if found is None or found.frames < _LOST_MOST * len(looks):

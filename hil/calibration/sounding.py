@@ -40,8 +40,10 @@ LEAD_SAMPLES, TAIL_SAMPLES = 1000, 64
 PAYLOAD_TASKS, PAYLOAD_USES = 24, 48
 GAP_SAMPLES = 512
 """Silence between the frames of a burst."""
-GROUP = 8
+GROUP = 12
 """Frames in a burst, at most: a burst takes some tenths of a second on a radio however short it is."""
+_NEAR = 0.25
+"""Share of a carrier offset by which it may change while its link is measured."""
 _RINGS = 96
 """Samples after a frame in which its echoes and filters ring."""
 RENEWED_AFTER = 2
@@ -129,6 +131,7 @@ class LinkSounder:
         self.bench, self.tx, self.receiver_name = bench, tx, receiver
         self.form = sounding_format(frame)
         self.config = config
+        self._search_hz = config.max_cfo_hz
         self.number = first_frame
         self.renewed = 0
         self.looks: list[Look] = []
@@ -158,6 +161,16 @@ class LinkSounder:
     def correct(self, mixer: Mixer) -> None:
         """Take the receiver's DC offset and image off from now on."""
         self.config = self.config.model_copy(update={"mixer": mixer})
+        self._receiver = Receiver(self.form, self.config)
+
+    def expect(self, cfos_hz: Sequence[float]) -> None:
+        """Search no further than around carrier offsets (Hz) that were heard, which is most of a receiver's work; [] is all.
+
+        Where all radios share a clock no offset is searched in any case.
+        """
+        widest = max((abs(value) for value in cfos_hz), default=math.inf)
+        margin = _NEAR * widest + self.bench.sample_rate_hz / self.form.config.preamble_samples
+        self.config = self.config.model_copy(update={"max_cfo_hz": min(self._search_hz, widest + margin)})
         self._receiver = Receiver(self.form, self.config)
 
     def quiet(self, n: int) -> NDArray[np.complex64]:

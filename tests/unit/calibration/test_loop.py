@@ -27,6 +27,19 @@ def test_a_target_is_met_and_stated_as_the_air_knows_it(name, tx, target_db):
     assert met.level.back_off_db < 0.25
 
 
+def test_a_link_that_was_heard_is_searched_near_its_carrier():
+    """20 ppm of 50: less than half of the search is left; a link whose frames are lost is searched in all of it again."""
+    with Bench(find_bench("independent", overrides={"radios.tx0.ppm": 14.0, "radios.rx.ppm": -6.0})) as bench:
+        loop = loop_on(bench, frames=4)
+        whole_hz = loop.sounder.config.max_cfo_hz
+        loop.listen()
+        loop.hear()
+        assert 20e-6 * bench.config.center_freq_hz < loop.sounder.config.max_cfo_hz < whole_hz / 1.9
+        assert loop.measure().frames == 4
+        loop.sounder.expect([])
+        assert loop.sounder.config.max_cfo_hz == whole_hz
+
+
 def test_a_link_is_described_as_the_air_has_it():
     """5 ppm of carrier, 1,234.5 samples of delay, a path of −12 dB two samples later, and faults of both mixers."""
     far = {"transmitter": 0, "path_loss_db": 60.0, "delay_s": 1234.5e-6, "taps": [{"delay_s": 2e-6, "gain_db": -12.0}]}
