@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from hil.errors import HilError
 from hil.phy.frame import FrameConfig, FrameFormat
-from hil.phy.receive import Receiver, ReceiverConfig
+from hil.phy.kernels import kernels
+from hil.phy.receive import FrameReception, Receiver, ReceiverConfig
 from hil.phy.transmit import FrameBuilder
 
 __all__ = ["use_once"]
@@ -35,8 +38,19 @@ def use_once() -> None:
         wave = FrameBuilder(form).build(sent, [0])[0].sum(0) / transmitters
         heard = wave + 3e-3 * torch.randn(wave.numel(), dtype=torch.complex64, generator=noise)
         raw = np.rint(torch.view_as_real(heard).numpy() * _FULL_SCALE).astype(np.int16)
-        if len(Receiver(form, ReceiverConfig()).receive(raw, full_scale=_FULL_SCALE)) != 1:
+        found = Receiver(form, ReceiverConfig()).receive(raw, full_scale=_FULL_SCALE)
+        if len(found) != 1:
             raise HilError("the frame that uses the kernels once was not received")
+        _compare(found[0], sent[0], raw)
+
+
+def _compare(frame: FrameReception, sent: Tensor, raw: NDArray[np.int16]) -> None:
+    """Compare its symbols with what was sent."""
+    symbols, noise_var, channel = frame.symbols.numpy(), frame.noise_var.numpy(), frame.channel.numpy()
+    places, sums, gram = np.zeros((2, symbols.size), np.int64), np.empty(1), np.empty((len(sent), len(sent) + 1), complex)
+    against = kernels().against
+    against.compare(0, len(symbols), symbols, noise_var, channel, sent.numpy(), sent.sum(0).numpy(), places, sums, sums, gram)
+    against.kurtosis(raw)
 
 
 if __name__ == "__main__":

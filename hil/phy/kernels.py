@@ -20,12 +20,14 @@ class Kernels(NamedTuple):
     """The two forms have the same functions and classes, which agree to float rounding.
 
     Attributes:
+        against: module of `hil.phy.against_plain` or `against_numba`, for whoever knows what was sent.
         detector: module of `hil.phy.detector_plain` or `detector_numba`.
         frames: module of `hil.phy.frames_plain` or `frames_numba`, for the receiver.
         front: module of `hil.phy.front_plain` or `front_numba`, for the receiver's front end.
         waves: module of `hil.phy.waves_plain` or `waves_numba`, for the transmitter.
     """
 
+    against: Any
     detector: Any
     frames: Any
     front: Any

@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.phy.reception import FrameReception
-
 __all__ = ["aided_signal"]
 
 _LEAST = 0.25
@@ -20,29 +18,24 @@ _RANK = 1e-5
 """Share of the strongest combination of transmitters' symbols that the weakest one has at least, for float32 to part them."""
 
 
-def aided_signal(frame: FrameReception, expected: NDArray[np.complex64]) -> NDArray[np.float64] | None:
-    """Mean |H_k|² over active carriers, unbiased, float64 [tx]; None where symbols do not tell.
+def aided_signal(
+    gram: NDArray[np.complex128], power: NDArray[np.float64], true: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Mean |H_k|² over active carriers by the symbols that were sent, unbiased.
 
     Args:
-        frame: as received.
-        expected: complex64 [tx, task, use], h_k x_k of the tasks that it carries by the receiver's own estimate.
+        gram: complex128 [frame, tx, tx + 1], of its symbols by the receiver's own estimate (`hil.phy.against_plain.compare`).
+        power: float64 [frame, tx], of that estimate; true: the same without the power of its error.
+
+    Returns:
+        float64 [frame, tx], and where they tell it, bool [frame].
     """
-    many, tasks = expected.shape[:2]
-    variance = frame.noise_var.numpy()[:tasks]
-    used = variance > 0
-    each = 1 / np.sqrt(np.where(used, variance, 1))
-    each *= used
-    parts, heard = (expected * each).reshape(many, -1), (frame.symbols.numpy()[:tasks] * each).ravel()
-    gram, seen = (parts.conj() @ parts.T).astype(complex), (parts.conj() @ heard).astype(complex)
+    gram, seen = gram[..., :-1], gram[..., -1:]
     strengths = np.linalg.eigvalsh(gram)
-    if strengths[0] <= strengths[-1] * _RANK:
-        return None
-    inverse = np.linalg.inv(gram)
-    level = inverse @ seen
-    squares = level.real**2 + level.imag**2 - inverse.diagonal().real
-    response = frame.response.numpy()
-    power = (response.real**2 + response.imag**2).mean(1, dtype=np.float64)
-    true = power - frame.noise * frame.response_errors
-    if not ((squares > _LEAST) & (squares < 1 / _LEAST) & (true > _LEAST * power)).all():
-        return None
-    return np.asarray(squares * power**2 / true)  # weighed by |Ĝ|², a level is Σ Ĝ* G / Σ |Ĝ|²: too small by Ĝ's own error
+    tells = strengths[:, 0] > strengths[:, -1] * _RANK
+    inverse = np.linalg.inv(np.where(tells[:, None, None], gram, np.eye(gram.shape[-1])))
+    level = (inverse @ seen)[..., 0]
+    squares = level.real**2 + level.imag**2 - inverse.diagonal(axis1=1, axis2=2).real
+    tells &= ((squares > _LEAST) & (squares < 1 / _LEAST) & (true > _LEAST * power)).all(1)
+    # Weighed by |Ĝ|², a level is Σ Ĝ* G / Σ |Ĝ|²: too small by Ĝ's own error.
+    return squares * power**2 / np.where(tells[:, None], true, 1.0), tells

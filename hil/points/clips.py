@@ -12,8 +12,8 @@ __all__ = ["clipped", "to_complex"]
 
 def to_complex(samples: NDArray[np.int16], full_scale: float) -> Tensor:
     """Raw int16 I/Q [n, 2] to complex64 [n] with full scale 1.0."""
-    values = torch.from_numpy(np.ascontiguousarray(samples)).to(torch.float32) / full_scale
-    return torch.view_as_complex(values.contiguous())
+    values = np.divide(samples, np.float32(full_scale), dtype=np.float32, order="C")
+    return torch.from_numpy(values.view(np.complex64)[:, 0])
 
 
 def clipped(samples: NDArray[np.int16], full_scale: float) -> dict[str, int]:

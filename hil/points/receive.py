@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,23 +28,30 @@ from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
 from hil.points.sizing import symbols_of_level
 from hil.points.spec import PointSpec
 from hil.points.spread import Spreading
-from hil.points.truth import FrameTruth, FrameWitness
+from hil.points.truth import FrameTruth
+from hil.points.witness import Compared, FrameWitness
 from hil.units import decibels
 
 __all__ = ["Burst", "Collection", "Collector", "combined_sha256"]
 
 
 class _Heard(NamedTuple):
-    """What is kept of a frame beside its symbols: powers a carrier (noise, on null carriers, signal [tx]) and CFO [tx]."""
+    """What is kept of a frame beside its symbols: powers a carrier (noise, on null carriers, signal [tx]) and CFO [tx].
+
+    `response`: float64 [2, tx], power of the estimated response, and of its error.
+    """
 
     noise: float
     null_noise: float
-    signal: Tensor
-    cfo_hz: Tensor
+    signal: NDArray[np.float32]
+    cfo_hz: NDArray[np.float64]
+    response: NDArray[np.float64]
 
     @classmethod
     def of(cls, frame: FrameReception) -> _Heard:
-        return cls(frame.noise, frame.null_noise, frame.signal, frame.cfo_hz)
+        response = np.square(frame.response.numpy().view(np.float32)).mean(1, dtype=np.float64) * 2
+        errors = frame.noise * frame.response_errors
+        return cls(frame.noise, frame.null_noise, frame.signal.numpy(), frame.cfo_hz.numpy(), np.stack([response, errors]))
 
 
 class _Ear(NamedTuple):
@@ -92,7 +100,7 @@ class Collector:
             carried = self._spreading.spread(carried if gains is None else carried * gains)
             self._spread_fade, gains = gains, None
         self._fade = None if gains is None else gains.numpy()
-        self._carried: NDArray[np.complex64] = carried.numpy()
+        self._carried: NDArray[np.complex64] = carried.contiguous().numpy()
         self._target = (self._carried if self._fade is None else self._carried * self._fade).sum(0)
         parts, width = spec.tasks * spec.fragments, self._places.shape[1]
         self._symbols = np.zeros((parts, width), np.complex64)
@@ -100,8 +108,13 @@ class Collector:
         self._noise_var = np.zeros((parts, width), np.float32)
         self._received = np.zeros(parts, bool)
         self._frames: dict[int, _Heard] = {}
+        self._grams: dict[int, NDArray[np.complex128]] = {}
+        self._noise = 0.0
         self._occupied = int(form.occupied.any(0).sum())
         self._own_uses = int(form.occupied.sum(1).min())
+        config = self.reception.receiver
+        one_response = config.aligned and not spec.scheme.endswith(UNALIGNED_NAME)
+        self._corrected = config.reference is None and (one_response or not spec.superposed)
         self._expected = self._clipped = 0
         self._delays: list[int] = []
         self._silences: dict[int, Silence] = {}
@@ -156,11 +169,12 @@ class Collector:
         for frame in frames:
             row |= {"detected": True, "metric": frame.metric, "start": start + frame.start}
             if frame.number == number % 65536:
-                heard = _Heard.of(frame)
-                eff, heard = self._place(frame, heard, number)
+                seen = self._place(frame, number)
+                eff = decibels(1 / max(self._errors[number], 1e-30))
+                heard = self._frames[number]
                 self._begins[number] = start + frame.start
                 self._silences[number] = self._silence(samples, frame.start, start)
-                truth = self._judge(frame, number, samples)
+                truth = self._judge(frame, number, seen, samples)
                 self._shape = frame.shape
                 said = (("anew", frame.anew), (UNALIGNED, out_of_bounds))
                 row |= {
@@ -220,7 +234,8 @@ class Collector:
             raise ShapeError(f"frame {number} is not one of this point's frames ({self.spec.first_frame} and following).")
         return first, min(self.spec.frame.tasks_per_frame, parts - first)
 
-    def _place(self, frame: FrameReception, heard: _Heard, number: int) -> tuple[float, _Heard]:
+    def _place(self, frame: FrameReception, number: int) -> Compared:
+        """Put its tasks where they belong, beside what was sent."""
         first, count = self._parts_of(number)
         rows = slice(first, first + count)
         self._symbols[rows] = frame.symbols.numpy()[:count]
@@ -228,21 +243,23 @@ class Collector:
         self._channel[:, rows] = channel if self._fade is None else channel * self._fade[:, rows]
         self._noise_var[rows] = frame.noise_var.numpy()[:count]
         self._received[rows] = True
-        if self._looks() > self.spec.frame.sounding_symbols:  # few sounding symbols tell a link's level badly
-            signal = aided_signal(frame, self._carried[:, rows] * self._channel[:, rows])
-            heard = heard if signal is None else heard._replace(signal=torch.from_numpy(signal))
-        self._frames[number] = heard
-        self._errors[number] = self._error(rows)
-        return decibels(1 / max(self._errors[number], 1e-30)), heard
+        seen = self._ear(number).witness.compare(
+            rows, self._symbols, self._noise_var, self._channel, self._carried, self._target
+        )
+        heard = _Heard.of(frame)
+        self._frames[number], self._grams[number] = heard, seen.gram
+        self._noise += heard.noise
+        self._errors[number] = self._error(seen)
+        return seen
 
-    def _judge(self, frame: FrameReception, number: int, samples: NDArray[np.int16]) -> FrameTruth:
+    def _judge(self, frame: FrameReception, number: int, seen: Compared, samples: NDArray[np.int16]) -> FrameTruth:
         """Whether its errors, against Σ h x, are what its receiver stated."""
         first, count = self._parts_of(number)
-        rows = slice(first, first + count)
-        target = (self._carried[:, rows] * self._channel[:, rows]).sum(0)
         ear = self._ear(number)
         own = samples[frame.start : frame.start + ear.receiver.form.samples]
-        self._truths[number] = ear.witness.judge(frame, target, own)
+        noise = self._noise / len(self._frames)
+        expected = partial(self._expected_of, slice(first, first + count))
+        self._truths[number] = ear.witness.judge(frame, seen, own, noise, expected)
         return self._truths[number]
 
     def _silence(self, samples: NDArray[np.int16], begins: int, at: int) -> Silence:
@@ -251,18 +268,22 @@ class Collector:
         heard = to_complex(samples[: begins + numerology.symbol_samples], self.reception.full_scale)
         return measure_silence(heard, begins, numerology, at=at, mixer=self.reception.receiver.known_mixer)
 
-    def _error(self, rows: slice | NDArray[np.bool_]) -> float:
+    def _expected_of(self, rows: slice) -> NDArray[np.complex64]:
+        """Σ h x of some parts."""
+        return np.asarray((self._carried[:, rows] * self._channel[:, rows]).sum(0))
+
+    def _error(self, seen: Compared) -> float:
         """Error power of the received symbols of some parts at unit reference power.
 
         They are judged against Σ f_k x_k, which y/Ḡ is without noise where the front end is corrected; else against Σ h_k x_k.
         """
-        config = self.reception.receiver
-        one_response = config.aligned and not self.spec.scheme.endswith(UNALIGNED_NAME)
-        corrected = config.reference is None and (one_response or not self.spec.superposed)
-        target = self._target[rows] if corrected else (self._carried[:, rows] * self._channel[:, rows]).sum(0)
-        left = (self._symbols[rows] - target).view(np.float32)  # 0 in uses that nobody occupies
-        count = len(left) * self._occupied
-        return float(np.square(left, out=left).sum()) / count if count else math.nan
+        count = seen.uses // self._places.shape[1] * self._occupied
+        return (seen.off if self._corrected else seen.left) / count if count else math.nan
+
+    def _whole_error(self) -> float:
+        """The same of all of them together."""
+        counts = [self._parts_of(number)[1] for number in self._errors]
+        return float(np.average(list(self._errors.values()), weights=counts)) if counts else math.nan
 
     def _record(self, frames: list[_Heard]) -> LinkRecord:
         """What frames said of the links; receive gain is fixed over a point.
@@ -271,16 +292,13 @@ class Collector:
         the better fades.
         """
         lost = self._lost_frames() if frames else {}
-        known = [*frames, *lost.values()]
-        transmitters = self.form.transmitters
-        signal = torch.stack([frame.signal for frame in known]).double().numpy() if known else np.zeros((0, transmitters))
         numbers = np.array([*self._frames, *lost], np.int64)
         several = self.spec.repeats > 1
         return LinkRecord(
-            signal=signal,
+            signal=self._signal(frames, [*lost.values()]),
             error=np.array(list(self._errors.values())),
             blocks=np.array([self._block(number) for number in numbers.tolist()], np.int64),
-            whole_error=self._error(self._received),
+            whole_error=self._whole_error(),
             silences=tuple(self._silences.values()),
             active=self.form.numerology.active,
             sounding=self._looks(),
@@ -289,6 +307,15 @@ class Collector:
             level_symbols=symbols_of_level(self.spec),
             visits=self.spec.visit_of(numbers) if several else None,
         )
+
+    def _signal(self, frames: list[_Heard], lost: list[_Heard]) -> NDArray[np.float64]:
+        """Powers of the links as frames told them, float64 [frame, tx]; few sounding symbols tell a link's level badly."""
+        signal = np.array([frame.signal for frame in [*frames, *lost]], float).reshape(-1, self.form.transmitters)
+        if frames and self._looks() > self.spec.frame.sounding_symbols:
+            power, error = np.stack([frame.response for frame in frames], axis=1)
+            aided, tells = aided_signal(np.stack([*self._grams.values()]), power, power - error)
+            signal[: len(frames)][tells] = aided[tells]
+        return signal
 
     def _looks(self) -> int:
         """Symbols, all of whose carriers a frame's link powers rest on: its sounding, or the uses of one transmitter."""
@@ -349,7 +376,7 @@ class Collector:
     def finish(self) -> Collection:
         """The point as received so far, its SNRs against its own noise."""
         frames = list(self._frames.values())
-        cfo = torch.stack([frame.cfo_hz for frame in frames]).mean(0).tolist() if frames else None
+        cfo = np.mean([frame.cfo_hz for frame in frames], axis=0).tolist() if frames else None
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         record = self._record(frames)
         symbols, noise_var, channel = self._seen()
