@@ -1,7 +1,7 @@
 """A whole run of Market-1501's size: what it says beforehand that it will take, and what it takes.
 
 Features are random (people around centres of their own) and networks are not trained: time and memory hang on neither,
-accuracies mean nothing and are not told. One transmitter, OMA and NOMA over the built-in bench from -6 to 15 dB, with simulation
+accuracies mean nothing and are not told. One transmitter, OMA and NOMA over the built-in bench from -6 to 15 dB, simulation
 beside.
 """
 
