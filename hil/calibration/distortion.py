@@ -17,9 +17,12 @@ _MOST = 0.5
 
 
 def distortion_db(snr: Snr) -> float:
-    """Error power that silence does not have, relative to the signal, dB: by the payload, or by pilots where these saw more."""
-    worse = min(snr.data, snr.pilots)
-    return decibels(max(db_to_power(-worse) - db_to_power(-snr.silence), 1e-9))
+    """Error power that silence does not have, relative to the signal, dB: by the payload, or by pilots where that shows none.
+
+    Pilots are few, and each mirrors another one: an image adds up on them.
+    """
+    seen = snr.data if snr.data < snr.silence else snr.pilots
+    return decibels(max(db_to_power(-seen) - db_to_power(-snr.silence), 1e-9))
 
 
 def disagreement(snr: Snr, mixers: Mixers, looks: Sequence[Look]) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hil.cli.options import JSON, show_files
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -85,25 +87,27 @@ def info(file: Path, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--sigmf", is_flag=True, required=True, help="As SigMF recordings, one a receiver (needs the extra sigmf).")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: FILE's]")
-def export(file: Path, sigmf: bool, out: Path | None) -> None:
+@JSON
+def export(file: Path, sigmf: bool, out: Path | None, as_json: bool) -> None:
     """Write FILE for other tools: NAME.RECEIVER.sigmf-meta and .sigmf-data, and NAME.hil.h5 with what SigMF does not hold."""
     from hil.captures.sigmf_files import export_sigmf
     from hil.runs.face import capture_of
 
     source = capture_of(file)
-    for made in export_sigmf(source, out or source.parent):
-        click.echo(str(made))
+    show_files(export_sigmf(source, out or source.parent), as_json=as_json)
 
 
 @captures.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Capture to make.  [default: NAME.h5 beside FILE]")
-def import_(file: Path, out: Path | None) -> None:
+@JSON
+def import_(file: Path, out: Path | None, as_json: bool) -> None:
     """Make the capture again that FILE (a .sigmf-meta, or the .hil.h5) was exported from, to the last bit."""
     from hil.captures.sigmf_files import import_sigmf, rest_of
 
     rest = rest_of(file)
-    click.echo(str(import_sigmf(rest, out or rest.with_name(f"{rest.name.removesuffix('.hil.h5')}.h5"))))
+    made = import_sigmf(rest, out or rest.with_name(f"{rest.name.removesuffix('.hil.h5')}.h5"))
+    show_files([made], as_json=as_json)
 
 
 @captures.command()
@@ -112,7 +116,8 @@ def import_(file: Path, out: Path | None) -> None:
 @click.option("--note", default="", help="What it shows, for the manifest.")
 @click.option("--whole", is_flag=True, help="Copy into a folder there, with weights, bench, calibration and versions.")
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Folder whose captures/ is meant.")
-def keep(run: Path, name: str | None, note: str, whole: bool, home: Path | None) -> None:
+@JSON
+def keep(run: Path, name: str | None, note: str, whole: bool, home: Path | None, as_json: bool) -> None:
     """Move RUN's capture into captures/ and list it, with its checksum, in the manifest there.
 
     RUN is a folder, a name under runs/, or a capture. With --whole it is copied, into a folder that a colleague can replay.
@@ -126,10 +131,17 @@ def keep(run: Path, name: str | None, note: str, whole: bool, home: Path | None)
 
         found = find_run(run)
         made = keep_whole(found, folders("captures", home)[0] / (name or found.resolve().stem), home=home)
-        click.echo(f"{made} (replay it anywhere with: hil replay {made} --models {made / 'models'})")
+        _kept(made, f"replay it anywhere with: hil replay {made} --models {made / 'models'}", as_json=as_json)
         return
     kept = package.keep(find_run(run), folders("captures", home)[0], name=name, note=note)
-    click.echo(f"{kept} (listed in {kept.parent / 'manifest.json'})")
+    _kept(kept, f"listed in {kept.parent / 'manifest.json'}", as_json=as_json)
+
+
+def _kept(made: Path, remark: str, *, as_json: bool) -> None:
+    if as_json:
+        show_files([made], as_json=True)
+    else:
+        click.echo(f"{made} ({remark})")
 
 
 def _listed(counts: Mapping[str, int]) -> str:

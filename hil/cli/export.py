@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
+
+from hil.cli.options import JSON
 
 __all__ = ["export"]
 
@@ -20,7 +23,8 @@ __all__ = ["export"]
     "--symbols", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Symbols sent and received, complex64, as .npz.",
 )  # fmt: skip
-def export(runs: tuple[Path, ...], rows: Path | None, tasks: Path | None, symbols: Path | None) -> None:
+@JSON
+def export(runs: tuple[Path, ...], rows: Path | None, tasks: Path | None, symbols: Path | None, as_json: bool) -> None:
     """Write tables and arrays of each RUN (folder, name under runs/, results.json or capture) for other tools.
 
     Files .parquet need the extra parquet.
@@ -33,24 +37,34 @@ def export(runs: tuple[Path, ...], rows: Path | None, tasks: Path | None, symbol
         raise ConfigError("say what to export: --rows FILE, --tasks FILE or --symbols FILE")
     if symbols is not None and symbols.suffix != ".npz":
         raise ConfigError(f"--symbols are written as .npz, not {symbols.name!r}")
-    for table in (rows, tasks):
-        if table is not None:
-            check_table(table)
+    for path in (rows, tasks):
+        if path is not None:
+            check_table(path)
+    made: list[dict[str, object]] = []
     found = {run_label(run, runs): load_run(run) for run in runs}
     if rows is not None:
-        made = row_table({label: document for label, (document, _, _) in found.items()})
-        write_table(made, rows)
-        click.echo(f"{rows}: {len(made):,} rows")
-    if tasks is None and symbols is None:
-        return
+        table = row_table({label: document for label, (document, _, _) in found.items()})
+        write_table(table, rows)
+        made.append({"file": str(rows), "rows": len(table)})
+        _say(f"{rows}: {len(table):,} rows", as_json)
     captures = {}
-    for label, (_, capture, folder) in found.items():
+    for label, (_, capture, folder) in found.items() if tasks is not None or symbols is not None else ():
         if capture is None:
             raise CaptureError(f"{folder} holds no capture.h5 (a run without radios has none); it has only --rows to export")
         captures[label] = capture
     if tasks is not None:
-        made = task_table(captures)
-        write_table(made, tasks)
-        click.echo(f"{tasks}: {len(made):,} tasks answered")
+        table = task_table(captures)
+        write_table(table, tasks)
+        made.append({"file": str(tasks), "rows": len(table)})
+        _say(f"{tasks}: {len(table):,} tasks answered", as_json)
     if symbols is not None:
-        click.echo(f"{symbols}: {', '.join(write_symbols(captures, symbols))}")
+        arrays = list(write_symbols(captures, symbols))
+        made.append({"file": str(symbols), "arrays": arrays})
+        _say(f"{symbols}: {', '.join(arrays)}", as_json)
+    if as_json:
+        click.echo(json.dumps(made))
+
+
+def _say(text: str, as_json: bool) -> None:
+    if not as_json:
+        click.echo(text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
+
+from hil.cli.options import JSON, show_files
 
 __all__ = ["figures"]
 
@@ -25,8 +28,9 @@ __all__ = ["figures"]
     "--beside", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
     help="A results.json of published curves, to be drawn beside; may be given again.",
 )  # fmt: skip
+@JSON
 def figures(
-    runs: tuple[Path, ...], out: Path | None, common: bool, formats: str, source: str, beside: tuple[Path, ...]
+    runs: tuple[Path, ...], out: Path | None, common: bool, formats: str, source: str, beside: tuple[Path, ...], as_json: bool
 ) -> None:
     """Write the main plots of each RUN (folder, results.json or capture) and print their paths.
 
@@ -36,30 +40,40 @@ def figures(
     from hil.report.runs import load_run, run_label, together, with_published
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
-    if _of_paper(runs, wanted, out or Path("figures"), source, beside):
+    if _of_paper(runs, wanted, out or Path("figures"), source, beside, as_json=as_json):
         return
     if common:
         documents = {run_label(run, runs): load_run(run)[0] for run in runs}
-        for path in write_figures(with_published(together(documents), beside), None, out or Path("figures"), formats=wanted):
-            click.echo(str(path))
+        made = write_figures(with_published(together(documents), beside), None, out or Path("figures"), formats=wanted)
+        show_files(made, as_json=as_json)
         return
+    files: list[Path] = []
     for run in runs:
         document, capture, folder = load_run(run)
         document = with_published(document, beside)
         target = out or folder / "figures"
         prefix = f"{folder.resolve().name}-" if out is not None and len(runs) > 1 else ""
-        for path in write_figures(document, capture, target, formats=wanted, prefix=prefix):
-            click.echo(str(path))
+        files += write_figures(document, capture, target, formats=wanted, prefix=prefix)
+    show_files(files, as_json=as_json)
 
 
-def _of_paper(runs: tuple[Path, ...], formats: tuple[str, ...], folder: Path, source: str, beside: tuple[Path, ...]) -> bool:
+def _of_paper(
+    runs: tuple[Path, ...], formats: tuple[str, ...], folder: Path, source: str, beside: tuple[Path, ...], *, as_json: bool
+) -> bool:
     """Draw a paper's figure, or list them, if the first word asks for it; a folder of that name is meant by ``./NAME``."""
     from hil.report.papers.spec import figure_names, load_figure
 
     first = str(runs[0])
     if first == "list" and len(runs) == 1:
-        for name in figure_names():
-            figure = load_figure(name)
+        known = {name: load_figure(name) for name in figure_names()}
+        if as_json:
+            click.echo(
+                json.dumps(
+                    [{"name": name, "paper": one.paper, "place": one.place, "title": one.title} for name, one in known.items()]
+                )
+            )
+            return True
+        for name, figure in known.items():
             click.echo(f"{name:14} {figure.paper.split(',')[0]}, {figure.place}: {figure.title}")
         return True
     if first not in figure_names():
@@ -72,8 +86,10 @@ def _of_paper(runs: tuple[Path, ...], formats: tuple[str, ...], folder: Path, so
     documents = [load_run(run)[0] for run in runs[1:]]
     documents[0] = with_published(documents[0], beside)
     files, lines = write_paper_figure(first, documents, folder, formats=formats, sources=source)
+    if as_json:
+        click.echo(json.dumps({"files": [str(path) for path in files], "said": list(lines)}))
+        return True
     for line in lines:
         click.echo(line)
-    for path in files:
-        click.echo(str(path))
+    show_files(files, as_json=False)
     return True

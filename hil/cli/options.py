@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,12 +14,22 @@ import click
 from hil.config import Config
 from hil.runs.config import MOST_SNRS
 
-__all__ = ["HOME", "JSON", "config_options", "default_of", "flags_of", "parse_names", "parse_snr"]
+__all__ = ["HOME", "JSON", "config_options", "default_of", "flags_of", "parse_names", "parse_snr", "show_files"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 HOME = click.option("--home", type=click.Path(path_type=Path), help="Your bench: a folder with radios/, models/, ….")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def show_files(files: Iterable[Path], *, as_json: bool) -> None:
+    """Print where what was made lies: a path a line, or {"files": [path]}."""
+    paths = [str(path) for path in files]
+    if as_json:
+        click.echo(json.dumps({"files": paths}))
+        return
+    for path in paths:
+        click.echo(path)
 
 
 def config_options(function: F) -> F:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +110,8 @@ def check(ctx: click.Context, bench: str, snr_db: tuple[float, ...], transmit: b
 @BENCH
 @HOME
 @click.option("--transmit", is_flag=True, help="Allow a real transmitter to send, within the bench file's limits.")
-def test(name: str, bench: str, home: Path | None, transmit: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; what people read goes to standard error.")
+def test(name: str, bench: str, home: Path | None, transmit: bool, as_json: bool) -> None:
     """Run the conformance suite on radio NAME of a bench: it sends, the bench's receiver hears (by cable, or it is virtual).
 
     NAME is a transmitting radio. Between it and the receiver must be a cable with the attenuation that the bench file states.
@@ -124,10 +128,13 @@ def test(name: str, bench: str, home: Path | None, transmit: bool) -> None:
     with Bench(config, transmit=transmit) as session:
         check_transmit(config, session.radios[name].info, transmit)
     try:
-        code = run_conformance(config, name, transmit=transmit)
+        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+            found = run_conformance(config, name, transmit=transmit)
     except ModuleNotFoundError as err:
         raise DriverMissingError(f"the conformance suite needs pytest ({err}); install it with: pip install pytest") from err
-    if code:
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+    if not found.passed:
         raise RadioError(f"radio '{name}' does not pass the conformance suite (see above)")
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from hil.cli.options import JSON, show_files
+
 __all__ = ["report"]
 
 
@@ -18,7 +20,8 @@ __all__ = ["report"]
     "--beside", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
     help="A results.json of published curves, to be drawn beside; may be given again.",
 )  # fmt: skip
-def report(run: Path, out: Path | None, beside: tuple[Path, ...]) -> None:
+@JSON
+def report(run: Path, out: Path | None, beside: tuple[Path, ...], as_json: bool) -> None:
     """Write RUN's report.html again and print its path.
 
     RUN is a run's folder, its name under runs/, a results.json, or a capture, complete or not.
@@ -29,4 +32,4 @@ def report(run: Path, out: Path | None, beside: tuple[Path, ...]) -> None:
     document, capture, folder = load_run(run)
     path = out or folder / "report.html"
     write_report(with_published(document, beside), capture, path, run=folder)
-    click.echo(str(path))
+    show_files([path], as_json=as_json)

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from hil.cli.options import JSON, show_files
+
 __all__ = ["scheme_row", "schemes", "variants"]
 
 
@@ -109,7 +111,8 @@ def _views(scheme: Any, spec: str) -> Any:
 @schemes.command("new")
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.py]")
-def new_scheme(name: str, out: Path | None) -> None:
+@JSON
+def new_scheme(name: str, out: Path | None, as_json: bool) -> None:
     """Write a scheme of your own to start from: about 30 lines that keep the contract and can be measured as they are."""
     from hil.errors import OutputError
     from hil.files import replace_file
@@ -120,6 +123,9 @@ def new_scheme(name: str, out: Path | None) -> None:
     if file.exists():
         raise OutputError(f"{file} exists already; choose another NAME or --out")
     replace_file(file, scheme_code(name, str(file)).encode())
+    if as_json:
+        show_files([file], as_json=True)
+        return
     click.echo(
         f"{file}: try it with\n  hil schemes test {file}:{cls}\n  hil run --schemes {file}:{cls} --snr 0:20:10 --tasks 84"
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import click
 
 from hil.cli.display import Display
-from hil.cli.options import HOME
+from hil.cli.options import HOME, JSON
 
 __all__ = ["sweep"]
 
@@ -27,6 +28,7 @@ __all__ = ["sweep"]
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep.  [default: sweeps/NAME of the file]")
 @click.option("--dry-run", is_flag=True, help="Say which jobs there are and which are done, and stop.")
 @HOME
+@JSON
 def sweep(
     file: Path,
     workers: int | None,
@@ -35,6 +37,7 @@ def sweep(
     out: Path | None,
     dry_run: bool,
     home: Path | None,
+    as_json: bool,
 ) -> None:
     """Do every job of a grid, each in a folder of its own, and write results.csv of all; asked again, do what is left.
 
@@ -55,28 +58,35 @@ def sweep(
     left = [job for job in jobs if not job.done]
     display.say(f"{len(jobs)} jobs in {folder}, {len(jobs) - len(left)} of them done")
     if dry_run:
-        for job in jobs:
-            click.echo(f"{'done' if job.done else 'left'}  {job.folder.name}")
+        states = {job.folder.name: "done" if job.done else "left" for job in jobs}
+        if as_json:
+            click.echo(json.dumps({"folder": str(folder), "jobs": states}))
+        for name, state in states.items() if not as_json else ():
+            click.echo(f"{state}  {name}")
         return
     for job in left:
         prepare(job, home)
     count = workers or os.cpu_count() or 1
-    failed = []
+    failed: dict[str, str] = {}
     folder.mkdir(parents=True, exist_ok=True)
     ended = on_cluster(left, cluster, count, {**config.cluster, **options}, display.say) if cluster else locally(left, count)
     with display.stage("jobs", len(left)) as progress:
         for job, why in ended:
             progress(1)
             if why:
-                failed.append(job)
+                failed[job.folder.name] = why
                 display.say(f"{job.folder.name}: failed: {why}")
             elif job.attempts > 1:
                 display.say(f"{job.folder.name}: its process was killed; done at attempt {job.attempts}")
             write_table(jobs, folder / "results.csv")
     rows = write_table(jobs, folder / "results.csv")
-    click.echo(
-        f"{folder / 'results.csv'}: {rows} rows of {len(jobs) - len(failed)} jobs"
-        + (f", {len(failed)} failed" if failed else "")
-    )
+    table = folder / "results.csv"
+    if as_json:
+        states = {job.folder.name: "failed" if job.folder.name in failed else "done" for job in jobs}
+        told = {"folder": str(folder), "table": str(table), "rows": rows, "jobs": states, "failures": failed}
+        click.echo(json.dumps(told))
+    else:
+        lost = f", {len(failed)} failed" if failed else ""
+        click.echo(f"{table}: {rows} rows of {len(jobs) - len(failed)} jobs{lost}")
     if failed:
         click.get_current_context().exit(1)

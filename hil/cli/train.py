@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hil.cli.options import HOME, config_options
+from hil.cli.options import HOME, JSON, config_options
 from hil.config import flattened, parse_settings, read_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hil.models.recipe import Recipe
     from hil.models.training.medium import CapturedLinks
     from hil.models.training.train import Metrics, Progress
@@ -57,6 +61,7 @@ SHARED_KEYS = (
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="On the CPU; results depend on it.")
 @click.option("--fresh", is_flag=True, help="Start over instead of resuming, and train again what this recipe starts from.")
 @HOME
+@JSON
 def train(
     recipe: str,
     dataset: str | None,
@@ -69,6 +74,7 @@ def train(
     threads: int,
     fresh: bool,
     home: Path | None,
+    as_json: bool,
 ) -> None:
     """Train RECIPE (a .toml file, or its bare name) and write NAME.safetensors and NAME.metrics.json.
 
@@ -84,6 +90,7 @@ def train(
     from hil.runs.evaluate import check_served, evaluate
 
     torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
+    say = partial(click.echo, err=as_json)
     places = [out, *folders("models", home)]
     changes = {**flattened(read_toml(config) if config is not None else {}), **parse_settings(settings)}
     if dataset is not None:
@@ -92,18 +99,19 @@ def train(
         changes = {**_given(features, dataset), **changes}
     queue, links = _queue(recipe, changes, places, out, fresh=fresh), None
     if captures:
-        queue[-1], links = _through(captures, queue[-1])
+        queue[-1], links = _through(captures, queue[-1], say)
     wanted = queue[-1]
     data = load_dataset(wanted.dataset, image_size=wanted.image_size)
     for line in data.remarks:
-        click.echo(line)
+        say(line)
     for one in queue:
         check_served(one, data)
+    made = []
     for one in queue:
         checkpoint = out / f"{one.name}.checkpoint"
         if fresh and checkpoint.exists():
             click.echo(f"starting over: {checkpoint} is replaced", err=True)
-        with _Display() as display:
+        with _Display(aside=as_json) as display:
             metrics = run_training(
                 one,
                 data,
@@ -114,7 +122,11 @@ def train(
                 evaluate=lambda scheme, held_out: evaluate(scheme, held_out, data),
                 links=links if one is wanted else None,
             )
-        click.echo(_summary(one, metrics, out))
+        made.append({"recipe": one.name, "weights": str(out / f"{one.name}.safetensors"), "metrics": metrics})
+        if not as_json:
+            click.echo(_summary(one, metrics, out))
+    if as_json:
+        click.echo(json.dumps(made))
 
 
 def _queue(recipe: str, changes: dict[str, Any], places: list[Path], out: Path, *, fresh: bool) -> list[Recipe]:
@@ -131,7 +143,7 @@ def _queue(recipe: str, changes: dict[str, Any], places: list[Path], out: Path, 
     return queue
 
 
-def _through(captures: tuple[Path, ...], recipe: Recipe) -> tuple[Recipe, CapturedLinks]:
+def _through(captures: tuple[Path, ...], recipe: Recipe, say: Callable[[str], None]) -> tuple[Recipe, CapturedLinks]:
     """A recipe that trains through captures, and what they hold."""
     from hil.config import validate
     from hil.models.load import build_network
@@ -141,7 +153,7 @@ def _through(captures: tuple[Path, ...], recipe: Recipe) -> tuple[Recipe, Captur
     plan = build_network(recipe).plan
     links = captured_links(captures, plan.occupied.tolist(), name=recipe.name)
     low, high = links.snr_db.aminmax()
-    click.echo(
+    say(
         f"through {links.channel.shape[1]:,} captured tasks of {len(captures)} capture{'s' * (len(captures) != 1)}, "
         f"{float(low):.1f} to {float(high):.1f} dB"
     )
@@ -160,12 +172,15 @@ def _given(features: Path, dataset: str | None) -> dict[str, Any]:
 
 
 class _Display:
-    """One rich progress line: recipe, stage, epoch, loss, time left."""
+    """One rich progress line: recipe, stage, epoch, loss, time left; `aside`: on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, aside: bool) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[status]}"))
+        self._aside = aside
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[status]}")
+        self._bar = Progress(*columns, console=Console(stderr=aside))
         self._bar.disable = not self._bar.console.is_terminal
         self._task = self._bar.add_task("training", total=None, status="")
 
@@ -188,7 +203,7 @@ class _Display:
             status=status,
         )
         if self._bar.disable and state.epoch in (1, state.epochs):
-            click.echo(f"{state.recipe} {state.stage.upper()} {status}")
+            click.echo(f"{state.recipe} {state.stage.upper()} {status}", err=self._aside)
 
 
 def _summary(recipe: Recipe, metrics: Metrics, out: Path) -> str:

@@ -18,12 +18,37 @@ from hil.radios.session import Bench
 from hil.radios.testing import Loop, RadioContract
 from hil.radios.windows import SEARCH_S
 
-__all__ = ["TestRadio", "run_conformance"]
+__all__ = ["Check", "Conformance", "TestRadio", "run_conformance"]
 
 _PROBES = 3
 _AHEAD_S = 0.2  # notice for a timed probe
 _EDGE = 1000  # samples around what is expected
 _SHARED_CFO_HZ = 2000.0  # looked for even where radios share a clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check of the suite: its name, whether it passed, what it measured, and why it failed ("" where it did not)."""
+
+    name: str
+    ok: bool
+    measured: dict[str, str]
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conformance:
+    """What the suite found.
+
+    Attributes:
+        passed: every check did.
+        delay: of the chain, samples; 0 of radios without time.
+        checks: in the order in which they ran.
+    """
+
+    passed: bool
+    delay: float
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +69,8 @@ class _Plugin:
 
     def __init__(self, subject: _Subject) -> None:
         self._subject = subject
-        self._passed = self._failed = 0
+        self.checks: list[Check] = []
+        self._name = ""
         self._broken: list[str] = []
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -54,7 +80,8 @@ class _Plugin:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A check begins."""
         self._broken = []
-        print(f"  {nodeid.rpartition('::test_')[2].replace('_', ' ')} … ", end="", flush=True)
+        self._name = nodeid.rpartition("::test_")[2].replace("_", " ")
+        print(f"  {self._name} … ", end="", flush=True)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A part of a check is over; the last one is the tidying."""
@@ -62,17 +89,19 @@ class _Plugin:
             self._broken.append(_told(report))
         if report.when != "teardown":
             return
-        if self._broken:
-            self._failed += 1
-            print("FAILED: " + "; ".join(self._broken), flush=True)
+        why = "; ".join(self._broken)
+        measured = {name: str(value) for name, value in report.user_properties}
+        self.checks.append(Check(name=self._name, ok=not why, measured=measured, why=why))
+        if why:
+            print(f"FAILED: {why}", flush=True)
             return
-        self._passed += 1
-        numbers = "; ".join(f"{name}: {value}" for name, value in report.user_properties)
+        numbers = "; ".join(f"{name}: {value}" for name, value in measured.items())
         print("ok" + (f" ({numbers})" if numbers else ""), flush=True)
 
     def pytest_sessionfinish(self) -> None:
         """All checks are over."""
-        print(f"{self._passed} passed" + (f", {self._failed} failed" if self._failed else ""), flush=True)
+        failed = sum(not one.ok for one in self.checks)
+        print(f"{len(self.checks) - failed} passed" + (f", {failed} failed" if failed else ""), flush=True)
 
 
 def _told(report: pytest.TestReport) -> str:
@@ -180,8 +209,8 @@ def _probe(loop: Loop, number: int, *, shared: bool) -> _Found:
     return _Found(at, got.start + found.position - at, found.cfo_hz)
 
 
-def run_conformance(config: BenchConfig, radio: str, *, transmit: bool) -> int:
-    """Run the suite and print, for each check, its name and what it saw; pytest's exit code, 0 = passed.
+def run_conformance(config: BenchConfig, radio: str, *, transmit: bool) -> Conformance:
+    """Run the suite and print, for each check, its name and what it saw.
 
     Raises:
         RadioError: the receiver does not hear the radio, or its chain's delay is no constant up to 20 ms.
@@ -194,4 +223,6 @@ def run_conformance(config: BenchConfig, radio: str, *, transmit: bool) -> int:
             delay = _constant_delay(bench, radio)
         arguments = ["-s", "-p", "no:terminal", "-p", "no:cacheprovider", "-W", "ignore", "--rootdir", "/", "-c", os.devnull]
         here = str(Path(__file__)) + "::TestRadio"
-        return int(pytest.main([*arguments, here], plugins=[_Plugin(_Subject(running, radio, transmit, delay))]))
+        plugin = _Plugin(_Subject(running, radio, transmit, delay))
+        code = int(pytest.main([*arguments, here], plugins=[plugin]))
+    return Conformance(passed=code == 0, delay=delay, checks=tuple(plugin.checks))
