@@ -26,6 +26,8 @@ _CLASSES = {
     "f8": "double", "f4": "single", "c16": "double", "c8": "single", "b1": "logical", "i1": "int8", "i2": "int16",
     "i4": "int32", "i8": "int64", "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64",
 }  # fmt: skip
+OCTAVES_OWN = (b"\x89HDF", b"# Created", b"Octave-1")
+"""How files begin that it saves with -hdf5, as text (its default) and with -binary."""
 MOST_BYTES_V5 = 2**31 - 1
 
 
@@ -34,10 +36,13 @@ def read_mat(path: Path) -> NDArray[Any]:
 
     Raises:
         DriverMissingError: version 5, and scipy is not installed.
-        CaptureError: no such variable.
+        CaptureError: no such variable, or one of Octave's own formats.
     """
     with path.open("rb") as file:
-        found = _read_73(path) if file.read(10) == b"MATLAB 7.3" else _read_5(path)
+        head = file.read(10)
+    if head.startswith(OCTAVES_OWN):
+        raise CaptureError(f"{path} has a format of Octave's own; save it for MATLAB: save -v7 {path.name} symbols")
+    found = _read_73(path) if head == b"MATLAB 7.3" else _read_5(path)
     return found[None] if found.ndim == 2 else found
 
 

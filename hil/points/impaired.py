@@ -39,8 +39,8 @@ _LEAST_SHARE = 0.08
 """Of the error power, so that a cause is named for it."""
 _UNCLIPPED = 3.5
 """Standard deviations that the largest of thousands of Gaussian samples exceeds."""
-_FLAT = -0.1
-"""Excess kurtosis of samples whose peaks are cut."""
+_FLAT = 0.1
+"""Below 0: excess kurtosis of samples whose peaks are cut."""
 DONE = ("dc", "iq", "carrier", "anew")
 """Bits of the ledger's flags: what the receiver took off a frame; and where its sounding contradicted the frames before."""
 _DOUBT = 4.0
@@ -116,7 +116,8 @@ def verdict_of(
         suspect = likely
         if suspect == "unknown":
             suspect = "tone" if foreign else "silence" if below and not beyond else suspect
-    flat = gaussian and float(np.mean([one.kurtosis for one in truths])) < _FLAT and not uneven
+    chance = _DOUBT * math.sqrt(12 / max(sum(one.sent.count for one in truths), 1))  # 24/n, I and Q of a sample a symbol
+    flat = gaussian and float(np.mean([one.kurtosis for one in truths])) < -max(_FLAT, chance) and not uneven
     if flat and suspect in (None, "unknown", "drift", "impulses"):
         # superposed transmitters clip more than each alone, which looks like a gain that moved; a strong tone alone is flat too
         suspect = "tone" if suspect is None and _suspect(signatures, cfo_carriers, gaussian) == "tone" else "clipping"

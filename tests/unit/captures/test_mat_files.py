@@ -66,14 +66,19 @@ def test_what_holds_no_symbols_is_named(tmp_path):
     (tmp_path / "z.mat").write_bytes(b"MATLAB 7.3 and nothing behind it")
     with pytest.raises(CaptureError, match="cannot read"):
         read_symbols(tmp_path / "z.mat")
+    (tmp_path / "octave.mat").write_bytes(b"# Created by Octave 7.3.0")
+    with pytest.raises(CaptureError, match=r"Octave's own; .*: save -v7 octave.mat symbols"):
+        read_symbols(tmp_path / "octave.mat")
 
 
 @pytest.mark.skipif(shutil.which("octave-cli") is None, reason="GNU Octave is not installed")
 def test_octave_reads_and_writes_them(tmp_path):
     write_mat(tmp_path / "x.mat", ARRAYS, {})
+    write_mat(tmp_path / "x73.mat", ARRAYS, {}, version="7.3")
     program = (
         f"load('{tmp_path}/x.mat'); assert(size(symbols), [2 5 7]); assert(class(symbols), 'single'); "
-        f"symbols = symbols * 2; save('-v7', '{tmp_path}/y.mat', 'symbols');"
+        f"assert(load('{tmp_path}/x73.mat').symbols, double(symbols)); symbols = symbols * 2; "
+        f"save('-v7', '{tmp_path}/y.mat', 'symbols');"
     )
     subprocess.run(["octave-cli", "--eval", program], check=True, timeout=60, capture_output=True)
     np.testing.assert_array_equal(read_symbols(tmp_path / "y.mat"), SYMBOLS * 2)

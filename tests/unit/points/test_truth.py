@@ -97,14 +97,14 @@ def test_the_noise_of_a_carrier_under_a_tone_is_what_is_heard_there():
     assert float((ratio > 10).float().mean()) < 0.1
 
 
-def truth(ratio, grown=1.0, count=1000):
+def truth(ratio, grown=1.0, count=1000, kurtosis=0.0):
     carriers = np.stack([np.full(52, 20.0 * ratio), np.full(52, 20.0)])
     carriers[:, [6, 19, 32, 45]] += np.array([[100.0 * ratio * grown], [100.0]])
     tally = Tally(ratio * count, count)
     by_carrier = np.array([[ratio * count / 52] * 52, [count / 52] * 52])
     return FrameTruth(
         noise=1.0, looks=52, sounding=tally, known=tally, sent=tally, carriers=carriers, by_carrier=by_carrier, steady=1.0,
-        guard=1.0, kurtosis=0.0, front=frozenset(), signature=None,
+        guard=1.0, kurtosis=kurtosis, front=frozenset(), signature=None,
     )  # fmt: skip
 
 
@@ -115,6 +115,12 @@ def test_the_band_of_ratios_that_are_believed(ratio, suspect):
     assert found.observed == pytest.approx(ratio, rel=1e-3)
     assert found.observed_ci[0] < ratio < found.observed_ci[1]
     assert found.words == (None if suspect is None else SUSPECTS[suspect])
+
+
+@pytest.mark.parametrize(("frames", "suspect"), [(1, None), (10, "clipping")])
+def test_flat_peaks_of_few_samples_are_chance(frames, suspect):
+    """One frame of 2,000 symbols falls to -0.2 by chance (its standard error is 0.08), ten do not."""
+    assert verdict_of([truth(1.0, count=2000, kurtosis=-0.2)] * frames, NoiseLevel(power=1.0, looks=10_000)).suspect == suspect
 
 
 def test_a_point_of_which_nothing_was_heard_says_nothing():
