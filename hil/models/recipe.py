@@ -18,8 +18,8 @@ from hil.registry import DATASETS
 from hil.spelling import did_you_mean
 
 __all__ = [
-    "BACKBONES", "GIVEN", "Augment", "Layers", "Recipe", "Semantic", "SnrRange", "Stage", "TrainingChannel", "find_recipe",
-    "load_recipe", "on_features", "recipe_from_dict",
+    "BACKBONES", "GIVEN", "Augment", "Layers", "Peaks", "Recipe", "Semantic", "SnrRange", "Stage", "TrainingChannel",
+    "find_recipe", "load_recipe", "on_features", "recipe_from_dict",
 ]  # fmt: skip
 
 STAGE_NAMES = ("t1", "t2", "t3")
@@ -61,6 +61,20 @@ class TrainingChannel(Config):
     captures: tuple[str, ...] = ()
     phase_error_deg: float = Field(default=0.0, ge=0, le=180)
     power_imbalance_db: float = Field(default=0.0, ge=0, le=20)
+
+
+class Peaks(Config):
+    """A term of the loss through the channel: the peaks of the OFDM signal that symbols make (`hil.models.training.peaks`).
+
+    Attributes:
+        weight: of the mean over OFDM symbols of peak over mean power (dB), added to the loss.
+        spreading, interleave: as `frame.spreading` and `frame.interleave` of the runs that the network is for. What a network
+            may do about its peaks hangs on them: spread over carriers and mixed with other tasks, any symbols add up alike.
+    """
+
+    weight: float = Field(gt=0)
+    spreading: Literal["none", "dft"] = "dft"
+    interleave: bool = True
 
 
 class Augment(Config):
@@ -205,6 +219,7 @@ class Recipe(Config):
         seed: fixes initial weights, order, augmentation, channel noise and SNRs.
         snr_db_train: a fixed value in dB, or a range drawn uniformly for each task.
         channel: trained through.
+        peaks: weighs in the peaks of what is sent, of image codecs and of the retrieval codecs; None: they do not count.
         correlation_weight: λ of the loss's term λ·cos²(x_i, x_j), mean over pairs of transmitters (Lo et al., Sec. V-A).
         held_out: share of the training identities kept for validation, used only to choose between recipes.
         init: name of the recipe whose T1 (of image codecs, whose network) starts this one, instead of an own `t1`.
@@ -234,6 +249,7 @@ class Recipe(Config):
     seed: int = Field(default=1, ge=0)
     snr_db_train: float | SnrRange = SnrRange()
     channel: TrainingChannel = TrainingChannel()
+    peaks: Peaks | None = None
     correlation_weight: float = Field(default=0.0, ge=0)
     held_out: float = Field(default=0.1, ge=0, lt=1)
     init: str | None = None

@@ -36,7 +36,7 @@ class FrameConfig(Config):
         header_repetitions: repetitions of the header's codewords; 0 = no header, frames have no number.
         tasks_per_frame: tasks that ride in one frame.
         interleave: spread each task's uses over the segment's carriers and symbols.
-        spreading: ``dft``: the uses of an OFDM symbol are sent as their Fourier transform (`hil.points.spread`).
+        spreading: ``dft``: the uses of an OFDM symbol are sent as their Fourier transform (`hil.phy.spread`).
         digital_rms_dbfs: the one digital scale of every part of every frame (dBFS rms).
         seed: of preamble, sounding, pilots and interleaver.
     """

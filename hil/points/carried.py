@@ -11,7 +11,7 @@ from hil.calibration.precode import Precoder
 from hil.phy.transmit import FrameBuilder
 from hil.points.fragments import cut
 from hil.points.spec import PointSpec
-from hil.points.spread import Spreading
+from hil.points.spread import spreading_of
 from hil.timing import timed
 
 __all__ = ["Carried", "PointBuilder"]
@@ -51,7 +51,7 @@ class Carried:
     def of(cls, spec: PointSpec, symbols: Tensor, precoder: Precoder | None, fade: Tensor | None) -> Carried:
         """Of symbols complex64 [tx, task, use], drawn fades multiplied in, pre-equalised where the transmitters are aligned."""
         faded = symbols if fade is None else symbols * fade[..., None]
-        spreading, parts = Spreading.of(spec), cut(faded, spec.cut())
+        spreading, parts = spreading_of(spec), cut(faded, spec.cut())
         weights = precoder.weights if precoder is not None else None
         return cls(
             symbols=parts if spreading is None else spreading.spread(parts),

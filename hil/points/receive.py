@@ -27,7 +27,7 @@ from hil.points.noise import Silence, level_of, measure_silence
 from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
 from hil.points.sizing import symbols_of_level
 from hil.points.spec import PointSpec
-from hil.points.spread import Spreading
+from hil.points.spread import spreading_of
 from hil.points.truth import FrameTruth
 from hil.points.witness import Compared, FrameWitness
 from hil.units import decibels
@@ -95,7 +95,7 @@ class Collector:
         self._truths: dict[int, FrameTruth] = {}
         carried = cut(sent, self._places) * form.occupied[:, None]
         gains = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)[..., None]
-        self._spreading, self._spread_fade = Spreading.of(spec), None
+        self._spreading, self._spread_fade = spreading_of(spec), None
         if self._spreading is not None:  # until the end all is as carriers see it, fades among what was sent
             carried = self._spreading.spread(carried if gains is None else carried * gains)
             self._spread_fade, gains = gains, None

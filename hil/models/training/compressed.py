@@ -19,6 +19,7 @@ from hil.models.image.classifier import ImageClassifier
 from hil.models.image.detector import ImageDetector
 from hil.models.image.schemes import DeepJscc
 from hil.models.jscc.fc import FcJscc
+from hil.models.jscc.network import JsccNetwork
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import Recipe
 from hil.models.smrc.schemes import Smrc
@@ -52,11 +53,12 @@ class FcTraining(RetrievalTraining):
         return [(1.0, trunk), (self.stages()[stage].autoencoder_lr, [*self.network.encoders.parameters()])]
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
-        """Cross-entropy of what was received."""
+        """Cross-entropy of what was received, and peaks where they are weighed in."""
         symbols, snr = self.network.modulate(self.features(stage, batch)), self.recipe.snr_range
         snr_db = snr.low + (snr.high - snr.low) * torch.rand(symbols.shape[1], generator=batch.generator)
         received = receive_awgn(self.network.plan, symbols, snr_db, batch.generator).symbols
-        return self._identity_loss(self.network.demodulate(received), batch, self.stages()[stage])
+        found = self._identity_loss(self.network.demodulate(received), batch, self.stages()[stage])
+        return found if self.peaks is None else found + self.peaks(symbols)
 
 
 class DigitalTraining(RetrievalTraining):
@@ -110,6 +112,11 @@ def training_of(network: RecipeNetwork, recipe: Recipe, classes: int) -> Trainin
     Raises:
         ModelError: the recipe asks for a stage or a loss that the network does not have.
     """
+    if recipe.peaks is not None and not isinstance(network, (DeepJscc, JsccNetwork, FcJscc)):
+        raise ModelError(
+            f"recipe '{recipe.name}', scheme '{recipe.scheme}': peaks are weighed in by image codecs in one layer and by the "
+            "JSCC schemes of retrieval alone, so leave [peaks] out."
+        )
     if isinstance(network, DeepJscc):
         return ImageTraining(network, recipe) if recipe.semantic is None else SemanticTraining(network, recipe)
     if isinstance(network, ImageClassifier):

@@ -9,6 +9,7 @@ from hil.errors import ModelError
 from hil.models.image.schemes import DeepJscc
 from hil.models.recipe import Recipe, Stage
 from hil.models.training.medium import TrainingMedium
+from hil.models.training.peaks import PeakPenalty
 from hil.models.training.trainable import Batch
 
 __all__ = ["AllTogether", "ImageTraining"]
@@ -82,9 +83,10 @@ class ImageTraining(AllTogether):
                 'so give t3 alone with loss = "mse" or "semantic".'
             )
         self.medium = TrainingMedium(recipe, network.plan)
+        self.peaks = None if recipe.peaks is None else PeakPenalty(recipe.peaks, network.plan.occupied)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
-        """How far what was received through the channel is from what was sent.
+        """How far what was received through the channel is from what was sent, and peaks where they are weighed in.
 
         Raises:
             ModelError: the batch has no images.
@@ -92,7 +94,8 @@ class ImageTraining(AllTogether):
         images = self.images(stage, batch)
         drawn = self.medium.draw(len(images), batch.generator)
         symbols = self.network.modulate(images, drawn.snr_db.to(images.device))
-        return self.measured(images, self.network.demodulate(self.medium.send(symbols, drawn, batch.generator)))
+        found = self.measured(images, self.network.demodulate(self.medium.send(symbols, drawn, batch.generator)))
+        return found if self.peaks is None else found + self.peaks(symbols)
 
     def measured(self, sent: Tensor, received: Tensor) -> Tensor:
         """Mean squared error of pixels, of images float32 [task, 3, H, W]."""

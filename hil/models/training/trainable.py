@@ -15,6 +15,7 @@ from hil.models.correlation import mean_squared_cosine
 from hil.models.jscc.network import JsccNetwork
 from hil.models.recipe import Recipe, Stage
 from hil.models.training.medium import TrainingMedium
+from hil.models.training.peaks import PeakPenalty
 from hil.models.training.triplets import batch_hard_triplet
 
 __all__ = ["Batch", "RetrievalTraining", "Trainable"]
@@ -98,6 +99,7 @@ class RetrievalTraining(nn.Module):
         if recipe.t2 is not None and not self.coders():
             raise ModelError(f"recipe '{recipe.name}': scheme '{recipe.scheme}' has no autoencoder, so leave t2 out.")
         self.medium = TrainingMedium(recipe, network.plan) if isinstance(network, JsccNetwork) else None
+        self.peaks = None if recipe.peaks is None else PeakPenalty(recipe.peaks, network.plan.occupied)
 
     def seen(self, network: BranchNetwork) -> int:
         """Length of the feature that a branch's classifier sees."""
@@ -140,7 +142,10 @@ class RetrievalTraining(nn.Module):
             self.network.backbones.requires_grad_(False)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
-        """Cross-entropy (T1 without, T3 with the channel) or the autoencoder's reconstruction loss (T2)."""
+        """Cross-entropy (T1 without, T3 with the channel) or the autoencoder's reconstruction loss (T2).
+
+        T2 and T3 add the peaks of what is sent, where the recipe weighs them in.
+        """
         settings = self.stages()[stage]
         if settings.triplet:
             return self._triplet_and_identity_loss(batch, settings)
@@ -148,14 +153,13 @@ class RetrievalTraining(nn.Module):
         if stage == "t1" or not isinstance(self.network, JsccNetwork):
             return self._identity_loss(features, batch, settings)
         symbols, decoded = self.transmit(self.network, features, batch.generator)
-        if settings.loss == "l1":
-            return F.l1_loss(decoded, features)
-        if settings.loss == "mse":
-            return F.mse_loss(decoded, features)
-        loss = self._identity_loss(decoded, batch, settings)
-        if self.recipe.correlation_weight:
-            loss = loss + self.recipe.correlation_weight * mean_squared_cosine(symbols, self.network.plan.occupied)
-        return loss
+        if settings.loss in ("l1", "mse"):
+            loss = (F.l1_loss if settings.loss == "l1" else F.mse_loss)(decoded, features)
+        else:
+            loss = self._identity_loss(decoded, batch, settings)
+            if self.recipe.correlation_weight:
+                loss = loss + self.recipe.correlation_weight * mean_squared_cosine(symbols, self.network.plan.occupied)
+        return loss if self.peaks is None else loss + self.peaks(symbols)
 
     def features(self, stage: str, batch: Batch) -> Tensor:
         """The backbones' features of a batch, float32 [task, branch, p]: the cached ones, or of its views."""

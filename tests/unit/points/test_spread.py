@@ -7,7 +7,7 @@ from hil.errors import ConfigError
 from hil.points.carried import Carried
 from hil.points.peaks import PeakMeter
 from hil.points.receive import Collector
-from hil.points.spread import Spreading, check_spreading
+from hil.points.spread import check_spreading, spreading_of
 from tests.unit.points.synthetic import Air, spec_of, turns, unit_symbols
 
 
@@ -19,7 +19,7 @@ def spread_spec(*given, **more):
 @pytest.mark.parametrize("transmitters", [1, 2])
 def test_the_transform_is_unitary_symbol_by_symbol_and_reversed_to_the_last_digits(transmitters):
     spec = spread_spec(turns(50, transmitters), tasks=24, per_frame=6)
-    spreading, sent = Spreading.of(spec), unit_symbols(spec)
+    spreading, sent = spreading_of(spec), unit_symbols(spec)
     spread = spreading.spread(sent)
     assert (spread - sent).abs().max() > 0.5
     assert torch.equal(spread == 0, sent == 0)  # nobody sends where he does not
@@ -77,4 +77,4 @@ def test_superposed_transmitters_must_be_aligned():
     with pytest.raises(ConfigError, match="spreading = 'dft' is not for scheme 'x', whose superposed transmitters"):
         check_spreading(spread_spec(occupied, aligned=False))
     check_spreading(spec_of(occupied, aligned=False))
-    assert Spreading.of(spec_of(occupied)) is None
+    assert spreading_of(spec_of(occupied)) is None
