@@ -58,11 +58,7 @@ def sweep(
     left = [job for job in jobs if not job.done]
     display.say(f"{len(jobs)} jobs in {folder}, {len(jobs) - len(left)} of them done")
     if dry_run:
-        states = {job.folder.name: "done" if job.done else "left" for job in jobs}
-        if as_json:
-            click.echo(json.dumps({"folder": str(folder), "jobs": states}))
-        for name, state in states.items() if not as_json else ():
-            click.echo(f"{state}  {name}")
+        _tell(folder, {job.folder.name: "done" if job.done else "left" for job in jobs}, as_json=as_json)
         return
     for job in left:
         prepare(job, home)
@@ -83,10 +79,19 @@ def sweep(
     table = folder / "results.csv"
     if as_json:
         states = {job.folder.name: "failed" if job.folder.name in failed else "done" for job in jobs}
-        told = {"folder": str(folder), "table": str(table), "rows": rows, "jobs": states, "failures": failed}
+        told = {"out": str(folder), "table": str(table), "rows": rows, "jobs": states, "failures": failed}
         click.echo(json.dumps(told))
     else:
         lost = f", {len(failed)} failed" if failed else ""
         click.echo(f"{table}: {rows} rows of {len(jobs) - len(failed)} jobs{lost}")
     if failed:
         click.get_current_context().exit(1)
+
+
+def _tell(folder: Path, states: dict[str, str], *, as_json: bool) -> None:
+    """Which jobs there are, and how far they are."""
+    if as_json:
+        click.echo(json.dumps({"out": str(folder), "jobs": states}))
+        return
+    for name, state in states.items():
+        click.echo(f"{state}  {name}")

@@ -92,12 +92,7 @@ def train(
     torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
     say = partial(click.echo, err=as_json)
     places = [out, *folders("models", home)]
-    changes = {**flattened(read_toml(config) if config is not None else {}), **parse_settings(settings)}
-    if dataset is not None:
-        changes["dataset"] = dataset
-    if features is not None:
-        changes = {**_given(features, dataset), **changes}
-    queue, links = _queue(recipe, changes, places, out, fresh=fresh), None
+    queue, links = _queue(recipe, _changes(config, settings, dataset, features), places, out, fresh=fresh), None
     if captures:
         queue[-1], links = _through(captures, queue[-1], say)
     wanted = queue[-1]
@@ -161,14 +156,17 @@ def _through(captures: tuple[Path, ...], recipe: Recipe, say: Callable[[str], No
     return validate(Recipe, recipe.model_dump() | {"channel": channel}, f"recipe '{recipe.name}'"), links
 
 
-def _given(features: Path, dataset: str | None) -> dict[str, Any]:
-    """What a file of features changes in a recipe."""
+def _changes(config: Path | None, settings: tuple[str, ...], dataset: str | None, features: Path | None) -> dict[str, Any]:
+    """What is asked for in a recipe's place, by dotted key; a file of features gives way to what is set."""
     from hil.datasets.features.reader import feature_length
     from hil.models.recipe import on_features
 
+    changes = {**flattened(read_toml(config) if config is not None else {}), **parse_settings(settings)}
+    if features is None:
+        return changes | ({} if dataset is None else {"dataset": dataset})
     if dataset is not None:
         raise click.UsageError("--features names the data set, so leave --dataset out")
-    return on_features(f"features:{features}", feature_length(features))
+    return {**on_features(f"features:{features}", feature_length(features)), **changes}
 
 
 class _Display:

@@ -136,9 +136,9 @@ def _check(job: Job, source: str) -> None:
     """
     from hil.runs.config import ReplayConfig, RunConfig
 
-    model = {"run": RunConfig, "replay": ReplayConfig}.get(job.verb)
-    if model is not None:
-        validate(model, _own(job), source)
+    models: dict[str, type[Config]] = {"run": RunConfig, "replay": ReplayConfig}
+    if job.verb in models:
+        validate(models[job.verb], _own(job), source)
 
 
 def _own(job: Job) -> dict[str, Any]:
