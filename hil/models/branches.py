@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from hil.errors import ConfigError, ModelError, ShapeError
+from hil.errors import ConfigError, ModelError
 from hil.foreign import is_foreign
 from hil.models.backbones.foreign import check_features
 from hil.models.backbones.small import build_backbone
-from hil.models.contract import Plan, Received
+from hil.models.contract import Plan
 from hil.models.network import RecipeNetwork
 from hil.models.recipe import GIVEN, Recipe
 
@@ -85,19 +84,6 @@ class BranchNetwork(RecipeNetwork):
         """Length of the features that the decoder puts out for a view: its backbones', unless a scheme says otherwise."""
         return self.recipe.features * len(self.backbones) // self.plan.transmitters
 
-    def only_receiver(self, received: Mapping[str, Received]) -> Received:
-        """What the one receiver of such a network got.
-
-        Raises:
-            ShapeError: no receiver ``"rx"``, or another number of uses than the plan's.
-        """
-        if "rx" not in received:
-            raise ShapeError(f"{self.card.name}: received must have the receiver 'rx', not {sorted(received)}.")
-        one = received["rx"]
-        if one.symbols.ndim != 2 or one.symbols.shape[1] != self.plan.uses:
-            raise ShapeError(f"{self.card.name}: symbols must be [task, {self.plan.uses}], not {list(one.symbols.shape)}.")
-        return one
-
     def extract(self, views: Tensor) -> Tensor:
         """Features of the views, each by its branch's backbone, and the neck behind it where there is one.
 
@@ -111,12 +97,7 @@ class BranchNetwork(RecipeNetwork):
         Raises:
             ShapeError: another number of views than transmitters, another image size, or not float.
         """
-        wanted = (len(self.backbones), self._channels(views), *self.recipe.image_size)
-        if views.ndim != 5 or tuple(views.shape[1:]) != wanted or not views.is_floating_point():
-            raise ShapeError(
-                f"{self.card.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "
-                f"not {views.dtype} {list(views.shape)}; load the data set with image_size={self.recipe.image_size}."
-            )
+        self.check_views(views, len(self.backbones), channels=self._channels(views))
         # Where gradients or statistics are taken, the batch is one.
         whole = torch.is_grad_enabled() or self.backbones.training or math.prod(self.recipe.image_size) <= SMALL_PIXELS
         parts = [views] if whole else views.split(LARGE_AT_ONCE)

@@ -26,6 +26,7 @@ from hil.errors import ConfigError
 from hil.models.contract import Features, Plan, Received, Sent
 from hil.models.digital.schemes import CRC_BITS, DigitalNetwork
 from hil.models.digital.tables import PRECISION
+from hil.models.jscc.schemes import own_uses
 from hil.models.recipe import Recipe
 from hil.models.separate.matched import MatchedCode, matched_code
 from hil.models.separate.packet import scrambler
@@ -176,7 +177,7 @@ class CodedDigital(DigitalNetwork):
 
         Nothing is taken from a task that was not received whole.
         """
-        one, form = self.only_receiver(received), self.form()
+        one, form = self.got(received), self.form()
         tasks, views = len(one.symbols), self.plan.transmitters
         messages = np.zeros((tasks, views, -(-form.room // 8)), np.uint8)
         fates = np.full((tasks, views), "not_received", f"<U{max(map(len, FATES))}")
@@ -244,8 +245,4 @@ class PairCoded(CodedDigital):
     """Two transmitters, or as many as the recipe has, taking turns: each on its own share of the q uses."""
 
     def __init__(self, recipe: Recipe) -> None:
-        count = recipe.transmitters
-        if recipe.uses % count:
-            raise ConfigError(f"recipe '{recipe.name}': uses must be a multiple of {count}, not {recipe.uses}")
-        occupied = torch.eye(count, dtype=torch.bool).repeat_interleave(recipe.uses // count, dim=1)
-        super().__init__(recipe, occupied=occupied)
+        super().__init__(recipe, occupied=own_uses(recipe, recipe.transmitters))

@@ -27,6 +27,7 @@ from hil.models.digital.capacity import equal_rate_bits, minimum_snr_db
 from hil.models.digital.coder import decode_messages, encode_message, longest_message
 from hil.models.digital.density import SIZE, FactorizedDensity
 from hil.models.digital.tables import table_bits
+from hil.models.jscc.schemes import own_uses
 from hil.models.recipe import Recipe
 
 __all__ = ["CRC_BITS", "DigitalNetwork", "PairDigital", "SingleDigital", "TurnsDigital"]
@@ -184,8 +185,4 @@ class TurnsDigital(DigitalNetwork):
     """The same transmitters, taking turns: each on its own share of the q uses, at equal rates."""
 
     def __init__(self, recipe: Recipe) -> None:
-        count = recipe.transmitters
-        if recipe.uses % count:
-            raise ConfigError(f"recipe '{recipe.name}': uses must be a multiple of {count}, not {recipe.uses}")
-        occupied = torch.eye(count, dtype=torch.bool).repeat_interleave(recipe.uses // count, dim=1)
-        super().__init__(recipe, occupied=occupied)
+        super().__init__(recipe, occupied=own_uses(recipe, recipe.transmitters))

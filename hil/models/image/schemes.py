@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from hil.errors import ConfigError, ShapeError
+from hil.errors import ConfigError
 from hil.models.contract import Images, Plan, Received, Sent, normalize_power
 from hil.models.image.codec import STRIDE, Decoder, Encoder
 from hil.models.image.quantiser import binary, bits_to_symbols
@@ -98,12 +98,7 @@ class DeepJscc(RecipeNetwork):
         Raises:
             ShapeError: other views than the recipe's.
         """
-        wanted = (1, 3, *self.recipe.image_size)
-        if views.ndim != 5 or tuple(views.shape[1:]) != wanted or not views.is_floating_point():
-            raise ShapeError(
-                f"{self.card.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "
-                f"not {views.dtype} {list(views.shape)}; load colour images with image_size={self.recipe.image_size}."
-            )
+        self.check_views(views, 1)
         return Sent(symbols=self.modulate(views[:, 0], None if csi is None else csi[:, 0]))
 
     def decode(
@@ -114,11 +109,7 @@ class DeepJscc(RecipeNetwork):
         Raises:
             ShapeError: no receiver ``"rx"``, or another number of uses than the plan's.
         """
-        if "rx" not in received:
-            raise ShapeError(f"{self.card.name}: received must have the receiver 'rx', not {sorted(received)}.")
-        one = received["rx"]
-        if one.symbols.ndim != 2 or one.symbols.shape[1] != self.plan.uses:
-            raise ShapeError(f"{self.card.name}: symbols must be [task, {self.plan.uses}], not {list(one.symbols.shape)}.")
+        one = self.got(received)
         return Images(images=self.demodulate(one)[:, None], erased=~one.valid.any(1))
 
 

@@ -58,7 +58,7 @@ class FcJscc(BranchNetwork):
         Raises:
             ShapeError: no receiver ``"rx"``, or another number of uses than the plan's.
         """
-        one = self.only_receiver(received)
+        one = self.got(received)
         return Features(features=self.demodulate(one.symbols.to(torch.complex64)), erased=~one.valid.any(1))
 
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:

@@ -113,7 +113,7 @@ class JsccNetwork(BranchNetwork):
         Raises:
             ShapeError: no receiver ``"rx"``, or another number of uses than the plan's.
         """
-        one = self.only_receiver(received)
+        one = self.got(received)
         return Features(features=self.by_view(self.demodulate(one)), erased=~one.valid.any(1))
 
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:

@@ -93,12 +93,7 @@ class Smrc(RecipeNetwork):
         Raises:
             ShapeError: other views than the recipe's.
         """
-        wanted = (1, 3, *self.recipe.image_size)
-        if views.ndim != 5 or tuple(views.shape[1:]) != wanted or not views.is_floating_point():
-            raise ShapeError(
-                f"{self.card.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "
-                f"not {views.dtype} {list(views.shape)}; load colour images with image_size={self.recipe.image_size}."
-            )
+        self.check_views(views, 1)
         return Sent(symbols=self.modulate(views[:, 0]))
 
     def decode(
@@ -114,7 +109,7 @@ class Smrc(RecipeNetwork):
         Raises:
             ShapeError: no such receiver or blocks, or another number of uses than the plan's.
         """
-        return self.output(self.got(received, "rx"), self.depth(blocks))
+        return self.output(self.got(received), self.depth(blocks))
 
     def depth(self, blocks: tuple[str, ...]) -> int:
         """The layer that blocks go up to.
@@ -128,19 +123,6 @@ class Smrc(RecipeNetwork):
         if not blocks or blocks != known[: len(blocks)]:
             raise ShapeError(f"{self.card.name}: blocks must be the first ones of {list(known)}, not {list(blocks)}.")
         return len(blocks)
-
-    def got(self, received: Mapping[str, Received], name: str) -> Received:
-        """What a receiver got.
-
-        Raises:
-            ShapeError: no such receiver, or another number of uses than the plan's.
-        """
-        if name not in received:
-            raise ShapeError(f"{self.card.name}: received must have the receiver '{name}', not {sorted(received)}.")
-        one = received[name]
-        if one.symbols.ndim != 2 or one.symbols.shape[1] != self.plan.uses:
-            raise ShapeError(f"{self.card.name}: symbols must be [task, {self.plan.uses}], not {list(one.symbols.shape)}.")
-        return one
 
     def output(self, one: Received, layer: int) -> Output:
         """Images [task, 1, 3, H, W] of a layer."""

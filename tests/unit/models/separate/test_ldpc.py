@@ -58,14 +58,33 @@ def test_the_1944_code_of_rate_3_4_has_the_known_size():
     assert (code.n, code.k, int((code.base >= 0).sum())) == (1944, 1458, 85)
 
 
-@pytest.mark.parametrize(("lifting", "rate"), [(27, "1/2"), (54, "2/3"), (81, "3/4")])
-def test_both_decoders_decide_alike(lifting, rate):
+@pytest.mark.parametrize(("lifting", "rate", "es_n0_db"), [(27, "1/2", 5.5), (54, "2/3", 8.5), (81, "3/4", 10.0)])
+def test_both_decoders_decide_alike(lifting, rate, es_n0_db):
+    """Of more codewords than there are lanes: some right as they come, some soon, some never."""
     code = ldpc_code(lifting, rate)
-    _, llr = noisy(code, {"1/2": 5.5, "2/3": 8.5, "3/4": 10.0}[rate], 12)
-    plain, fast = code.decode(llr, iterations=12, fast=False), code.decode(llr, iterations=12, fast=True)
-    assert all(np.array_equal(one, other) for one, other in zip(plain, fast, strict=True))
-    alone = code.decode(llr[5:6], iterations=12)
-    assert np.array_equal(alone.bits[0], fast.bits[5])
+    llr = np.concatenate([noisy(code, es_n0_db + more, 14)[1] for more in (-4.0, 0.0, 14.0)])
+    for iterations in (0, 1, 12):
+        plain, fast = (code.decode(llr, iterations=iterations, fast=one) for one in (False, True))
+        assert all(np.array_equal(one, other) for one, other in zip(plain, fast, strict=True))
+    assert {0, 12} <= set(fast.iterations)
+    assert fast.valid.any()
+    assert not fast.valid.all()
+    alone = code.decode(llr[20:21], iterations=12)
+    assert np.array_equal(alone.bits[0], fast.bits[20])
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(("lifting", "rate", "shortened"), [(27, "5/6", 428), (81, "3/4", 300), (27, "1/2", 323)])
+def test_blocks_that_are_shortened_change_nothing_by_being_left_out(lifting, rate, shortened, fast):
+    code, rng = ldpc_code(lifting, rate), np.random.default_rng(5)
+    information = rng.integers(0, 2, (30, code.k), np.uint8)
+    information[:, -shortened:] = 0
+    spread = np.linspace(0.6, 1.6, 30)[:, None]
+    llr = (2 * (1 - 2.0 * code.encode(information) + spread * rng.normal(size=(30, code.n))) / spread**2).astype(np.float32)
+    llr[:, code.k - shortened : code.k] = 1e4
+    whole, less = (code.decode(llr, shortened=one, iterations=20, fast=fast) for one in (0, shortened))
+    assert 0 < whole.valid.sum() < 30
+    assert all(np.array_equal(one, other) for one, other in zip(whole, less, strict=True))
 
 
 @pytest.mark.parametrize(("es_n0_db", "low", "high"), [(9.8, 0.6, 0.9), (10.2, 0.12, 0.35), (11.0, 0.0, 0.02)])
