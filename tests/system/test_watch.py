@@ -112,7 +112,7 @@ def test_a_run_over_the_wire_is_the_same_with_and_without_it(hil, untrained, tmp
         bench = tmp_path / f"{name}.toml"
         bench.write_text(text.replace("control_port = 30403", f'control_port = {30721 + place}\npace = "stepped"'))
         runs[name] = hil.start(
-            "run", bench, "--models", untrained, "--dataset", DATASET, "--schemes", "single,noma", "--snr", "9", "--tasks", 24,
+            "run", bench, "--models", untrained, "--dataset", DATASET, "--schemes", "noma", "--snr", "9", "--tasks", 24,
             "--distinct-tasks", 12, "--tasks-per-frame", 12, "--draws", 2, "--out", tmp_path, "--name", name,
         )  # fmt: skip
     wait_for(tmp_path / "watched" / "run.toml", runs["watched"])
