@@ -47,13 +47,14 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, Any]]:
             pages.append(page)
         differ = sum(not _same(out / f"alone{number}", out / f"watched{number}") for number in range(rounds))
         played = _played(out / "alone0" / "capture.h5", 5.0 if quick else 20.0)
-    live = {key: float(np.median([page[key] for page in pages])) for key in ("rate", "share")}
+    live = {key: float(np.median([page[key] for page in pages])) for key in ("rate", "share", "bursts")}
     ratio = float(np.median(beside) / np.median(alone))
     more = {"points": POINTS, "bins": BINS}
     return [
         row("updates over a capture", played["rate"], "1/s", better="higher", target=10, **more),
         row("CPU of hil watch over a capture", 100 * played["share"], "% of a core", better="lower", **more),
-        row("updates beside a run", live["rate"], "1/s", better="higher", target=10, of=[one["rate"] for one in pages], **more),
+        row("updates beside a run", live["rate"], "1/s", better="higher", target=10, of=[one["rate"] for one in pages],
+            bursts_per_s=live["bursts"], **more),
         row("CPU of hil watch beside a run", 100 * live["share"], "% of a core", better="lower", target=5,
             of=[100 * page["share"] for page in pages], **more),
         row("CPU of a run with hil watch beside, over without", 100 * (ratio - 1), "%", better="lower", target=5,
@@ -108,9 +109,12 @@ def _watch(target: Path) -> Iterator[tuple[int, str]]:
 
 
 def _page(pid: int, url: str, query: str, seconds: float | None) -> dict[str, float]:
-    """Updates a second, and the process's share of a core meanwhile; until the run ends, or for so long."""
-    begun: tuple[float, float] | None = None
-    first, count, last = 0.0, 0, (0.0, 0.0)
+    """Updates a second, the process's share of a core meanwhile, and the bursts a second that there were to be shown.
+
+    Until the run ends, or for so long.
+    """
+    begun: tuple[float, float, int] | None = None
+    first, count, last = 0.0, 0, (0.0, 0.0, 0)
     with urlopen(f"{url}events{query}", timeout=120) as stream:
         while True:
             name, data = stream.readline().decode().strip(), stream.readline().decode().strip()
@@ -123,13 +127,13 @@ def _page(pid: int, url: str, query: str, seconds: float | None) -> dict[str, fl
                 break
             first = first or (now if update.get("kind") == "frame" else 0.0)
             if begun is None and first and now - first > WARM_S:
-                begun = now, _cpu(pid)
+                begun = now, _cpu(pid), update["bursts"]
             elif begun is not None:
-                count, last = count + 1, (now, _cpu(pid))
+                count, last = count + 1, (now, _cpu(pid), update["bursts"])
     if begun is None or count < 2:
-        return {"rate": math.nan, "share": math.nan}  # it ended before anything could be measured
+        return dict.fromkeys(("rate", "share", "bursts"), math.nan)  # it ended before anything could be measured
     wall = last[0] - begun[0]
-    return {"rate": count / wall, "share": (last[1] - begun[1]) / wall}
+    return {"rate": count / wall, "share": (last[1] - begun[1]) / wall, "bursts": (last[2] - begun[2]) / wall}
 
 
 def _cpu(pid: int) -> float:

@@ -15,7 +15,9 @@ DEFAULT = click.core.ParameterSource.DEFAULT
 
 @click.command()
 @click.argument("bench", default="virtual-pluto-trio")
-@click.option("--pace", type=click.Choice(["realtime", "free"]), help="Real time, or faster where clients only wait.")
+@click.option(
+    "--pace", type=click.Choice(["realtime", "free", "stepped"]), help="Real time; faster where clients only wait; only there."
+)
 @click.option("--status", is_flag=True, help="Show a running air, without BENCH every one: radios, clients, rates, losses.")
 @click.option("--fault", metavar="RADIO:KIND[:KEY=VALUE…]", multiple=True, help="Inject a fault into a running air.")
 @click.option("--stop", is_flag=True, help="End a running air.")

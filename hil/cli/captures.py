@@ -102,7 +102,10 @@ def export(file: Path, sigmf: bool, out: Path | None, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Capture to make.  [default: NAME.h5 beside FILE]")
 @JSON
 def import_(file: Path, out: Path | None, as_json: bool) -> None:
-    """Make the capture again that FILE (a .sigmf-meta, or the .hil.h5) was exported from, to the last bit."""
+    """Make the capture again that FILE (a .sigmf-meta, or the .hil.h5) was exported from, to the last bit.
+
+    Samples, tables and settings are the same; the HDF5 file around them may be laid out otherwise.
+    """
     from hil.captures.sigmf_files import import_sigmf, rest_of
 
     rest = rest_of(file)

@@ -165,11 +165,12 @@ class AirConfig(Config):
     """The process that serves a bench's virtual radios (`hil air`).
 
     Attributes:
-        pace: "realtime": samples take the time that they take; "free": faster wherever every client only waits.
+        pace: "realtime": samples take the time that they take; "free": faster wherever every client only waits; "stepped": time
+            passes only there, so that a run gets the same samples each time, however busy the machine.
         control_port: TCP port of `hil air --status` and of fault commands; 0 = any free one.
         faults: to be injected.
     """
 
-    pace: Literal["realtime", "free"] = "realtime"
+    pace: Literal["realtime", "free", "stepped"] = "realtime"
     control_port: int = Field(default=30400, ge=0, le=65535)
     faults: tuple[FaultConfig, ...] = ()

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from hil.captures import Capture
+from hil.errors import DriverMissingError
+from hil.radios.drivers.soapy._device import load_soapy
 from tests.browser import BROWSER, Browser
-from tests.conftest import DATASET
+from tests.conftest import DATASET, ROOT
 from tests.system.waiting import wait_for
 from tests.unit.watch.signals import SNR_DB, write_capture
 
@@ -95,6 +97,36 @@ def test_a_run_is_the_same_with_and_without_it(hil, small_run, untrained, tmp_pa
     assert results[0]["points"] == results[1]["points"]
     assert seen[-1]["state"] == "ended"
     assert (seen[-1]["bursts"], seen[-1]["counts"]["lost"]) == (bursts, lost)
+    assert any("frame" in one for one in seen)
+
+
+def test_a_run_over_the_wire_is_the_same_with_and_without_it(hil, untrained, tmp_path):
+    """Through SoapySDR's own library, timed bursts: on an air that steps, so that what differs is not the machine's doing."""
+    try:
+        load_soapy()
+    except DriverMissingError as err:
+        pytest.skip(f"python3-soapysdr: {err}")
+    runs, seen = {}, []
+    for place, name in enumerate(("alone", "watched")):
+        text = (ROOT / "radios" / "virtual-soapy.toml").read_text(encoding="utf-8")
+        bench = tmp_path / f"{name}.toml"
+        bench.write_text(text.replace("control_port = 30403", f'control_port = {30721 + place}\npace = "stepped"'))
+        runs[name] = hil.start(
+            "run", bench, "--models", untrained, "--dataset", DATASET, "--schemes", "noma", "--snr", "9", "--tasks", 24,
+            "--distinct-tasks", 12, "--tasks-per-frame", 12, "--draws", 2, "--out", tmp_path, "--name", name,
+        )  # fmt: skip
+    wait_for(tmp_path / "watched" / "run.toml", runs["watched"])
+    with watching(hil, tmp_path / "watched") as url:
+        page = threading.Thread(target=lambda: seen.extend(events(url, until=lambda one: one["state"] == "ended", seconds=120)))
+        page.start()
+        for run in runs.values():
+            _, errors = run.communicate(120)
+            assert run.returncode == 0, errors
+        page.join(60)
+    with Capture.open(tmp_path / "alone" / "capture.h5") as alone, Capture.open(tmp_path / "watched" / "capture.h5") as watched:
+        np.testing.assert_array_equal(alone.burst_table(), watched.burst_table())  # with times and checksums of samples
+        assert [row.tobytes() for row in alone.ledger()] == [row.tobytes() for row in watched.ledger()]
+        assert not np.isin(watched.ledger()["status"], [2, 4, 5]).any()  # nothing lost, late or overflown
     assert any("frame" in one for one in seen)
 
 

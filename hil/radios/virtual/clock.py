@@ -21,12 +21,13 @@ class AirClock:
 
     Args:
         sample_rate_hz: of the air.
-        pace: "realtime" or "free": steps also run ahead of the wall clock while somebody only waits for them.
+        pace: "realtime"; "free": steps also run ahead of the wall clock while somebody only waits for them; or "stepped": there
+            are steps only then, and the wall clock counts for nothing.
         wall: a monotonic clock, s.
     """
 
     def __init__(
-        self, sample_rate_hz: float, pace: Literal["realtime", "free"], wall: Callable[[], float] = time.monotonic
+        self, sample_rate_hz: float, pace: Literal["realtime", "free", "stepped"], wall: Callable[[], float] = time.monotonic
     ) -> None:
         self.now = 0
         self.slipped = 0
@@ -38,7 +39,7 @@ class AirClock:
         """Whether the next step is due; `waiting`: a client waits for air time and for nothing else."""
         if self._behind() >= QUANTUM:
             return True
-        return waiting and self.pace == "free"
+        return waiting and self.pace != "realtime"
 
     def wait_s(self) -> float:
         """Time until the next step is due by the wall clock."""
@@ -62,4 +63,6 @@ class AirClock:
 
     def _behind(self) -> float:
         """Air samples by which the wall clock is ahead of `now`."""
+        if self.pace == "stepped":
+            return 0.0
         return (self._wall() - self._anchor_wall) * self._rate - (self.now - self._anchor_air)

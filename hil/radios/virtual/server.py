@@ -7,7 +7,7 @@ import contextlib
 import selectors
 import socket
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, ClassVar
 
 from hil.radios.virtual.radio import VirtualRadio
 
@@ -108,6 +108,9 @@ class ProtocolServer(abc.ABC):
     `radio.faults.take("drop" | "overflow" | "underflow" | "late" | "disconnect")` where the fault would act, and
     `radio.faults.active("unlock" | "slow")`; `slow` means: neither read from nor write to the client while it lasts.
     """
+
+    steppable: ClassVar[bool] = False
+    """Whether clients need air time for finite receptions alone: with `pace = "stepped"` there is no other."""
 
     def __init__(self, radio: VirtualRadio, sockets: Sockets) -> None:
         self.radio, self.sockets = radio, sockets

@@ -160,6 +160,10 @@ class World:
             radio.tune(side, self.bench.center_freq_hz + config.carrier_error_hz)
         sockets = self.sockets.guarded(lambda call: self._guard(name, call))
         server = protocol(self.bench.radios[name].driver)(radio, sockets)
+        if self.bench.air.pace == "stepped" and not server.steppable:
+            raise ConfigError(
+                f"radio '{name}' waits for time to pass, which 'air.pace' \"stepped\" never lets; use another pace"
+            )
         try:
             server.listen(config.host, config.port)
         except OSError as err:

@@ -27,6 +27,8 @@ class SoapyRemoteServer(ProtocolServer):
     connection that set it up, ends in any way.
     """
 
+    steppable = True
+
     def __init__(self, radio: VirtualRadio, sockets: Sockets) -> None:
         super().__init__(radio, sockets)
         self.device = SoapyDevice(radio)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from hil.errors import ConfigError, RadioError, RadioNotFoundError
-from hil.radios.bench import BenchConfig
+from hil.radios.bench import BenchConfig, find_bench
 from hil.radios.virtual import world as worlds
 from hil.radios.virtual.address import is_loopback, proven_virtual
 from hil.radios.virtual.client import ask
 from hil.radios.virtual.clock import QUANTUM, AirClock
 from hil.radios.virtual.faults import Faults
-from hil.radios.virtual.process import serve
+from hil.radios.virtual.process import relocated, serve
 from hil.radios.virtual.ramp import ramp, ramp_positions
 from hil.radios.virtual.server import ProtocolServer, Sockets
 from hil.radios.virtual.world import World
@@ -169,6 +169,17 @@ def test_clock_never_skips_and_runs_ahead_only_where_it_may():
     assert not free.due(False)
     assert free.step() == QUANTUM
     assert free.reading() == QUANTUM
+    stepped = AirClock(1e6, "stepped", lambda: times["now"])
+    times["now"] = 9.0
+    assert not stepped.due(False)
+    assert stepped.due(True)
+    assert (stepped.step(), stepped.reading(), stepped.slipped) == (QUANTUM, QUANTUM, 0)
+
+
+def test_stepped_time_is_refused_where_a_radio_needs_more():
+    bench = find_bench("virtual-pluto-trio")
+    with pytest.raises(ConfigError, match="waits for time to pass"):
+        World(relocated(bench.model_copy(update={"air": bench.air.model_copy(update={"pace": "stepped"})})))
 
 
 def test_faults_act_when_due_as_often_as_asked():
