@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.benches import twin_of
 from benchmarks.rows import row, show
 from hil.calibration.alignment import relative_to_first
 from hil.calibration.gate import GateConfig
-from hil.captures import CaptureWriter
+from hil.captures import Capture, CaptureWriter, FrameKind
 from hil.errors import CalibrationError, DriverMissingError, RadioError
 from hil.models.contract import Sent
 from hil.phy.receive import FrameReception, Receiver
@@ -24,15 +27,14 @@ from hil.points.rounds import FLAGS
 from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import BenchConfig, find_bench
 from hil.radios.session import Bench
-from hil.radios.virtual.process import serve
+from hil.radios.virtual.process import Served, serve
 
-__all__ = ["heard_rows", "pair_rows", "rows", "superposed_point", "trio_rows"]
+__all__ = ["Pair", "of_served", "of_twin", "pair_rows", "pair_truth", "rows", "superposed_point", "trio_rows", "wire_rows"]
 
 PAIR_DB = (-6.0, 0.0, 6.0, 15.0)
 ROUNDS = 24
 FRAMES = 24
-HEARD_DB = 6.0
-HEARD_FRAMES = 16
+WIRE_FRAMES, WIRE_ROUNDS = 24, 8
 TRIO_DB = 15.0
 TRIO_FRAMES = 40
 TRIO_SOUNDING = 4
@@ -68,66 +70,114 @@ def opened(bench: Bench, folder: str) -> CaptureWriter:
     )  # fmt: skip
 
 
-def pair_truth(bench_config: BenchConfig, snr_db: float) -> dict[str, list[float]]:
-    """What every alignment of a point left, by the air's own responses: phase (° rms), delay (samples), power (dB)."""
-    left: dict[str, list[float]] = {"phase": [], "delay": [], "power": []}
-    with Bench(bench_config) as bench, tempfile.TemporaryDirectory() as folder, opened(bench, folder) as writer:
-        receiver = receiver_for(bench.true_config)
-        air = AirRun(bench, writer, dict.fromkeys(bench.receivers, receiver))
-        spec = superposed_point(bench, snr_db, frames=FRAMES, rounds=ROUNDS)
-        air.calibrate(spec.frame)
-        air.aligner = Aligner()
-        made = measured(air, spec)
-        numerology = spec.frame.numerology
-        freqs_hz = np.array(numerology.carriers) * bench.sample_rate_hz / numerology.fft_size
-        truth = bench.truth()
-        responses = np.stack([truth.response(tx, freqs_hz) for tx in range(2)])
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """What every alignment of a point left, by the air's own responses.
+
+    Attributes:
+        phase: ° rms over the active carriers; delay: samples; power: dB; float64 [alignment] each.
+        interval_s: longest time from the sounding that an alignment rests on to the end of the last frame sent with it.
+        frames: how many were sent, scored, refused by the gate, ….
+        heard: the same as frames hear it, root mean square, the noise of their own soundings included.
+    """
+
+    phase: NDArray[np.float64]
+    delay: NDArray[np.float64]
+    power: NDArray[np.float64]
+    interval_s: float
+    frames: dict[str, int]
+    heard: dict[str, Any]
+
+
+Responses = Callable[[Bench, NDArray[np.float64]], NDArray[np.complex128]]
+"""What the links of a bench are like now at baseband frequencies (Hz), complex128 [tx, frequency]."""
+
+
+def of_twin(bench: Bench, freqs_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Of a bench simulated in this process."""
+    truth = bench.truth()
+    return np.stack([truth.response(tx, freqs_hz) for tx in range(2)])
+
+
+def of_served(served: Served) -> Responses:
+    """Of a bench whose radios an air serves, by that air's word."""
+
+    def responses(_: Bench, freqs_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
+        links = served.ask("links", freqs_hz=freqs_hz.tolist())["links"]
+        return np.stack([np.array(one["re"]) + 1j * np.array(one["im"]) for one in links])
+
+    return responses
+
+
+def pair_truth(bench_config: BenchConfig, snr_db: float, responses: Responses, *, frames: int, rounds: int) -> Pair:
+    """Align a pair for a point's frames in so many rounds, and look at what is left."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Bench(bench_config) as bench, opened(bench, folder) as writer:
+            receiver = receiver_for(bench.true_config)
+            air = AirRun(bench, writer, dict.fromkeys(bench.receivers, receiver))
+            spec = superposed_point(bench, snr_db, frames=frames, rounds=rounds)
+            air.calibrate(spec.frame)
+            air.aligner = Aligner()
+            made = measured(air, spec)
+            numerology = spec.frame.numerology
+            true = responses(bench, np.array(numerology.carriers) * bench.sample_rate_hz / numerology.fft_size)
+            rate_hz = bench.sample_rate_hz
+        interval_s = _interval(Path(folder) / "c.h5", made.index) / rate_hz
     assert made.precoders is not None
+    left = []
     for weights in made.precoders:
-        arrived = responses * weights
+        arrived = true * weights
         (found,) = relative_to_first(torch.from_numpy(arrived), numerology)
-        left["phase"].append(math.degrees(float(np.sqrt(np.mean(np.angle(arrived[1] * arrived[0].conj()) ** 2)))))
-        left["delay"].append(found.delay_samples)
-        left["power"].append(found.power_db)
-    return left
+        phase = math.degrees(float(np.sqrt(np.mean(np.angle(arrived[1] * arrived[0].conj()) ** 2))))
+        left.append((phase, found.delay_samples, found.power_db))
+    phases, delays, powers = np.array(left).T
+    heard = next(iter(made.collections.values()))
+    return Pair(
+        phase=phases, delay=delays, power=powers, interval_s=interval_s, frames=heard.frames, heard=heard.alignment or {}
+    )
 
 
-def pair_rows(twin: BenchConfig) -> list[dict[str, Any]]:
+def _interval(path: Path, point: int) -> float:
+    """Longest stretch of samples from a point's sounding to the end of the last frame before the next sounding."""
+    with Capture.open(path) as capture:
+        bursts = capture.burst_table()
+    sounded, longest = None, 0.0
+    for burst in bursts:
+        if burst["kind"] == FrameKind.SOUNDING:
+            sounded = int(burst["start"])
+        elif burst["point"] == point and sounded is not None:
+            longest = max(longest, float(burst["start"] + burst["count"] - sounded))
+    return longest
+
+
+def pair_rows(
+    bench_config: BenchConfig, responses: Responses = of_twin, *, name: str = "N210 pair", frames: int = FRAMES,
+    rounds: int = ROUNDS, snrs_db: Sequence[float] = PAIR_DB,
+) -> list[dict[str, Any]]:  # fmt: skip
     """The Must-hold lines about NOMA on the N210 pair: root mean square over the alignments of a point, at each SNR."""
     rows = []
-    for snr_db in PAIR_DB:
-        left = pair_truth(twin, snr_db)
-        for name, unit, target in (("phase", "° rms", 5.0), ("delay", "samples", 0.03), ("power", "dB", 0.25)):
-            values = np.array(left[name])
-            note = f"{len(values)} alignments, the first {abs(values[0]):.3g}, worst {np.abs(values).max():.3g}"
+    for snr_db in snrs_db:
+        left = pair_truth(bench_config, snr_db, responses, frames=frames, rounds=rounds)
+        for key, unit, target in (("phase", "° rms", 5.0), ("delay", "samples", 0.03), ("power", "dB", 0.25)):
+            values = np.abs(getattr(left, key))
+            heard = left.heard.get({"phase": "phase_deg", "delay": "delay_samples", "power": "power_db"}[key])
+            note = (
+                f"{len(values)} alignments, the first {values[0]:.3g}, worst {values.max():.3g}; up to {left.interval_s:.2g} s "
+                f"from sounding to last data; {left.frames['sent']} frames, {left.frames['gated']} gated; as frames hear "
+                f"it, with the noise of their soundings: {heard:.3g}"
+            )
             rows.append(
                 row(
-                    f"N210 pair: {name} after alignment at {snr_db:g} dB", float(np.sqrt(np.mean(values**2))), unit,
+                    f"{name}: {key} after alignment at {snr_db:g} dB", float(np.sqrt(np.mean(values**2))), unit,
                     better="lower", target=target, note=note,
                 )
             )  # fmt: skip
     return rows
 
 
-def heard_rows(bench_config: BenchConfig, name: str) -> list[dict[str, Any]]:
-    """Alignment as frames hear it, over the vendors' protocol: what they are off by, and how many were refused."""
-    with Bench(bench_config) as bench, tempfile.TemporaryDirectory() as folder, opened(bench, folder) as writer:
-        air = AirRun(bench, writer, dict.fromkeys(bench.receivers, receiver_for(bench.true_config)))
-        spec = superposed_point(bench, HEARD_DB, frames=HEARD_FRAMES, rounds=HEARD_FRAMES)
-        air.calibrate(spec.frame)
-        found = next(iter(measured(air, spec).collections.values()))
-    seen = found.alignment or {}
-    note = (
-        f"{seen.get('alignments')} alignments, {found.frames}, each frame just after its alignment; with its sounding's noise"
-    )
-    bounds = (("phase_deg", "° rms", 5.0), ("delay_samples", "samples", 0.03), ("power_db", "dB", 0.25))
-    return [
-        row(
-            f"{name}: {key.partition('_')[0]} at {HEARD_DB:g} dB as frames hear it", seen.get(key), unit, better="lower",
-            target=target, note=note,
-        )
-        for key, unit, target in bounds
-    ]  # fmt: skip
+def wire_rows(served: Served) -> list[dict[str, Any]]:
+    """The same over UHD's protocol, in real time: as many frames an alignment as in a run."""
+    return pair_rows(served.bench, of_served(served), name="N210 pair over UHD", frames=WIRE_FRAMES, rounds=WIRE_ROUNDS)
 
 
 def trio_rows(bench_config: BenchConfig, name: str) -> list[dict[str, Any]]:
@@ -172,14 +222,18 @@ def trio_rows(bench_config: BenchConfig, name: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _trio_on_wire(served: Served) -> list[dict[str, Any]]:
+    return trio_rows(served.bench, "Pluto trio")
+
+
 def rows() -> list[dict[str, Any]]:
     """All of them; a protocol whose library is missing, or whose radios failed, has rows without a value."""
     pair, trio = find_bench("virtual-n210-pair"), find_bench("virtual-pluto-trio")
     found = pair_rows(twin_of(pair)) + trio_rows(twin_of(trio), "Pluto trio, simulated")
-    for bench, make, name in ((pair, heard_rows, "N210 pair"), (trio, trio_rows, "Pluto trio")):
+    for bench, make, name in ((pair, wire_rows, "N210 pair"), (trio, _trio_on_wire, "Pluto trio")):
         try:
             with serve(bench) as served:
-                found += make(served.bench, name)
+                found += make(served)
         except (DriverMissingError, RadioError, CalibrationError) as err:
             found.append(row(f"{name}: alignment over its protocol", None, "", target=0.0, note=str(err)))
     return found

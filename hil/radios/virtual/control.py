@@ -11,6 +11,7 @@ from typing import Any
 from hil.config import validate
 from hil.errors import HilError
 from hil.radios.airconfig import FaultConfig
+from hil.radios.virtual.responses import link_responses
 from hil.radios.virtual.world import World
 
 __all__ = ["Control"]
@@ -21,8 +22,8 @@ _LONGEST = 1 << 16
 class Control:
     """Serves the control port of one air.
 
-    Requests: `{"do": "status"}`, `{"do": "fault", "fault": {FaultConfig}}`, `{"do": "truth", "last": n}`, `{"do": "stop"}`.
-    Every reply is one line with `"ok"`.
+    Requests: `{"do": "status"}`, `{"do": "fault", "fault": {FaultConfig}}`, `{"do": "truth", "last": n}`,
+    `{"do": "links", "freqs_hz": [Hz]}` (`link_responses`), `{"do": "stop"}`. Every reply is one line with `"ok"`.
     """
 
     def __init__(self, world: World, port: int) -> None:
@@ -74,6 +75,8 @@ class Control:
                 self.world.truth.flush()
                 last = int(request.get("last", 100))
                 return {"ok": True, "rows": list(self.world.truth.recent)[-last:] if last > 0 else []}
+            if what == "links":
+                return {"ok": True, "links": link_responses(self.world, [float(one) for one in request["freqs_hz"]])}
             if what == "stop":
                 self.stopped = True
                 return {"ok": True}

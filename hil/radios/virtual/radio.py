@@ -130,6 +130,10 @@ class VirtualRadio:
         """Set a gain in the units of `VirtualConfig` (0 dB: full scale is `tx_full_scale_dbm`, `rx_full_scale_dbm`)."""
         self._gain[side, channel] = gain_db
 
+    def gain_db(self, side: Side, channel: int) -> float:
+        """The gain of a channel, as the host set it; one that never sent is silent."""
+        return self._gain.get((side, channel), -200.0 if side == "tx" else 0.0)
+
     def set_rate(self, sample_rate_hz: float) -> None:
         """Change the sample rate. A tick is air time × rate, so all ticks are renumbered: start streams anew after it."""
         if sample_rate_hz == self.sample_rate_hz:
@@ -194,7 +198,7 @@ class VirtualRadio:
         if not n:
             return
         port = self.ports["tx"][channel]
-        setting = (self.sample_rate_hz, port.center_freq_hz, port.phase, self._gain.get(("tx", channel), -200.0))
+        setting = (self.sample_rate_hz, port.center_freq_hz, port.phase, self.gain_db("tx", channel))
         pieces = self._pieces.setdefault(channel, [])
         if pieces and pieces[-1].end == start and pieces[-1].setting == setting:
             pieces[-1].codes.append(codes)
@@ -304,7 +308,7 @@ class VirtualRadio:
             )
 
     def _block(self, channel: int, index: int) -> tuple[NDArray[np.int16], int]:
-        gain_db = self._gain.get(("rx", channel), 0.0)
+        gain_db = self.gain_db("rx", channel)
         known = self._ready.get((channel, index))
         if known is not None and known[0] == gain_db:
             return known[1], known[2]
