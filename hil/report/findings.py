@@ -23,8 +23,8 @@ from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, 
 from hil.units import DB_OF_E
 
 __all__ = [
-    "BASES", "LEAST_LOOKS", "LOSS_LIMIT_DB", "MEAN_SHARE", "claim_lines", "claim_text", "more_tasks", "noise_line", "notices", "panel_lines",
-    "run_lines", "summary_lines",
+    "BASES", "LEAST_LOOKS", "LOSS_LIMIT_DB", "MEAN_SHARE", "claim_lines", "claim_text", "more_tasks", "noise_line", "notices",
+    "panel_lines", "run_lines", "summary_lines",
 ]  # fmt: skip
 
 Interval = tuple[float | None, float | None]
