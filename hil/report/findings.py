@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,8 +23,8 @@ from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, 
 from hil.units import DB_OF_E
 
 __all__ = [
-    "BASES", "LEAST_LOOKS", "LOSS_LIMIT_DB", "MEAN_SHARE", "claim_lines", "claim_text", "noise_line", "notices", "panel_lines",
-    "run_lines", "summary_lines",
+    "BASES", "LEAST_LOOKS", "LOSS_LIMIT_DB", "MEAN_SHARE", "claim_lines", "claim_text", "more_tasks", "noise_line", "notices",
+    "panel_lines", "run_lines", "summary_lines",
 ]  # fmt: skip
 
 Interval = tuple[float | None, float | None]
@@ -32,6 +33,8 @@ HIGH_SNR_DB = 12.0
 LEAST_LOOKS = 10_000
 """What a point's noise should rest on (SIGNALS.md, "Noise"): 0.09 dB with 95 %."""
 LOSS_LIMIT_DB = 0.7
+MOST_TIMES = 100
+"""As many tasks; who would need more is not told how many."""
 MEAN_SHARE = 1 / 3
 """Of an entry's bound: what the mean over a scheme's SNRs is held against."""
 BASES = {"effective": "at the effective SNR", "link": "at the link SNR", "channel": "through the captured channel"}
@@ -234,8 +237,26 @@ def _bounds(view: View, panel: Panel) -> list[str]:
     return [
         f"Air − simulation against {panel.metric.within(panel.agreement[0].bound)}, by simultaneous 95 % intervals: "
         f"{counts['inside']} of {len(panel.agreement)} points inside, {counts['undetermined']} undetermined, "
-        f"{counts['beyond']} beyond" + (f": {where}." if where else ".")
+        f"{counts['beyond']} beyond" + (f": {where}." if where else ".") + more_tasks(panel.agreement)
     ]
+
+
+def more_tasks(found: Sequence[Agreement]) -> str:
+    """How many times as many tasks would bring undetermined points inside the bound, if their differences stay what they are.
+
+    Errors fall with the root of the tasks. Points whose difference is itself beyond the bound, or about there, are left out.
+    """
+    open_ = [item for item in found if item.verdict == "undetermined"]
+    factors = [
+        (half / rest) ** 2
+        for item in open_
+        if (half := max(abs(end - item.difference) for end in item.simultaneous_ci)) > 0
+        and (rest := item.bound - abs(item.difference)) > half / MOST_TIMES**0.5
+    ]
+    if not factors:
+        return ""
+    which = "those undetermined" if len(factors) == len(open_) else f"{len(factors)} of those undetermined"
+    return f" About {math.ceil(max(factors))} times as many tasks would decide {which}."
 
 
 def _loss(view: View, panel: Panel) -> list[str]:

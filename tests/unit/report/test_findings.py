@@ -6,7 +6,7 @@ import pytest
 
 from hil.models.card import Claim
 from hil.report.claims import claims, held_against
-from hil.report.findings import noise_line, notices, summary_lines
+from hil.report.findings import more_tasks, noise_line, notices, summary_lines
 from hil.report.orders import orders
 from hil.report.view import View
 from hil.results.document import ResultsDocument
@@ -17,6 +17,7 @@ from tests.unit.report.documents import (
     RETRIEVAL,
     SNRS,
     THREE,
+    agreement_of,
     air_row,
     comparison_of,
     document,
@@ -217,3 +218,19 @@ def test_what_is_said_of_fading_is_held_against_fading_alone():
     assert not list(claims(View(steady).panels[0]))
     fading = steady.model_copy(update={"points": [row.model_copy(update={"fading": "emulated"}) for row in steady.points]})
     assert [claim.text for claim in claims(View(fading).panels[0])] == ["channel knowledge at the receiver helps OMA in fading"]
+
+
+@pytest.mark.parametrize(
+    ("differences", "words"),
+    [
+        ((0.0, 3.0), ""),  # inside and beyond: nothing is open
+        ((0.5,), " About 2 times as many tasks would decide those undetermined."),  # (⅔ / ½)² = 1.8
+        ((0.5, -0.8), " About 12 times as many tasks would decide those undetermined."),  # (⅔ / 0.2)² = 11.1
+        ((0.5, 0.95), " About 2 times as many tasks would decide 1 of those undetermined."),  # 178 for the other
+        ((1.2,), ""),  # its interval ends inside, but its difference is not: no number of tasks is promised
+    ],
+)
+def test_how_many_tasks_would_decide_what_is_undetermined(differences, words):
+    """Half an interval is ⅔ of the bound; `differences` are in bounds."""
+    row = air_row(RETRIEVAL, "single", "single", 0, 0.0)
+    assert more_tasks([agreement_of(RETRIEVAL, row, one * RETRIEVAL.bound) for one in differences]) == words

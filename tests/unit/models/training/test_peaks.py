@@ -48,14 +48,13 @@ def test_it_is_the_mean_over_the_ofdm_symbols_that_a_run_would_send(spreading, t
 
 
 def test_a_tone_has_no_peaks_and_its_weight_is_a_factor():
-    """All uses of an OFDM symbol alike are a pulse; their transform is one carrier, whose envelope is flat but for pilots."""
+    """Uses that are all alike are a pulse; their transform is one carrier, whose envelope is flat but for pilots."""
     symbols = torch.ones(1, 4, 96, dtype=torch.complex64)
-    pulse, tone = (
-        PeakPenalty(Peaks(weight=1.0, spreading=how), torch.ones(1, 96, dtype=torch.bool)) for how in ("none", "dft")
-    )
+    everywhere = torch.ones(1, 96, dtype=torch.bool)
+    pulse, tone = (PeakPenalty(Peaks(weight=1.0, spreading=how), everywhere) for how in ("none", "dft"))
     assert float(pulse.papr_db(symbols)) > 14
     assert float(tone.papr_db(symbols)) < 4
-    doubled = PeakPenalty(Peaks(weight=2.0, spreading="none"), torch.ones(1, 96, dtype=torch.bool))
+    doubled = PeakPenalty(Peaks(weight=2.0, spreading="none"), everywhere)
     assert float(doubled(symbols)) == pytest.approx(2 * float(pulse(symbols)))
 
 
