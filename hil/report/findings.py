@@ -250,7 +250,8 @@ def more_tasks(found: Sequence[Agreement]) -> str:
     factors = [
         (half / rest) ** 2
         for item in open_
-        if (half := max(abs(end - item.difference) for end in item.simultaneous_ci)) > 0
+        if (ends := known_ends(item.simultaneous_ci)) is not None
+        and (half := max(abs(end - item.difference) for end in ends)) > 0
         and (rest := item.bound - abs(item.difference)) > half / MOST_TIMES**0.5
     ]
     if not factors:
