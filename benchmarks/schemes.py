@@ -115,7 +115,8 @@ def rows(quick: bool, models: str | None = None) -> tuple[list[Row], dict[str, s
     """All rows; peers: none."""
     places = [Path(models)] if models else [place for place in folders("models", None) if place.is_dir()]
     found = [scheme_row(name, places) for name in (*SCHEMES.names(), *variants(places, known=SCHEMES.names()))]
-    trained = tuple(one["name"] for one in found if one["trained"] and one["access"] and sum(one["uses"] or [0]))
+    served = [one for one in found if one["outputs"] == "features"]  # what the first goal judges
+    trained = tuple(one["name"] for one in served if one["trained"] and one["access"] and sum(one["uses"] or [0]))
     lacking = [one["name"] for one in found if not one["trained"]]
     tasks = QUICK_TASKS if quick else TASKS
     exam = Exam(models=models, tasks=tasks, names=trained)
