@@ -28,6 +28,7 @@ from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import BenchConfig, find_bench
 from hil.radios.session import Bench
 from hil.radios.virtual.process import Served, serve
+from hil.units import db_to_amplitude
 
 __all__ = ["Pair", "of_served", "of_twin", "pair_rows", "pair_truth", "rows", "superposed_point", "trio_rows", "wire_rows"]
 
@@ -121,6 +122,7 @@ def pair_truth(bench_config: BenchConfig, snr_db: float, responses: Responses, *
             made = measured(air, spec)
             numerology = spec.frame.numerology
             true = responses(bench, np.array(numerology.carriers) * bench.sample_rate_hz / numerology.fft_size)
+            true *= db_to_amplitude(-np.array([[level.back_off_db] for level in air.levels]))
             rate_hz = bench.sample_rate_hz
         interval_s = _interval(Path(folder) / "c.h5", made.index) / rate_hz
     assert made.precoders is not None
