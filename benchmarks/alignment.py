@@ -1,4 +1,4 @@
-"""Alignment of superposed transmitters on the N210 pair against the air's own truth, and on the Pluto trio by what is heard."""
+"""Alignment of superposed transmitters against the air's own truth, simulated, over UHD and Soapy; the Pluto trio as heard."""
 
 from __future__ import annotations
 
@@ -28,13 +28,26 @@ from hil.points.spec import PointSpec, Reception, frame_for, receiver_for
 from hil.radios.bench import BenchConfig, find_bench
 from hil.radios.session import Bench
 from hil.radios.virtual.process import Served, serve
+from hil.units import db_to_amplitude
 
-__all__ = ["Pair", "of_served", "of_twin", "pair_rows", "pair_truth", "rows", "superposed_point", "trio_rows", "wire_rows"]
+__all__ = [
+    "Pair",
+    "of_served",
+    "of_twin",
+    "pair_rows",
+    "pair_truth",
+    "rows",
+    "soapy_rows",
+    "superposed_point",
+    "trio_rows",
+    "wire_rows",
+]
 
 PAIR_DB = (-6.0, 0.0, 6.0, 15.0)
 ROUNDS = 24
 FRAMES = 24
-WIRE_FRAMES, WIRE_ROUNDS = 24, 8
+WIRE_FRAMES, WIRE_ROUNDS = 48, 24
+SOAPY_DB = 6.0
 TRIO_DB = 15.0
 TRIO_FRAMES = 40
 TRIO_SOUNDING = 4
@@ -121,6 +134,7 @@ def pair_truth(bench_config: BenchConfig, snr_db: float, responses: Responses, *
             made = measured(air, spec)
             numerology = spec.frame.numerology
             true = responses(bench, np.array(numerology.carriers) * bench.sample_rate_hz / numerology.fft_size)
+            true *= db_to_amplitude(-np.array([[level.back_off_db] for level in air.levels]))
             rate_hz = bench.sample_rate_hz
         interval_s = _interval(Path(folder) / "c.h5", made.index) / rate_hz
     assert made.precoders is not None
@@ -176,8 +190,16 @@ def pair_rows(
 
 
 def wire_rows(served: Served) -> list[dict[str, Any]]:
-    """The same over UHD's protocol, in real time: as many frames an alignment as in a run."""
+    """The same over UHD's protocol, in real time: two frames an alignment."""
     return pair_rows(served.bench, of_served(served), name="N210 pair over UHD", frames=WIRE_FRAMES, rounds=WIRE_ROUNDS)
+
+
+def soapy_rows(served: Served) -> list[dict[str, Any]]:
+    """The same of two channels of one device over SoapyRemote's protocol, at one SNR."""
+    return pair_rows(
+        served.bench, of_served(served), name="Soapy's channels over its protocol", frames=WIRE_FRAMES, rounds=WIRE_ROUNDS,
+        snrs_db=(SOAPY_DB,),
+    )  # fmt: skip
 
 
 def trio_rows(bench_config: BenchConfig, name: str) -> list[dict[str, Any]]:
@@ -228,9 +250,13 @@ def _trio_on_wire(served: Served) -> list[dict[str, Any]]:
 
 def rows() -> list[dict[str, Any]]:
     """All of them; a protocol whose library is missing, or whose radios failed, has rows without a value."""
-    pair, trio = find_bench("virtual-n210-pair"), find_bench("virtual-pluto-trio")
+    pair, trio, soapy = (find_bench(f"virtual-{name}") for name in ("n210-pair", "pluto-trio", "soapy"))
     found = pair_rows(twin_of(pair)) + trio_rows(twin_of(trio), "Pluto trio, simulated")
-    for bench, make, name in ((pair, wire_rows, "N210 pair"), (trio, _trio_on_wire, "Pluto trio")):
+    for bench, make, name in (
+        (pair, wire_rows, "N210 pair"),
+        (soapy, soapy_rows, "Soapy"),
+        (trio, _trio_on_wire, "Pluto trio"),
+    ):
         try:
             with serve(bench) as served:
                 found += make(served)

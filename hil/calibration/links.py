@@ -174,10 +174,14 @@ def _climb(
             if all(value > WEAKEST_DB for value in snr):
                 break
             if not seen or all(look is None for look in seen):
+                carriers = (
+                    f"carriers more than {sounder.search_hz / 1e3:g} kHz apart (receiver.max_cfo_hz)"
+                    if sounder.search_hz
+                    else "the reference that the bench says its radios share"
+                )
                 raise CalibrationError(
                     f"no sounding frame is heard at any transmit gain up to {_show(gains)} dB, the most the radios give: look "
-                    f"for the antennas, the cables, and carriers more than {sounder.search_hz / 1e3:g} kHz apart "
-                    "(receiver.max_cfo_hz); hil calibrate tells which link, and why"
+                    f"for the antennas, the cables, and {carriers}; hil calibrate tells which link, and why"
                 )
             raise CalibrationError(
                 f"a link is too weak: SNR {_show(snr)} dB at transmit gains {_show(gains)} dB, which is the most the radios "

@@ -24,6 +24,7 @@ from hil.captures import CaptureWriter
 from hil.config import validate
 from hil.errors import CalibrationError, ConfigError, HilError
 from hil.files import check_writable
+from hil.interrupts import uninterrupted
 from hil.phy.receive import FrameReception, ReceiverConfig
 from hil.points.clips import clipped
 from hil.points.keep import keep_frames, sounding_row
@@ -138,13 +139,15 @@ def calibrate_bench(
                     found, failures = session.links(links)
                     record = session.record(found, bench_config, capture.name)
                     writer.finish({"calibration": record.model_dump(mode="json") if record else None})
+            if record is None:
+                raise next(iter(failures.values()))
+            with uninterrupted():
+                record = record.model_copy(update={"capture_sha256": hashlib.sha256(capture.read_bytes()).hexdigest()})
+                write_record(path, record)
         except (KeyboardInterrupt, SystemExit):
-            capture.unlink(missing_ok=True)
+            if not path.exists():
+                capture.unlink(missing_ok=True)
             raise
-        if record is None:
-            raise next(iter(failures.values()))
-    record = record.model_copy(update={"capture_sha256": hashlib.sha256(capture.read_bytes()).hexdigest()})
-    write_record(path, record)
     return Calibrated(record=record, path=path, capture=capture, failures=failures, constellations=session.constellations)
 
 

@@ -1,13 +1,15 @@
 """`hil calibrate` as it is typed: table, JSON, record and capture; what it leaves when it is stopped or cannot."""
 
+import hashlib
 import json
+import os
 import signal
 import time
 
 import pytest
 
 from hil import calibrate
-from hil.calibration.record import read_record
+from hil.calibration.record import read_record, write_record
 from hil.captures import Capture
 from hil.captures.verify import verify
 from hil.errors import NotConnectedError
@@ -85,3 +87,17 @@ def test_ctrl_c_leaves_nothing_behind(hil, tmp_path):
     assert process.returncode == 130, told
     assert "stopped by Ctrl-C" in told
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_signal_while_the_record_is_written_leaves_it_whole(tmp_path, monkeypatch):
+    """What was measured is not thrown away for the last millisecond, and no capture is without its record."""
+
+    def interrupted(path, record):
+        os.kill(os.getpid(), signal.SIGINT)
+        write_record(path, record)
+
+    monkeypatch.setattr("hil.runs.calibrate.write_record", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate("builtin", snr_db=5.0, links=("0:rx",), out=tmp_path)
+    (path,) = tmp_path.rglob("*.toml")
+    assert read_record(path).capture_sha256 == hashlib.sha256(path.with_suffix(".h5").read_bytes()).hexdigest()

@@ -1,6 +1,7 @@
 """Links measured against the air's own truth."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -70,6 +71,21 @@ def test_a_link_that_is_too_weak_is_named():
     ]})  # fmt: skip
     with Bench(bench_config) as bench, pytest.raises(CalibrationError, match="too weak"):
         calibrate_links(sounder_on(bench), bench.set_tx_gain, limits(bench))
+
+
+@pytest.mark.parametrize(("search_hz", "words"), [(0.0, "the reference"), (122.5e3, "carriers more than 122.5 kHz apart")])
+def test_where_every_frame_is_lost_the_gain_climbs_to_its_limit_and_no_further(search_hz, words):
+    class Deaf:
+        form, receivers = SimpleNamespace(transmitters=1), ("rx",)
+
+        def sound(self, number):
+            return {"rx": None}
+
+    deaf, gains = Deaf(), []
+    deaf.search_hz = search_hz
+    with pytest.raises(CalibrationError, match=rf"no sounding frame is heard at any transmit gain up to 45\.0 dB.*{words}"):
+        calibrate_links(deaf, lambda tx, gain: gains.append(gain) or gain, lambda tx: (0.0, 45.0))
+    assert gains == [0.0, 10.0, 20.0, 30.0, 40.0, 45.0]
 
 
 def test_frames_that_are_lost_after_the_climb_are_named():
