@@ -85,6 +85,10 @@ class Registry:
         """All known names, built in or from entry points, sorted."""
         return sorted({*self.builtin, *(point.name for point in entry_points(group=self.group))})
 
+    def spellings(self) -> list[str]:
+        """All that a user may write for a name: aliases, too."""
+        return [*self.names(), *(entry.alias for entry in self.builtin.values() if entry.alias)]
+
     def defaults(self) -> tuple[str, ...]:
         """Names taken where the user names none, in the order of their folders."""
         return tuple(name for name, entry in self.builtin.items() if entry.default)
@@ -109,7 +113,7 @@ class Registry:
             return builtin[name]
         if not points:
             known = self.names()
-            raise ConfigError(f"unknown {self.what} '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
+            raise ConfigError(f"unknown {self.what} '{name}'{did_you_mean(name, self.spellings())}; known: {', '.join(known)}")
         return Entry(name=name, target=points[0].value)
 
     def load(self, name: str) -> Any:

@@ -132,6 +132,6 @@ class CommittedFile:
         if err.errno in _NO_ROOM:
             return DiskFullError(
                 f"no room left for {self.path} ({err.strerror}); what was committed before ({self.holds}) is whole:"
-                " free some space; `hil replay` scores it as it is"
+                " free some space; `hil run --resume` goes on with a run, `hil replay` scores it as it is"
             )
         return CaptureError(f"cannot write {self.path}: {err}; what was committed before ({self.holds}) is whole")

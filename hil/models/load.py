@@ -134,6 +134,5 @@ def _not_found(name: str, folders: Sequence[Path]) -> str:
         base = base if base in recipes else next(iter(_recipes_of(base, folders)), base)
         return f"scheme '{name}' has no weights in {looked}; train them with: hil train {base}{changes} --out {target}"
     known = sorted(trained | recipes | set(SCHEMES.names()))
-    return (
-        f"unknown scheme '{name}'{did_you_mean(name, known)}; known: {', '.join(known)} (looked in {looked}); or path.py:Class"
-    )
+    hint = did_you_mean(name, [*known, *SCHEMES.spellings()])
+    return f"unknown scheme '{name}'{hint}; known: {', '.join(known)} (looked in {looked}); or path.py:Class"

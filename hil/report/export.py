@@ -150,6 +150,7 @@ def write_symbols(captures: Mapping[str, Path], path: Path) -> list[str]:
                     arrays |= {f"{label}/{record.name}/sent": record.symbols, f"{label}/{record.name}/received": received}
     if not arrays:
         raise ConfigError("there is nothing to export: the captures hold no finished point")
-    with replacing(path) as new, new.open("wb") as file:
-        np.savez(file, **arrays)
+    content = io.BytesIO()  # a disk that is full would leave an archive half open, which complains at its end
+    np.savez(content, **arrays)
+    replace_file(path, content.getvalue())
     return list(arrays)

@@ -136,9 +136,10 @@ def _check(job: Job, source: str) -> None:
     """
     from hil.runs.config import ReplayConfig, RunConfig
 
-    models: dict[str, type[Config]] = {"run": RunConfig, "replay": ReplayConfig}
-    if job.verb in models:
-        validate(models[job.verb], _own(job), source)
+    if job.verb == "run":
+        validate(RunConfig, _own(job), source)
+    elif job.verb == "replay":
+        validate(ReplayConfig, _own(job), source)
 
 
 def _own(job: Job) -> dict[str, Any]:

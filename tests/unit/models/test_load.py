@@ -18,6 +18,8 @@ class Empty:
 def test_unknown_and_untrained_schemes_are_told_apart(tmp_path):
     with pytest.raises(ModelError, match=r"unknown scheme 'jscc-tdma'; did you mean 'jscc-oma'.*known: .*jscc-noma"):
         load_scheme("jscc-tdma", [tmp_path])
+    with pytest.raises(ModelError, match="did you mean 'single'"):
+        load_scheme("sinlge", [tmp_path])
     with pytest.raises(ModelError, match=r"no weights in .*hil train jscc-noma --out"):
         load_scheme("jscc-noma", [tmp_path])
     with pytest.raises(ModelError, match=r"no such weights file: gone\.safetensors"):
