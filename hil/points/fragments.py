@@ -1,17 +1,24 @@
 """Tasks that are larger than a frame: cut into fragments that all occupy the same cells, each in a frame of its own.
 
-Uses that the same transmitters share are dealt out evenly, so that every frame has the same segments. A task's fate is that of
-its fragments: it is received when all of them are.
+Uses that the same transmitters share are dealt out evenly, so that every frame has the same segments. They are dealt in turns:
+neighbours go to different frames. A picture's uses come map by map, and maps are not alike in power: a frame of one map each
+would be as loud as that map, up to what a converter clips. A task's fate is that of its fragments: it is received when all of
+them are.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-__all__ = ["assemble", "cut", "fragment_map", "fragments_needed"]
+__all__ = ["Dealt", "assemble", "cut", "fragment_map", "fragments_needed"]
+
+
+Dealt = Literal["blocks", "turns"]
+"""How uses are dealt out to fragments."""
 
 
 def fragments_needed(occupied: Tensor, most: int) -> int:
@@ -38,12 +45,14 @@ def _patterns(occupied: Tensor) -> list[list[int]]:
     return list(patterns.values())
 
 
-def fragment_map(occupied: Tensor, fragments: int) -> Tensor:
+def fragment_map(occupied: Tensor, fragments: int, dealt: Dealt = "turns") -> Tensor:
     """Which use of the task rides where.
 
     Args:
         occupied: bool [tx, use].
         fragments: how many.
+        dealt: ``turns``: use u of those that share transmitters to fragment u modulo `fragments`; ``blocks``: as many uses in a
+            row to each, as captures have it that do not say.
 
     Returns:
         int64 [fragment, use of a fragment]; −1 where the last fragments have nothing to say. With one fragment every use, in
@@ -56,7 +65,7 @@ def fragment_map(occupied: Tensor, fragments: int) -> Tensor:
         width = math.ceil(len(uses) / fragments)
         places = torch.full((fragments * width,), -1, dtype=torch.int64)
         places[: len(uses)] = torch.tensor(uses)
-        parts.append(places.view(fragments, width))
+        parts.append(places.view(width, fragments).T if dealt == "turns" else places.view(fragments, width))
     return torch.cat(parts, dim=1)
 
 

@@ -17,7 +17,7 @@ from hil.config import Config, merged, validate
 from hil.phy.frame import FrameConfig, FrameFormat, sounding_symbols_for
 from hil.phy.header import repetitions_for
 from hil.phy.receive import ReceiverConfig
-from hil.points.fragments import fragment_map
+from hil.points.fragments import Dealt, fragment_map
 from hil.points.kinds import UNALIGNED_NAME, Energy, Fading
 from hil.radios.bench import BenchConfig
 from hil.units import db_to_power
@@ -61,6 +61,7 @@ class PointSpec(Config):
         tasks: tasks sent; task t of a visit to the point is distinct task t modulo `distinct_tasks`.
         distinct_tasks: distinct tasks among them.
         fragments: frames that one task is cut into (`hil.points.fragments`); then a frame carries one of them.
+        dealt: how its uses are dealt out to them; captures that do not say have them in blocks.
         repeats: visits to the point during a run, each with as many of the tasks and the same distinct ones.
         first_frame: number of its first frame; frame f carries tasks f · tasks_per_frame and following.
         frame: its configuration.
@@ -87,6 +88,7 @@ class PointSpec(Config):
     tasks: int = Field(ge=1)
     distinct_tasks: int = Field(ge=1)
     fragments: int = Field(1, ge=1)
+    dealt: Dealt = "blocks"
     repeats: int = Field(1, ge=1)
     first_frame: int = Field(ge=0)
     frame: FrameConfig
@@ -132,7 +134,7 @@ class PointSpec(Config):
 
     def cut(self) -> Tensor:
         """Which use of the task rides where, int64 [fragment, use of a fragment]; −1: nothing."""
-        return fragment_map(self.occupancy, self.fragments)
+        return fragment_map(self.occupancy, self.fragments, self.dealt)
 
     def format(self) -> FrameFormat:
         """The frame format."""

@@ -164,6 +164,7 @@ def plan_points(
                 tasks=tasks,
                 distinct_tasks=len(contender.tasks),
                 fragments=fragments,
+                dealt="turns" if fragments > 1 else "blocks",
                 first_frame=number + ALIGNMENT_TRIES,
                 frame=frame.model_copy(update={"tasks_per_frame": per_frame}),
                 receptions=_receptions(plan, receivers, full_scales),

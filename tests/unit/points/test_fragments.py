@@ -23,11 +23,14 @@ def values_on(occupied, tasks=3):
     return drawn * occupied[:, None]
 
 
-@given(occupied=occupancies(), fragments=st.integers(1, 7))
+DEALT = st.sampled_from(["turns", "blocks"])
+
+
+@given(occupied=occupancies(), fragments=st.integers(1, 7), dealt=DEALT)
 @settings(max_examples=200, deadline=None)
-def test_what_is_cut_is_put_together_again(occupied, fragments):
+def test_what_is_cut_is_put_together_again(occupied, fragments, dealt):
     values = values_on(occupied)
-    places = fragment_map(occupied, fragments)
+    places = fragment_map(occupied, fragments, dealt)
     carried = cut(values, places)
     assert carried.shape == (len(occupied), 3 * fragments, places.shape[1])
     assert torch.equal(assemble(carried, places, occupied.shape[1]), values)
@@ -36,10 +39,10 @@ def test_what_is_cut_is_put_together_again(occupied, fragments):
     assert torch.equal(assemble(cut(mask, places), places, occupied.shape[1]), mask)  # bool, too
 
 
-@given(occupied=occupancies(), fragments=st.integers(2, 7))
+@given(occupied=occupancies(), fragments=st.integers(2, 7), dealt=DEALT)
 @settings(max_examples=200, deadline=None)
-def test_every_used_use_rides_once_and_with_its_own_transmitters(occupied, fragments):
-    places = fragment_map(occupied, fragments)
+def test_every_used_use_rides_once_and_with_its_own_transmitters(occupied, fragments, dealt):
+    places = fragment_map(occupied, fragments, dealt)
     assert sorted(places[places >= 0].tolist()) == occupied.any(0).nonzero()[:, 0].tolist()
     assert bool((places[0] >= 0).all())
     for place in range(places.shape[1]):
@@ -73,6 +76,16 @@ def test_one_fragment_is_the_task_itself():
 def test_oma_is_dealt_out_evenly():
     occupied = torch.zeros(2, 10, dtype=torch.bool)
     occupied[0, :5] = occupied[1, 5:] = True
-    assert fragment_map(occupied, 3).tolist() == [[0, 1, 5, 6], [2, 3, 7, 8], [4, -1, 9, -1]]
+    assert fragment_map(occupied, 3).tolist() == [[0, 3, 5, 8], [1, 4, 6, 9], [2, -1, 7, -1]]
+    assert fragment_map(occupied, 3, "blocks").tolist() == [[0, 1, 5, 6], [2, 3, 7, 8], [4, -1, 9, -1]]
     assert fragments_needed(occupied, 4) == 3
     assert fragments_needed(occupied, 9) == 2
+
+
+def test_fragments_are_as_loud_as_each_other_though_maps_are_not():
+    """Eight maps of 100 uses, each twice as strong as the one before."""
+    power = (2.0 ** torch.arange(8)).repeat_interleave(100)
+    occupied = torch.ones(1, 800, dtype=torch.bool)
+    spread = {how: cut(power[None], fragment_map(occupied, 8, how)).sum(1) for how in ("turns", "blocks")}
+    assert spread["turns"].max() / spread["turns"].min() < 1.1  # 12 or 13 uses of each map
+    assert spread["blocks"].max() / spread["blocks"].min() == 128
