@@ -106,7 +106,8 @@ def why_lost(sounder: LinkSounder, looks: Sequence[Look], levels: Levels, quiet:
             f"{link}: probes are heard, and frames are not found where they should be; the transmitter's stream lost its place "
             f"({sounder.renewed} times tied anew); look for underflows in the capture, and at the host's load"
         )
-    at = f"{sounder.level.gain_db:g} dB, {_limit(levels)}"
+    at_top = sounder.level.total_db >= levels.high_db - 1e-9
+    at = f"{sounder.level.gain_db:g} dB" + (f", {_limit(levels)}" if at_top else "")
     if excess < _HEARD_DB:
         return NotConnectedError(
             f"{link} is not connected: nothing is heard of transmitter {sounder.tx} at a transmit gain of {at} (less than "

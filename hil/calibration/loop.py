@@ -141,11 +141,15 @@ class Loop:
         Raises:
             CalibrationError: why that is.
         """
-        if all(look.whole and not look.missing for look in looks) and excess_db(looks, self._quiet()) < _AUDIBLE_DB:
+        if self._nothing_heard(looks):
             return
-        more = looks + self.sounder.sound(2, search=True)
-        if self._snr_db(more) is None:
-            raise why_lost(self.sounder, more, self.levels, self._quiet(), self.search_hz)
+        more = self.sounder.sound(2, search=True)
+        if self._snr_db(looks + more) is None and not self._nothing_heard(more):  # one burst alone may be late by itself
+            raise why_lost(self.sounder, looks + more, self.levels, self._quiet(), self.search_hz)
+
+    def _nothing_heard(self, looks: list[Look]) -> bool:
+        """Whether bursts went out and came in whole, and nothing of them is heard."""
+        return all(look.whole and not look.missing for look in looks) and excess_db(looks, self._quiet()) < _AUDIBLE_DB
 
     def _unsaturate(self) -> Level:
         """Come down from where the receiver saturates until a frame is heard without.

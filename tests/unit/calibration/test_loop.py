@@ -1,5 +1,7 @@
 """Links brought to an SNR: what is stated against the air's own truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,25 @@ def test_a_link_that_was_heard_is_searched_near_its_carrier():
         assert loop.measure().frames == 4
         loop.sounder.expect([])
         assert loop.sounder.config.max_cfo_hz == whole_hz
+
+
+def test_one_late_burst_does_not_end_the_climb(monkeypatch):
+    """It was taken for a link that is not connected, at a gain at which nothing could be heard yet."""
+    links = [{"transmitter": tx, "path_loss_db": 100.0} for tx in (0, 1)]
+    with Bench(find_bench("builtin", overrides={"links": links})) as bench:
+        loop = loop_on(bench)
+        loop.listen()
+        sound, levels = loop.sounder.sound, []
+
+        def first_late(*given, **named):
+            levels.append(loop.sounder.level.total_db)
+            looks = sound(*given, **named)
+            return [replace(look, whole=False) for look in looks] if len(levels) == 1 else looks
+
+        monkeypatch.setattr(loop.sounder, "sound", first_late)
+        heard = loop.hear()
+    assert len(set(levels)) > 2
+    assert heard.total_db > levels[0]
 
 
 def test_a_link_is_described_as_the_air_has_it():
