@@ -11,6 +11,8 @@ __all__ = ["compare", "kurtosis"]
 
 _BLOCK = 4096
 """Samples whose powers are added up in single precision."""
+_USES = 512
+"""Uses worked on at a time, which stay in the nearest cache."""
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
@@ -63,23 +65,30 @@ def _errors(er, ei, each, left):
 def compare(first, count, symbols, noise_var, channel, sent, target, places, by_carrier, by_row, gram):
     """Symbols of some tasks against Σ h x, and how h x of each transmitter goes with them."""
     many, uses = channel.shape[0], symbols.shape[1]
-    pr, pi = np.empty((many, uses), np.float32), np.empty((many, uses), np.float32)
-    yr, yi, er, ei, each, left = np.empty((6, uses), np.float32)
-    by_carrier[:], by_row[:], gram[:] = 0, 0, 0
+    y, t, v = symbols.reshape(-1).view(np.float32), target.reshape(-1).view(np.float32), noise_var.reshape(-1)
+    pr, pi = np.empty((many, _USES), np.float32), np.empty((many, _USES), np.float32)
+    spare = np.empty((6, _USES), np.float32)
+    by_carrier[:] = 0
+    by_row[:] = 0
+    gram[:] = 0
     missed, off = 0.0, 0.0
-    for index in range(count):
-        task = first + index
-        off += _apart(symbols[task].view(np.float32), noise_var[task], target[task].view(np.float32), yr, yi, each)
-        er[:], ei[:] = yr, yi
+    for begin in range(0, count * uses, _USES):
+        size = min(_USES, count * uses - begin)
+        low, high = first * uses + begin, first * uses + begin + size
+        yr, yi, er, ei = spare[0, :size], spare[1, :size], spare[2, :size], spare[3, :size]
+        each, left = spare[4, :size], spare[5, :size]
+        off += _apart(y[2 * low : 2 * high], v[low:high], t[2 * low : 2 * high], yr, yi, each)
+        er[:] = yr
+        ei[:] = yi
         for k in range(many):
-            _expect(channel[k, task].view(np.float32), sent[k, task].view(np.float32), pr[k], pi[k], er, ei)
+            h, x = channel[k].reshape(-1).view(np.float32), sent[k].reshape(-1).view(np.float32)
+            _expect(h[2 * low : 2 * high], x[2 * low : 2 * high], pr[k, :size], pi[k, :size], er, ei)
         missed += _errors(er, ei, each, left)
         for k in range(many):
             for j in range(many):
                 gram[j, k] += _product(pr[j], pi[j], pr[k], pi[k], each)
             gram[k, many] += _product(pr[k], pi[k], yr, yi, each)
-        begin = index * uses
-        for u in range(uses):
+        for u in range(size):
             by_carrier[places[0, begin + u]] += left[u]
             by_row[places[1, begin + u]] += left[u]
     return missed, off

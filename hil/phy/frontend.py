@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hil.phy.frame import FrameFormat
 from hil.phy.reception import ReceiverConfig, Rows
@@ -25,9 +24,10 @@ from hil.phy.tracking_plain import slot_rate, spin
 
 __all__ = ["FrontEnd", "mean_level"]
 
+Complexes = NDArray[np.complex64]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-Run = Callable[[Floats, NDArray[np.int64], Rows], Tensor]
+Run = Callable[[Floats, NDArray[np.int64], Rows], Complexes]
 _SURE = 25.0
 """F statistic that chance reaches with probability e^−25."""
 _POLISH = 0.08
@@ -134,7 +134,7 @@ class FrontEnd:
         levelled = np.concatenate([part - np.complex64(mean) for part, mean in zip(parts, taken, strict=True)])
         return levelled.view(np.float32), length * np.arange(len(starts)), taken
 
-    def mend(self, samples: Floats, starts: NDArray[np.int64], rows: Rows, spectra: Tensor) -> None:
+    def mend(self, samples: Floats, starts: NDArray[np.int64], rows: Rows, spectra: Complexes) -> None:
         """Receive again, corrected, those frames in which something is found.
 
         Args:
@@ -149,7 +149,7 @@ class FrontEnd:
             own = samples[2 * start : 2 * (start + self._form.samples)].view(np.complex64).copy()
             self._mend_one(own, int(index), rows, spectra[index : index + 1])
 
-    def _mend_one(self, own: NDArray[np.complex64], index: int, rows: Rows, spectra: Tensor) -> None:
+    def _mend_one(self, own: NDArray[np.complex64], index: int, rows: Rows, spectra: Complexes) -> None:
         one = rows.part(np.array([index]))
         taken = _Taken(dc=0j, image=0j, sent=np.zeros(self._tables.transmitters, complex))
         heard, left, first = own, [0, 1, 2, 3], np.zeros(1, np.int64)
@@ -207,11 +207,11 @@ class FrontEnd:
                 kappa = kappa + coefficient * self._owners[:, tx] * turned
         return np.ascontiguousarray(rest - kappa * rest.conj(), np.complex64)
 
-    def _survey(self, samples: Floats, starts: NDArray[np.int64], rows: Rows, spectra: Tensor) -> _Survey:
+    def _survey(self, samples: Floats, starts: NDArray[np.int64], rows: Rows, spectra: Complexes) -> _Survey:
         """What all frames' sounding symbols say of the patterns, and of carrier offsets on a shared clock."""
         tables, count, looks = self._tables, len(starts), self._looks
         stats, sure = np.empty((3, tables.transmitters, count, 4)), np.empty((count, 4))
-        grid = spectra.numpy().view(np.float32)
+        grid = spectra.view(np.float32)
         turned = grid[:, :0] if self._locked else self._turned(samples, starts, rows)
         most = self._kernels.survey(
             grid, turned, self._locked, tables.sounding_symbols, looks, rows.response, rows.mixed, tables.offsets, *tables.undo,
@@ -219,7 +219,7 @@ class FrontEnd:
         )  # fmt: skip
         return _Survey(stats, sure, most)
 
-    def _look(self, samples: Floats, starts: NDArray[np.int64], one: Rows, spectra: Tensor) -> _Found:
+    def _look(self, samples: Floats, starts: NDArray[np.int64], one: Rows, spectra: Complexes) -> _Found:
         """What is found in one frame as it is received now."""
         stats, sure, _ = self._survey(samples, starts, one, spectra)
         offset: Doubles = one.links[0, :, 0].copy()
@@ -237,13 +237,13 @@ class FrontEnd:
         sent = np.where(stats[2, :, 0, 2] > _POLISH * _SURE, values[2], 0)
         return _Found(dc=complex(common[0]), image=complex(common[1]), sent=sent, offset=offset, sure=sure[0])
 
-    def _slot_offsets(self, one: Rows, spectra: Tensor) -> Doubles:
+    def _slot_offsets(self, one: Rows, spectra: Complexes) -> Doubles:
         """Carrier offset of each transmitter (cycles a sample) from its slot alone, at any angle, of one frame."""
         tables, slot = self._tables, self._tables.sounding_symbols
         bins = tables.carriers.astype(int) % tables.size
         out: Doubles = one.mixed[0].copy()
         for tx in range(tables.transmitters):
-            looks = spectra[0, tx * slot : (tx + 1) * slot].numpy()[:, bins] * (tables.undo[0] + 1j * tables.undo[1])
+            looks = spectra[0, tx * slot : (tx + 1) * slot][:, bins] * (tables.undo[0] + 1j * tables.undo[1])
             looks = looks * (tables.sounding[0][tx] + 1j * tables.sounding[1][tx])
             out[tx] += slot_rate(looks @ self._basis.conj().T) / (2 * math.pi * tables.spacing)
         return out

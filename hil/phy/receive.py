@@ -31,6 +31,7 @@ _MOST_SNR = 1e7
 _SLOT_METRIC = 14.0
 """Differential correlation over a slot, squared, over its noise: chance passes with probability e^−14 a hypothesis."""
 Samples = Tensor | NDArray[np.complex64] | NDArray[np.int16]
+Complexes = NDArray[np.complex64]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
@@ -69,7 +70,7 @@ class Receiver:
         if self.leveller is not None:
             self._front = FrontEnd(form, config, self.tables, self._kernels, self.leveller, self._track_offsets)
         self.chunk = max(1, _CHUNK // ((self.tables.rows + 1) * self.tables.size))
-        self._grid = torch.empty((0, self.tables.rows + 1, self.tables.size), dtype=torch.complex64)
+        self._grid = _aligned(0, self.tables.rows + 1, self.tables.size)
         self._buffer: Floats | None = None
 
     def receive(
@@ -222,9 +223,9 @@ class Receiver:
         for first in range(0, len(found), self.chunk):
             part = found[first : first + self.chunk]
             rows = batch.more(len(part))
-            rows.starts[:] = [item.position - self.form.preamble_start for item in part]
-            rows.metric[:] = [item.metric for item in part]
-            rows.coarse[:] = [item.cfo for item in part]
+            for index, item in enumerate(part):
+                rows.starts[index] = item.position - self.form.preamble_start
+                rows.metric[index], rows.coarse[index] = item.metric, item.cfo
             rows.trust.fill(0)
             if known is not None:
                 rows.known[:], rows.trust[:] = known
@@ -252,7 +253,7 @@ class Receiver:
         if self._front is not None:
             self._front.mend(samples, starts, rows, spectra)
 
-    def _track_offsets(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Tensor:
+    def _track_offsets(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Complexes:
         """Everything from samples to symbols, with carrier offsets that are made better where that matters; the spectra."""
         spectra = self._run(samples, starts, rows)
         if self.tables.options.locked:
@@ -265,20 +266,20 @@ class Receiver:
                 break
             better = rows.part(again)
             better.mixed[:] = better.links[:, :, 0]
-            spectra[torch.from_numpy(again)] = self._run(samples, starts[again], better)
+            spectra[again] = self._run(samples, starts[again], better)
             rows.put(again, better)
         return spectra
 
-    def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Tensor:
+    def _run(self, samples: Floats, starts: NDArray[np.int64], rows: Rows) -> Complexes:
         """Everything from samples to symbols for given carrier offsets; spectra, complex64 [frame, row, N]."""
         tables, count = self.tables, starts.size
         if len(self._grid) < count:
-            self._grid = torch.empty((count, *self._grid.shape[1:]), dtype=torch.complex64)
+            self._grid = _aligned(count, *self._grid.shape[1:])
         grid = self._grid[:count]
         freqs = rows.mixed @ tables.senders_of_row.T
-        self._kernels.gather(samples, starts, freqs, tables.offsets, _floats(grid))
-        spectra: Tensor = torch.fft.fft(grid)
-        self._kernels.receive(_floats(spectra), rows.mixed, freqs, rows)
+        self._kernels.gather(samples, starts, freqs, tables.offsets, grid.view(np.float32))
+        spectra: Complexes = torch.fft.fft(torch.from_numpy(grid)).numpy()
+        self._kernels.receive(spectra.view(np.float32), rows.mixed, freqs, rows)
         return spectra
 
     def _find_slot(self, samples: Floats, starts: NDArray[np.int64], tx: int, mixed: Doubles) -> None:
@@ -360,6 +361,12 @@ class StreamReceiver:
         if self._batch is None:
             self._batch = FrameBatch(receiver.form, receiver.config, receiver.tables, self._room)
         receiver.take(samples, origin, found, self._batch, self._known)
+
+
+def _aligned(*shape: int) -> Complexes:
+    """Storage that lies as vector code likes it, complex64."""
+    storage: Complexes = torch.empty(shape, dtype=torch.complex64).numpy()
+    return storage
 
 
 def _floats(values: Tensor) -> Floats:

@@ -302,6 +302,11 @@ class FrameReception:
         )
 
     @property
+    def mended(self) -> bool:
+        """Something was taken off it, as `front` says."""
+        return bool(self._rows.front[self._index].any()) or (self._locked and bool(self._rows.mixed[self._index].any()))
+
+    @property
     def signal(self) -> Tensor:
         """Mean |H_k|² over active carriers, unbiased, float32 [tx]."""
         return torch.from_numpy(self._rows.links[self._index, :, 3].astype(np.float32))

@@ -17,7 +17,7 @@ from hil.phy.numerology import Numerology
 from hil.results.student import chi_square_tail, normal_tail
 from hil.units import DB_OF_E
 
-__all__ = ["NoiseLevel", "PooledNoise", "Silence", "level_of", "measure_silence", "pool_noise"]
+__all__ = ["NoiseLevel", "PooledNoise", "Silence", "level_of", "measure_silence", "pool_noise", "silences_of", "silent_part"]
 
 UNLIKELY = 1e-3
 """A test that finds something less likely than this, where there is none, is believed."""
@@ -39,8 +39,8 @@ class Silence:
     windows: int
 
 
-def measure_silence(samples: Tensor, start: int, numerology: Numerology, *, at: int = 0, mixer: Mixer | None = None) -> Silence:
-    """Noise in a burst's window up to the end of the frame's silent symbol, on the active carriers.
+def silent_part(samples: Tensor, start: int, numerology: Numerology, mixer: Mixer | None = None) -> NDArray[np.complex64]:
+    """What is silent of a burst's window up to the end of the frame's silent symbol, complex64 [look, N]; last the symbol's.
 
     The FFT window of the silent symbol lies in its middle, away from both edges; those of the lead end where it begins.
 
@@ -48,17 +48,40 @@ def measure_silence(samples: Tensor, start: int, numerology: Numerology, *, at: 
         samples: complex64 [n], at least up to the silent symbol's end.
         start: of the frame's silent symbol.
         numerology: its carriers.
-        at: device sample of the burst.
         mixer: the receiver's, taken off as the receiver does.
     """
     size = numerology.fft_size
     first = start + numerology.cyclic_prefix // 2
     windows = max(0, first // size)
     part = samples[first - windows * size : first + size]
-    heard = (part if mixer is None else mixer.correct(part)).numpy().reshape(windows + 1, size)
-    spectrum = np.fft.fft(heard.astype(np.complex128), norm="ortho")[:, _bins(numerology)]
+    silent: NDArray[np.complex64] = (part if mixer is None else mixer.correct(part)).numpy().reshape(windows + 1, size)
+    return silent
+
+
+def silences_of(parts: Sequence[tuple[int, NDArray[np.complex64]]], numerology: Numerology) -> list[Silence]:
+    """Noise in what is silent of bursts, on the active carriers.
+
+    Args:
+        parts: of each the burst's device sample, and its `silent_part`.
+        numerology: its carriers.
+    """
+    if not parts:
+        return []
+    looks = np.concatenate([part for _, part in parts]).astype(np.complex128)
+    spectrum = np.fft.fft(looks, norm="ortho")[:, _bins(numerology)]
     power = (spectrum.real**2 + spectrum.imag**2).mean(1)
-    return Silence(at=at, symbol=float(power[-1]), lead=float(power[:-1].mean()) if windows else math.nan, windows=windows)
+    out, last = [], -1
+    for at, part in parts:
+        windows = len(part) - 1
+        first, last = last + 1, last + 1 + windows
+        lead = float(power[first:last].mean()) if windows else math.nan
+        out.append(Silence(at=at, symbol=float(power[last]), lead=lead, windows=windows))
+    return out
+
+
+def measure_silence(samples: Tensor, start: int, numerology: Numerology, *, at: int = 0, mixer: Mixer | None = None) -> Silence:
+    """Noise in a burst's window, as for `silent_part`; `at`: device sample of the burst."""
+    return silences_of([(at, silent_part(samples, start, numerology, mixer))], numerology)[0]
 
 
 @functools.lru_cache(maxsize=64)

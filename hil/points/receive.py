@@ -16,14 +16,14 @@ from torch import Tensor
 from hil.errors import ShapeError
 from hil.phy.frame import FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig, Shape
-from hil.points.aided import aided_signal
 from hil.points.clips import clipped, to_complex
 from hil.points.collection import Burst, Collection, batches, combined_sha256
 from hil.points.fragments import assemble, cut
+from hil.points.heard import Heard, link_powers
 from hil.points.impaired import Verdict, noise_factors, verdict_of
 from hil.points.kinds import UNALIGNED_NAME
 from hil.points.link import LinkRecord
-from hil.points.noise import Silence, level_of, measure_silence
+from hil.points.noise import Silence, level_of, silences_of, silent_part
 from hil.points.rounds import UNALIGNED, Looked, RoundsHeard
 from hil.points.sizing import symbols_of_level
 from hil.points.spec import PointSpec
@@ -33,25 +33,6 @@ from hil.points.witness import Compared, FrameWitness
 from hil.units import decibels
 
 __all__ = ["Burst", "Collection", "Collector", "combined_sha256"]
-
-
-class _Heard(NamedTuple):
-    """What is kept of a frame beside its symbols: powers a carrier (noise, on null carriers, signal [tx]) and CFO [tx].
-
-    `response`: float64 [2, tx], power of the estimated response, and of its error.
-    """
-
-    noise: float
-    null_noise: float
-    signal: NDArray[np.float32]
-    cfo_hz: NDArray[np.float64]
-    response: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, frame: FrameReception) -> _Heard:
-        response = np.square(frame.response.numpy().view(np.float32)).mean(1, dtype=np.float64) * 2
-        errors = frame.noise * frame.response_errors
-        return cls(frame.noise, frame.null_noise, frame.signal.numpy(), frame.cfo_hz.numpy(), np.stack([response, errors]))
 
 
 class _Ear(NamedTuple):
@@ -93,7 +74,9 @@ class Collector:
         opening = spec.opening()
         self._opening = None if opening is None else _Ear.of(opening, self.reception.receiver)
         self._truths: dict[int, FrameTruth] = {}
-        carried = cut(sent, self._places) * form.occupied[:, None]
+        carried = cut(sent, self._places)
+        if not form.occupied.all():
+            carried = carried * form.occupied[:, None]
         gains = None if fade is None else fade.repeat_interleave(spec.fragments, dim=1)[..., None]
         self._spreading, self._spread_fade = spreading_of(spec), None
         if self._spreading is not None:  # until the end all is as carriers see it, fades among what was sent
@@ -101,14 +84,14 @@ class Collector:
             self._spread_fade, gains = gains, None
         self._fade = None if gains is None else gains.numpy()
         self._carried: NDArray[np.complex64] = carried.contiguous().numpy()
-        self._target = (self._carried if self._fade is None else self._carried * self._fade).sum(0)
+        faded = self._carried if self._fade is None else self._carried * self._fade
+        self._target = faded[0] if transmitters == 1 else faded.sum(0)
         parts, width = spec.tasks * spec.fragments, self._places.shape[1]
         self._symbols = np.zeros((parts, width), np.complex64)
         self._channel = np.zeros((transmitters, parts, width), np.complex64)
         self._noise_var = np.zeros((parts, width), np.float32)
         self._received = np.zeros(parts, bool)
-        self._frames: dict[int, _Heard] = {}
-        self._grams: dict[int, NDArray[np.complex128]] = {}
+        self._frames: dict[int, Heard] = {}
         self._noise = 0.0
         self._occupied = int(form.occupied.any(0).sum())
         self._own_uses = int(form.occupied.sum(1).min())
@@ -117,7 +100,8 @@ class Collector:
         self._corrected = config.reference is None and (one_response or not spec.superposed)
         self._expected = self._clipped = 0
         self._delays: list[int] = []
-        self._silences: dict[int, Silence] = {}
+        self._silent: dict[int, tuple[int, NDArray[np.complex64]]] = {}
+        self._silences: tuple[Silence, ...] = ()
         self._errors: dict[int, float] = {}
         self._begins: dict[int, int] = {}
         self._unheard: list[tuple[int, NDArray[np.int16], int]] = []
@@ -143,7 +127,7 @@ class Collector:
         """
         receiver = self._ear(number).receiver
         self._shape = self._rounds.known(alignment, self._shape)
-        frames = receiver.receive(samples, full_scale=self.reception.full_scale, known=self._shape)
+        frames = list(receiver.receive(samples, full_scale=self.reception.full_scale, known=self._shape))
         return self._take(Burst(samples, number, start, sent_at, alignment), frames, refuse=refuse)
 
     def add_all(self, bursts: Iterable[Burst]) -> list[dict[str, Any]]:
@@ -173,7 +157,7 @@ class Collector:
                 eff = decibels(1 / max(self._errors[number], 1e-30))
                 heard = self._frames[number]
                 self._begins[number] = start + frame.start
-                self._silences[number] = self._silence(samples, frame.start, start)
+                self._silent[number] = start, self._quiet(samples, frame.start)
                 truth = self._judge(frame, number, seen, samples)
                 self._shape = frame.shape
                 said = (("anew", frame.anew), (UNALIGNED, out_of_bounds))
@@ -246,9 +230,8 @@ class Collector:
         seen = self._ear(number).witness.compare(
             rows, self._symbols, self._noise_var, self._channel, self._carried, self._target
         )
-        heard = _Heard.of(frame)
-        self._frames[number], self._grams[number] = heard, seen.gram
-        self._noise += heard.noise
+        self._frames[number] = Heard.of(frame, seen.gram)
+        self._noise += frame.noise
         self._errors[number] = self._error(seen)
         return seen
 
@@ -262,11 +245,11 @@ class Collector:
         self._truths[number] = ear.witness.judge(frame, seen, own, noise, expected)
         return self._truths[number]
 
-    def _silence(self, samples: NDArray[np.int16], begins: int, at: int) -> Silence:
-        """Noise of a window up to the end of its frame's silent symbol."""
+    def _quiet(self, samples: NDArray[np.int16], begins: int) -> NDArray[np.complex64]:
+        """What is silent of a window up to the end of its frame's silent symbol."""
         numerology = self.form.numerology
         heard = to_complex(samples[: begins + numerology.symbol_samples], self.reception.full_scale)
-        return measure_silence(heard, begins, numerology, at=at, mixer=self.reception.receiver.known_mixer)
+        return silent_part(heard, begins, numerology, self.reception.receiver.known_mixer)
 
     def _expected_of(self, rows: slice) -> NDArray[np.complex64]:
         """Σ h x of some parts."""
@@ -285,7 +268,7 @@ class Collector:
         counts = [self._parts_of(number)[1] for number in self._errors]
         return float(np.average(list(self._errors.values()), weights=counts)) if counts else math.nan
 
-    def _record(self, frames: list[_Heard]) -> LinkRecord:
+    def _record(self, frames: list[Heard]) -> LinkRecord:
         """What frames said of the links; receive gain is fixed over a point.
 
         Where links fade, frames that were sent and lost count as well, by their known timing: those that were received had
@@ -295,11 +278,13 @@ class Collector:
         numbers = np.array([*self._frames, *lost], np.int64)
         several = self.spec.repeats > 1
         return LinkRecord(
-            signal=self._signal(frames, [*lost.values()]),
+            signal=link_powers(
+                [*frames, *lost.values()], self.form.transmitters, aided=self._looks() > self.spec.frame.sounding_symbols
+            ),
             error=np.array(list(self._errors.values())),
             blocks=np.array([self._block(number) for number in numbers.tolist()], np.int64),
             whole_error=self._whole_error(),
-            silences=tuple(self._silences.values()),
+            silences=self._silences,
             active=self.form.numerology.active,
             sounding=self._looks(),
             uses=int(self._received.sum()) * self._occupied,
@@ -307,15 +292,6 @@ class Collector:
             level_symbols=symbols_of_level(self.spec),
             visits=self.spec.visit_of(numbers) if several else None,
         )
-
-    def _signal(self, frames: list[_Heard], lost: list[_Heard]) -> NDArray[np.float64]:
-        """Powers of the links as frames told them, float64 [frame, tx]; few sounding symbols tell a link's level badly."""
-        signal = np.array([frame.signal for frame in [*frames, *lost]], float).reshape(-1, self.form.transmitters)
-        if frames and self._looks() > self.spec.frame.sounding_symbols:
-            power, error = np.stack([frame.response for frame in frames], axis=1)
-            aided, tells = aided_signal(np.stack([*self._grams.values()]), power, power - error)
-            signal[: len(frames)][tells] = aided[tells]
-        return signal
 
     def _looks(self) -> int:
         """Symbols, all of whose carriers a frame's link powers rest on: its sounding, or the uses of one transmitter."""
@@ -331,7 +307,7 @@ class Collector:
             return number if length is None else -1 - number
         return self._begins[number] // length
 
-    def _lost_frames(self) -> dict[int, _Heard]:
+    def _lost_frames(self) -> dict[int, Heard]:
         """What the receiver makes of lost frames where it is told when they were sent; none where that is not known."""
         if not self._delays or self.reception.receiver.max_cfo_hz:
             return {}
@@ -340,7 +316,7 @@ class Collector:
             number: self._usual.receiver.at(samples, begins + delay, full_scale=self.reception.full_scale)
             for number, samples, begins in self._unheard
         }
-        return {number: _Heard.of(frame) for number, frame in found.items() if frame is not None}
+        return {number: Heard.of(frame) for number, frame in found.items() if frame is not None}
 
     def _pooled_noise_var(self) -> NDArray[np.float32]:
         """Noise variances with each frame's noise power, of a few looks, replaced by the point's; where no leakage is in it."""
@@ -359,7 +335,7 @@ class Collector:
     def _noise_factors(self) -> NDArray[np.float32]:
         """By how much known cells saw more than the stated noise, where beyond doubt, float32 [part, use]."""
         numerology, tables = self.form.numerology, self._usual.receiver.tables
-        level = level_of(tuple(self._silences.values()), numerology.active)
+        level = level_of(self._silences, numerology.active)
         factors = noise_factors(list(self._truths.values()), level, np.array(numerology.pilot_positions))
         if factors is None:
             return np.ones((1, 1), np.float32)
@@ -369,13 +345,14 @@ class Collector:
 
     def _verdict(self, cfo_hz: Sequence[float]) -> Verdict:
         config, numerology = self.reception.receiver, self.form.numerology
-        level = level_of(tuple(self._silences.values()), numerology.active)
+        level = level_of(self._silences, numerology.active)
         cfo = sum(cfo_hz) / len(cfo_hz) / config.sample_rate_hz * numerology.fft_size if config.max_cfo_hz else 0.0
         return verdict_of(list(self._truths.values()), level, cfo, gaussian=self._spreading is None)
 
     def finish(self) -> Collection:
         """The point as received so far, its SNRs against its own noise."""
         frames = list(self._frames.values())
+        self._silences = tuple(silences_of(list(self._silent.values()), self.form.numerology))
         cfo = np.mean([frame.cfo_hz for frame in frames], axis=0).tolist() if frames else None
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         record = self._record(frames)

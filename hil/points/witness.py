@@ -120,7 +120,6 @@ class FrameWitness:
         own_stated = stated[self._first :].astype(np.float64)
         beyond = own_stated - own
         part = self._part(seen.uses)
-        count = int(part.in_symbol.sum())
         truth = FrameTruth(
             noise=own,
             looks=heard.looks,
@@ -129,10 +128,10 @@ class FrameWitness:
                 float(by_symbol[self._first :].sum()), self._known_count, float(beyond @ self._counts[self._first :])
             ),
             sent=Tally(
-                float(seen.by_symbol @ own_stated) / (1 + frame.response_error), count, float(beyond @ part.in_symbol)
+                float(seen.by_symbol @ own_stated) / (1 + frame.response_error), len(part.cells), float(beyond @ part.in_symbol)
             ),
-            carriers=np.stack([heard.carrier_error.numpy(), self._carrier_count]),
-            by_carrier=np.stack([seen.by_carrier, part.on_carrier]),
+            carriers=np.array([heard.carrier_error.numpy(), self._carrier_count]),
+            by_carrier=np.array([seen.by_carrier, part.on_carrier]),
             steady=over_median(seen.by_symbol, part.in_symbol),
             guard=frame.null_noise / max(own, 1e-30),
             kurtosis=self._kernels.kurtosis(samples[self._begin :]),
@@ -165,6 +164,8 @@ class FrameWitness:
 
 def _taken_off(frame: FrameReception) -> frozenset[str]:
     """What the receiver took off a frame."""
+    if not frame.mended:
+        return frozenset()
     front = frame.front
     done = {"dc": abs(front.dc) > 0, "iq": front.image_power > 0, "carrier": front.offset}
     return frozenset(name for name, there in done.items() if there)
