@@ -246,17 +246,17 @@ def more_tasks(found: Sequence[Agreement]) -> str:
 
     Errors fall with the root of the tasks. Points whose difference is itself beyond the bound, or about there, are left out.
     """
-    open_ = [item for item in found if item.verdict == "undetermined"]
-    factors = [
-        (half / rest) ** 2
-        for item in open_
-        if (ends := known_ends(item.simultaneous_ci)) is not None
-        and (half := max(abs(end - item.difference) for end in ends)) > 0
-        and (rest := item.bound - abs(item.difference)) > half / MOST_TIMES**0.5
-    ]
+    undetermined = [item for item in found if item.verdict == "undetermined"]
+    factors = []
+    for item in undetermined:
+        ends = known_ends(item.simultaneous_ci)
+        half = math.inf if ends is None else (ends[1] - ends[0]) / 2
+        rest = item.bound - abs(item.difference)
+        if rest > 0 and (half / rest) ** 2 <= MOST_TIMES:
+            factors.append((half / rest) ** 2)
     if not factors:
         return ""
-    which = "those undetermined" if len(factors) == len(open_) else f"{len(factors)} of those undetermined"
+    which = "those undetermined" if len(factors) == len(undetermined) else f"{len(factors)} of those undetermined"
     return f" About {math.ceil(max(factors))} times as many tasks would decide {which}."
 
 
