@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -166,13 +167,22 @@ def write_error(path: Path, err: Exception) -> OutputError:
     """What is said of an output that could not be written."""
     if isinstance(err, IsADirectoryError):
         return OutputError(f"cannot write {path}: it is a folder; name a file in it")
-    full = isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = _number(err) in (errno.ENOSPC, errno.EDQUOT)
     way_out = "free some space, or choose another place" if full else "choose another place"
     return OutputError(f"cannot write {path}: {_reason(err)}; {way_out}")
 
 
 def _reason(err: Exception) -> str:
-    return str(getattr(err, "strerror", None) or err)
+    number = _number(err)
+    return str(getattr(err, "strerror", None) or (os.strerror(number) if number else err))
+
+
+def _number(err: Exception) -> int | None:
+    """The system's number of an error; HDF5 has it in its words only."""
+    if not isinstance(err, OSError):
+        return None
+    said = re.search(r"\berrno = (\d+)", str(err))
+    return err.errno or (int(said[1]) if said else None)
 
 
 def _is_special(path: Path) -> bool:

@@ -13,6 +13,7 @@ from hil.captures.journal import settle
 from hil.config import to_toml
 from hil.errors import CaptureFormatError, ModelError, OutputError
 from hil.files import make_folder, replace_file, write_error
+from hil.interrupts import uninterrupted
 from hil.models.load import weights_file
 from hil.places import folders
 from hil.points.kinds import UNALIGNED_NAME
@@ -65,8 +66,12 @@ def keep_whole(run: Path, target: Path, *, home: Path | None = None) -> Path:
         replace_file(target / "versions.json", (json.dumps(_versions(provenance, weights), indent=2) + "\n").encode())
         shutil.copyfile(source, target / "capture.h5")  # the last one: a folder without it is not whole
         settle(target / "capture.h5")
-    except OSError as err:
-        raise write_error(target, err) from err
+    except BaseException as err:
+        with uninterrupted():
+            shutil.rmtree(target, ignore_errors=True)  # nobody takes half of it for a run
+        if isinstance(err, OSError):
+            raise write_error(target, err) from err
+        raise
     return target
 
 

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from hil.config import Config, read_toml, validate
 from hil.errors import ConfigError
-from hil.files import replace_file
+from hil.files import make_folder, replace_file
 from hil.places import find
 
 __all__ = ["Job", "SweepConfig", "load_sweep", "prepare", "write_table"]
@@ -168,8 +168,9 @@ def prepare(job: Job, home: Path | None = None) -> None:
 
     Raises:
         ConfigError: no such bench, or no such place in it.
+        OutputError: the folder cannot be made.
     """
-    job.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(job.folder)
     own = _own(job)
     changes = {key.removeprefix(BENCH): value for key, value in job.settings.items() if key.startswith(BENCH)}
     if changes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hil.errors import HilError, OutputError
-from hil.files import check_name, check_writable, claim, free_name, make_folder, replace_file, replacing
+from hil.files import check_name, check_writable, claim, free_name, make_folder, replace_file, replacing, write_error
 
 
 def names(folder):
@@ -215,3 +215,8 @@ def test_a_folder_that_takes_no_files_is_found_before_the_work(tmp_path):
             check_writable(wrong)
     with pytest.raises(OutputError, match="choose another with --out"):
         make_folder(tmp_path / "file")
+
+
+def test_the_words_of_hdf5_are_the_systems(tmp_path):
+    said = write_error(tmp_path / "x.h5", OSError("Unable to extend file properly, errno = 28, error message = 'No space …'"))
+    assert str(said) == f"cannot write {tmp_path / 'x.h5'}: No space left on device; free some space, or choose another place"

@@ -1,5 +1,6 @@
 """A run to hand on: everything that its replay needs, in one folder."""
 
+import errno
 import json
 import shutil
 
@@ -21,6 +22,20 @@ def test_a_kept_run_replays_by_itself(tmp_path):
     assert found.verification["verified"] == "bits"
     with pytest.raises(OutputError, match="exists already"):
         keep_whole(ROOT / "captures" / "single.h5", tmp_path / "elsewhere")
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    whole = shutil.copyfile
+
+    def full(source, target):
+        if target.name == "capture.h5":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OutputError, match="No space left on device; free some space"):
+        keep_whole(ROOT / "captures" / "single.h5", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
 
 
 def test_weights_that_are_gone_are_named(tmp_path, monkeypatch):

@@ -11,10 +11,11 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra 'watch' is not installed")
 
 from hil.errors import DriverMissingError
-from hil.watch.app import application
+from hil.watch.app import Pages, application
 from hil.watch.place import Place
 from hil.watch.recording import Recording
 from hil.watch.server import check_installed
+from hil.watch.source import UPDATES, Asked, Stream
 from tests.conftest import ROOT
 from tests.unit.watch.signals import write_capture
 
@@ -136,3 +137,38 @@ def test_without_its_libraries_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(DriverMissingError, match=r"FastAPI, uvicorn and Jinja2 .*uvicorn.*pip install 'hil\[watch\]'"):
         check_installed()
+
+
+class Late(Stream):
+    """Nothing at five looks, then something, then nothing again."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def about(self):
+        return {}
+
+    def next(self):
+        self.looks += 1
+        return {"state": "live"} if self.looks == 6 else None
+
+    def close(self):
+        pass
+
+
+def test_what_comes_late_is_looked_for_soon_and_a_page_at_rest_is_left_alone(source, monkeypatch):
+    late, pauses = Late(), []
+
+    async def asleep(seconds):
+        pauses.append(seconds)
+
+    async def pieces():
+        return [one async for one in Pages(lambda: late.looks == 8).told(source, Asked())]
+
+    monkeypatch.setattr(source, "stream", lambda asked: late)
+    monkeypatch.setattr(asyncio, "sleep", asleep)
+    said = asyncio.run(pieces())
+    assert [one.split("\n")[0] for one in said if "beat" not in one] == ["event: about", "event: update"]
+    assert pauses[:5] == [1 / 64, 1 / 32, 1 / 16, 1 / UPDATES, 1 / UPDATES]
+    assert 0 < pauses[5] <= 1 / UPDATES
+    assert pauses[6] == 1 / 64
