@@ -119,7 +119,8 @@ def rows(quick: bool, models: str | None = None) -> tuple[list[Row], dict[str, s
     found = [scheme_row(name, places) for name in (*SCHEMES.names(), *variants(places, known=SCHEMES.names()))]
     served = [one for one in found if one["outputs"] == "features"]  # what the first goal judges
     trained = tuple(one["name"] for one in served if one["trained"] and one["access"] and sum(one["uses"] or [0]))
-    lacking = [one["name"] for one in found if not one["trained"] and one["name"] not in _trained_as(places)]
+    known = _trained_as(places)
+    lacking = [one["name"] for one in found if not one["trained"] and one["name"] not in known]
     tasks = QUICK_TASKS if quick else TASKS
     exam = Exam(models=models, tasks=tasks, names=trained)
     more = tasks if quick else AWARE_TASKS
