@@ -23,6 +23,8 @@ import hil
 from benchmarks.rows import Row, row
 from hil.cli.schemes import scheme_row, variants
 from hil.goals.contract import Goal, headline
+from hil.models.load import weights_file
+from hil.models.recipe import load_recipe
 from hil.places import folders
 from hil.points.contender import Contender
 from hil.points.simulate import Medium, awgn_noise, seed_of, simulate
@@ -117,7 +119,8 @@ def rows(quick: bool, models: str | None = None) -> tuple[list[Row], dict[str, s
     found = [scheme_row(name, places) for name in (*SCHEMES.names(), *variants(places, known=SCHEMES.names()))]
     served = [one for one in found if one["outputs"] == "features"]  # what the first goal judges
     trained = tuple(one["name"] for one in served if one["trained"] and one["access"] and sum(one["uses"] or [0]))
-    lacking = [one["name"] for one in found if not one["trained"]]
+    known = _trained_as(places)
+    lacking = [one["name"] for one in found if not one["trained"] and one["name"] not in known]
     tasks = QUICK_TASKS if quick else TASKS
     exam = Exam(models=models, tasks=tasks, names=trained)
     more = tasks if quick else AWARE_TASKS
@@ -128,6 +131,12 @@ def rows(quick: bool, models: str | None = None) -> tuple[list[Row], dict[str, s
         *_coder(found), *_cost(models, trained, quick=quick),
     ]  # fmt: skip
     return made, {}
+
+
+def _trained_as(places: Sequence[Path]) -> set[str]:
+    """Schemes that a recipe with weights at hand trains: task networks have none under their own name."""
+    recipes = [file for place in places for file in place.glob("[!.]*.toml") if weights_file(file.stem, places)]
+    return {load_recipe(file).scheme for file in recipes}
 
 
 def _to_baseline(exam: Exam) -> Iterator[Row]:

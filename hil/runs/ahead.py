@@ -18,6 +18,7 @@ from hil.runs.beside import Compared, compared_with, heard
 from hil.runs.config import RunConfig
 from hil.runs.steps import Measured, References, references
 from hil.runs.work import Work
+from hil.timing import timed
 
 __all__ = ["Ahead"]
 
@@ -63,12 +64,18 @@ class Ahead:
     @property
     def references(self) -> References | None:
         """What needs no channel, once that is scored; None if it was not begun."""
-        return None if self._references is None else self._references.result()
+        if self._references is None:
+            return None
+        with timed("references"):  # the wait for them is their time on the clock
+            return self._references.result()
 
     def of(self, point: Measured) -> Compared | None:
         """What was simulated of a point, once that is done; None if it was not begun."""
         begun = self._begun.pop(point.spec.first_frame, None)
-        return None if begun is None else begun.result()
+        if begun is None:
+            return None
+        with timed("simulation"):
+            return begun.result()
 
     def _go_on(self, steps: int) -> None:
         """Told of draws that were done."""

@@ -100,7 +100,7 @@ class Ldpc:
         """The codewords that log-likelihood ratios speak for.
 
         Layers are block rows; a codeword is left as soon as all of its checks hold, so its bits do not hang on the others.
-        Blocks of shortened bits alone are left out of all checks: they change no sign, and no magnitude is greater.
+        Blocks of shortened bits alone are left out of all checks: they change no sign, and are never the smallest in magnitude.
 
         Args:
             llr: float32 [codeword, n], positive for 0; finite.
