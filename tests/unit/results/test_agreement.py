@@ -134,3 +134,24 @@ def test_an_error_of_the_snr_that_was_drawn_at_is_in_the_interval_by_the_curves_
     assert found[0].difference == found[1].difference == 0
     more = found[1].standard_error ** 2 - found[0].standard_error ** 2  # the clusters' prior is in both
     assert more**0.5 == pytest.approx(0.2 * slope, rel=0.02)
+
+
+def test_which_tasks_a_frame_holds_is_no_error_that_it_shares():
+    """Eight frames of pictures whose levels differ by 3 dB, answered alike to 0.3 dB: the error is that of answers alone."""
+    rng = np.random.default_rng(5)
+    level, frame = 20 + 3 * rng.standard_normal(800), torch.arange(800) // 100
+    air, simulated = (torch.from_numpy(level + 0.3 * rng.standard_normal(800)) for _ in range(2))
+    found = one(replace(pair(air, simulated, frame=frame, goal="errors"), clusters=torch.arange(800)))
+    assert found.standard_error == pytest.approx(0.3 * (2 / 800) ** 0.5, rel=0.4)  # and what eight frames happen to differ by
+    assert found.verdict == "inside"
+    assert found.difference == pytest.approx(float((air - simulated).mean()))
+
+
+def test_an_answer_is_held_against_the_mean_of_its_tasks_draws():
+    """Two tasks, one answered twice over the air and both three times in simulation: every task counts the same."""
+    air = sample_of(loss=torch.tensor([1.0, 3.0, 10.0], dtype=torch.float64), index=[0, 0, 1])
+    draws = {"index": [0, 1] * 3, "draw": [0, 0, 1, 1, 2, 2]}
+    simulated = sample_of(loss=torch.tensor([0.0, 6.0, 1.0, 7.0, 2.0, 8.0], dtype=torch.float64), **draws)
+    loss = {"metric": "loss", "unit": "dB", "better": "lower", "goal": "errors"}
+    found = one(Pair(row=row(**loss), air=air, simulated=simulated, clusters=torch.arange(2)))
+    assert found.difference == pytest.approx(((2 - 1) + (10 - 7)) / 2)
