@@ -167,3 +167,13 @@ def test_a_shipped_record_is_of_the_shipped_bench(path):
     }
     assert all(one.snr_db == pytest.approx(one.snr_db_target, abs=0.3) for one in record.links)
     assert {one.clock_ppm is None for one in record.links} == {bench.clock == "shared"}  # not looked for, not stated
+
+
+def test_every_shipped_bench_without_a_device_has_a_record():
+    files = sorted((ROOT / "radios").glob("*.toml"))
+    alone = {
+        path.stem for path in files
+        if all(one.virtual is not None or one.driver == "sim" for one in find_bench(str(path)).radios.values())
+    }  # fmt: skip
+    assert len(alone) > 8
+    assert alone == {path.parent.name for path in (ROOT / "calibration").glob("*/*.toml")}
