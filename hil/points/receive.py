@@ -17,7 +17,7 @@ from hil.errors import ShapeError
 from hil.phy.frame import FrameFormat
 from hil.phy.receive import FrameReception, Receiver, ReceiverConfig, Shape
 from hil.points.clips import clipped, to_complex
-from hil.points.collection import Burst, Collection, batches, combined_sha256
+from hil.points.collection import TOGETHER, Burst, Collection, batches, combined_sha256
 from hil.points.fragments import assemble, cut
 from hil.points.heard import Heard, link_powers
 from hil.points.impaired import Verdict, noise_factors, verdict_of
@@ -92,7 +92,7 @@ class Collector:
         self._noise_var = np.zeros((parts, width), np.float32)
         self._received = np.zeros(parts, bool)
         self._frames: dict[int, Heard] = {}
-        self._noise = 0.0
+        self._noises: list[float] = []
         self._occupied = int(form.occupied.any(0).sum())
         self._own_uses = int(form.occupied.sum(1).min())
         config = self.reception.receiver
@@ -101,7 +101,7 @@ class Collector:
         self._expected = self._clipped = 0
         self._delays: list[int] = []
         self._silent: dict[int, tuple[int, NDArray[np.complex64]]] = {}
-        self._silences: tuple[Silence, ...] = ()
+        self._silences: dict[int, Silence] = {}
         self._errors: dict[int, float] = {}
         self._begins: dict[int, int] = {}
         self._unheard: list[tuple[int, NDArray[np.int16], int]] = []
@@ -155,9 +155,10 @@ class Collector:
             if frame.number == number % 65536:
                 seen = self._place(frame, number)
                 eff = decibels(1 / max(self._errors[number], 1e-30))
-                heard = self._frames[number]
                 self._begins[number] = start + frame.start
                 self._silent[number] = start, self._quiet(samples, frame.start)
+                if len(self._silent) == TOGETHER:
+                    self._measure_silence()
                 truth = self._judge(frame, number, seen, samples)
                 self._shape = frame.shape
                 said = (("anew", frame.anew), (UNALIGNED, out_of_bounds))
@@ -165,9 +166,9 @@ class Collector:
                     "status": "scored",
                     "observed_over_stated": truth.observed,
                     "flags": sorted(truth.front | {name for name, is_so in said if is_so}),
-                    "noise": heard.noise,
+                    "noise": frame.noise,
                     "snr_db": [decibels(value) for value in frame.snr.tolist()],
-                    "cfo_hz": heard.cfo_hz.tolist(),
+                    "cfo_hz": frame.cfo_hz.tolist(),
                     "snr_eff_db": eff,
                     "evm_db": -eff,
                 }
@@ -231,7 +232,7 @@ class Collector:
             rows, self._symbols, self._noise_var, self._channel, self._carried, self._target
         )
         self._frames[number] = Heard.of(frame, seen.gram)
-        self._noise += frame.noise
+        self._noises.append(frame.noise)
         self._errors[number] = self._error(seen)
         return seen
 
@@ -240,16 +241,21 @@ class Collector:
         first, count = self._parts_of(number)
         ear = self._ear(number)
         own = samples[frame.start : frame.start + ear.receiver.form.samples]
-        noise = self._noise / len(self._frames)
         expected = partial(self._expected_of, slice(first, first + count))
-        self._truths[number] = ear.witness.judge(frame, seen, own, noise, expected)
-        return self._truths[number]
+        truth = ear.witness.judge(frame, seen, own, sum(self._noises) / len(self._noises), expected)
+        self._truths[number] = truth
+        return truth
 
     def _quiet(self, samples: NDArray[np.int16], begins: int) -> NDArray[np.complex64]:
         """What is silent of a window up to the end of its frame's silent symbol."""
         numerology = self.form.numerology
         heard = to_complex(samples[: begins + numerology.symbol_samples], self.reception.full_scale)
         return silent_part(heard, begins, numerology, self.reception.receiver.known_mixer)
+
+    def _measure_silence(self) -> None:
+        """Of the latest frames, all together."""
+        self._silences |= zip(self._silent, silences_of(list(self._silent.values()), self.form.numerology), strict=True)
+        self._silent.clear()
 
     def _expected_of(self, rows: slice) -> NDArray[np.complex64]:
         """Σ h x of some parts."""
@@ -284,7 +290,7 @@ class Collector:
             error=np.array(list(self._errors.values())),
             blocks=np.array([self._block(number) for number in numbers.tolist()], np.int64),
             whole_error=self._whole_error(),
-            silences=self._silences,
+            silences=tuple(self._silences.values()),
             active=self.form.numerology.active,
             sounding=self._looks(),
             uses=int(self._received.sum()) * self._occupied,
@@ -335,7 +341,7 @@ class Collector:
     def _noise_factors(self) -> NDArray[np.float32]:
         """By how much known cells saw more than the stated noise, where beyond doubt, float32 [part, use]."""
         numerology, tables = self.form.numerology, self._usual.receiver.tables
-        level = level_of(self._silences, numerology.active)
+        level = level_of(tuple(self._silences.values()), numerology.active)
         factors = noise_factors(list(self._truths.values()), level, np.array(numerology.pilot_positions))
         if factors is None:
             return np.ones((1, 1), np.float32)
@@ -345,14 +351,14 @@ class Collector:
 
     def _verdict(self, cfo_hz: Sequence[float]) -> Verdict:
         config, numerology = self.reception.receiver, self.form.numerology
-        level = level_of(self._silences, numerology.active)
+        level = level_of(tuple(self._silences.values()), numerology.active)
         cfo = sum(cfo_hz) / len(cfo_hz) / config.sample_rate_hz * numerology.fft_size if config.max_cfo_hz else 0.0
         return verdict_of(list(self._truths.values()), level, cfo, gaussian=self._spreading is None)
 
     def finish(self) -> Collection:
         """The point as received so far, its SNRs against its own noise."""
         frames = list(self._frames.values())
-        self._silences = tuple(silences_of(list(self._silent.values()), self.form.numerology))
+        self._measure_silence()
         cfo = np.mean([frame.cfo_hz for frame in frames], axis=0).tolist() if frames else None
         null = sum(frame.null_noise for frame in frames) / max(sum(frame.noise for frame in frames), 1e-30)
         record = self._record(frames)
