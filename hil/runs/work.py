@@ -176,9 +176,11 @@ def load_work(
     loaded = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
     spec = config.dataset or _serving(loaded)
     datasets = _datasets(spec, loaded, say)
-    schemes = _fitted(loaded, datasets, None if group is None else say or str)
+    left_out = None if group is None else say or str
+    schemes = _fitted(loaded, datasets, left_out)
+    goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options, left_out)
+    schemes = {name: scheme for name, scheme in schemes.items() if _is_judged(scheme, goals, options)}
     names = list(schemes)
-    goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options)
     unknown = sorted(set(config.options) - set(goals))
     if unknown:
         hint = did_you_mean(unknown[0], goals)
@@ -191,7 +193,8 @@ def load_work(
     for name, scheme in schemes.items():
         own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
         dataset = datasets[scheme.card.image_size]
-        checksum = "" if name in at_hand or (weights := weights_file(_own(name), places)) is None else _sha256(weights)
+        weights = None if name in at_hand else weights_file(_own(name), places)
+        checksum = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
     _tell_other_data([name for name in names if name not in at_hand], places, spec, say)
     chosen = {name: own.model_dump() for name, own in options.items()}
@@ -352,6 +355,7 @@ def fitting_goals(
     schemes: Mapping[str, Scheme],
     dataset: Dataset,
     options: Mapping[str, Mapping[str, Any]],
+    left_out: Callable[[str], object] | None = None,
 ) -> tuple[dict[str, Goal], dict[str, GoalOptions]]:
     """The goals of a run and their options: those asked for, or all that some scheme and the data set allow.
 
@@ -361,6 +365,7 @@ def fitting_goals(
         dataset: whose images are sent.
         options: by the goal's name; what is not named has its default. A goal asked for judges images by the task network
             that a built-in data set has for it.
+        left_out: told of schemes that no goal can judge; None: they were asked for by name, and are refused.
 
     Raises:
         ConfigError: a goal asked for fits no scheme or lacks something in the data; a scheme that no goal can judge; or
@@ -383,11 +388,13 @@ def fitting_goals(
             raise ConfigError(f"goal '{name}' cannot be scored: {why}")
         else:
             reasons.append(f"{name}: {why}")
-    for key, scheme in schemes.items():
-        if all(goal.refuses(scheme, chosen[name]) for name, goal in goals.items()):
-            raise ConfigError(f"no goal can judge scheme '{key}': {'; '.join(reasons) or 'see --goals'}")
+    unjudged = [key for key, scheme in schemes.items() if not _is_judged(scheme, goals, chosen)]
+    if unjudged and (left_out is None or len(unjudged) == len(schemes)):
+        raise ConfigError(f"no goal can judge scheme '{unjudged[0]}': {'; '.join(reasons) or 'see --goals'}")
+    if unjudged and left_out is not None:
+        left_out(f"left out, as no goal can judge them here: {', '.join(unjudged)}")
     return goals, chosen
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _is_judged(scheme: Scheme, goals: Mapping[str, Goal], options: Mapping[str, GoalOptions]) -> bool:
+    return not all(goal.refuses(scheme, options[name]) for name, goal in goals.items())

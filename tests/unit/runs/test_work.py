@@ -11,6 +11,7 @@ from hil.runs.config import RunConfig
 from hil.runs.groups import grouped
 from hil.runs.work import fitting_goals, load_goals, load_work, point_labels
 from tests.conftest import DATASET
+from tests.unit.datasets.trees import market
 from tests.unit.points.contenders import images
 from tests.unit.points.synthetic import spec_of, turns
 
@@ -164,6 +165,18 @@ def test_all_stands_for_whatever_has_weights_and_sends(untrained, tmp_path):
     assert work.resolved(config(schemes=("all",))).schemes == tuple(work.contenders)
     with pytest.raises(ConfigError, match=r"no scheme has weights in .*hil train"):
         load_work(config(schemes=("all",), models=str(tmp_path)))
+
+
+def test_of_all_those_are_left_out_that_no_goal_can_judge(untrained, tmp_path):
+    """People have no classes: of data that is named, `all` is what it serves; by name such schemes are refused."""
+    said = []
+    asked = {"dataset": f"market1501:{market(tmp_path)}", "models": str(untrained)}
+    work = load_work(config(schemes=("all",), **asked), say=said.append)
+    assert {"jscc-single", "smrc"} <= set(work.contenders)
+    assert not [name for name in work.contenders if name.endswith("-classes")]
+    assert [line for line in said if line.startswith("left out, as no goal can judge them here:") and "smrc-classes" in line]
+    with pytest.raises(ConfigError, match=r"no goal can judge scheme 'smrc-classes'"):
+        load_work(config(schemes=("jscc-single", "smrc-classes"), **asked))
 
 
 def test_who_needs_two_receivers_is_asked_for_by_name(untrained):
