@@ -4,8 +4,8 @@ The symbols of a batch are put into a frame as the transmitter would (`hil.phy.t
 pilots, and of every OFDM symbol of the payload the highest power stands against the mean one. The maximum has a gradient in the
 one sample that it is; over the OFDM symbols of a batch that moves every use.
 
-Source: Shao and Gündüz, Semantic Communications With Discrete-Time Analog Transmission: A PAPR Perspective, IEEE Wireless
-Communications Letters 12(3), 2023 (peak power as a term of the loss).
+Source: the PAPR loss in Liu et al., A Comprehensive Study of PAPR Reduction Techniques for Deep Joint Source Channel Coding in
+OFDM Systems, arXiv:2309.11803, 2023.
 """
 
 from __future__ import annotations
