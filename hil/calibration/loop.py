@@ -141,11 +141,15 @@ class Loop:
         Raises:
             CalibrationError: why that is.
         """
-        if all(look.whole and not look.missing for look in looks) and excess_db(looks, self._quiet()) < _AUDIBLE_DB:
+        if self._inaudible(looks):
             return
-        more = looks + self.sounder.sound(2, search=True)
-        if self._snr_db(more) is None:
-            raise why_lost(self.sounder, more, self.levels, self._quiet(), self.search_hz)
+        again = self.sounder.sound(2, search=True)  # the first one may have been broken by chance
+        if self._snr_db(looks + again) is None and not self._inaudible(again):
+            raise why_lost(self.sounder, looks + again, self.levels, self._quiet(), self.search_hz)
+
+    def _inaudible(self, looks: list[Look]) -> bool:
+        """Whether bursts that came whole are too faint for frames to be received."""
+        return all(look.whole and not look.missing for look in looks) and excess_db(looks, self._quiet()) < _AUDIBLE_DB
 
     def _unsaturate(self) -> Level:
         """Come down from where the receiver saturates until a frame is heard without.

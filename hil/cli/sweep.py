@@ -60,7 +60,7 @@ def sweep(
     if dry_run:
         states = {job.folder.name: "done" if job.done else "left" for job in jobs}
         if as_json:
-            click.echo(json.dumps({"folder": str(folder), "jobs": states}))
+            click.echo(json.dumps({"out": str(folder), "jobs": states}))
         for name, state in states.items() if not as_json else ():
             click.echo(f"{state}  {name}")
         return
@@ -81,7 +81,7 @@ def sweep(
     table = folder / "results.csv"
     if as_json:
         states = {job.folder.name: "failed" if job.folder.name in failed else "done" for job in jobs}
-        told = {"folder": str(folder), "table": str(table), "rows": rows, "jobs": states, "failures": failed}
+        told = {"out": str(folder), "table": str(table), "rows": rows, "jobs": states, "failures": failed}
         click.echo(json.dumps(told))
     else:
         lost = f", {len(failed)} failed" if failed else ""

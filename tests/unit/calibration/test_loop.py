@@ -1,5 +1,7 @@
 """Links brought to an SNR: what is stated against the air's own truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,26 @@ def test_a_link_that_was_heard_is_searched_near_its_carrier():
         assert loop.measure().frames == 4
         loop.sounder.expect([])
         assert loop.sounder.config.max_cfo_hz == whole_hz
+
+
+def test_one_broken_burst_where_nothing_is_heard_yet_ends_no_climb():
+    """Its receiver lost samples at the lowest gain; the bursts after it came whole, and silent."""
+    with Bench(find_bench("builtin")) as bench:
+        loop = loop_on(bench, frames=4)
+        sound, broken = loop.sounder.sound, []
+
+        def once_broken(count=1, *, search=False):
+            looks = sound(count, search=search)
+            if broken:
+                return looks
+            broken.append(loop.sounder.level)
+            return [replace(look, missing=True) for look in looks]
+
+        loop.sounder.sound = once_broken
+        loop.listen()
+        loop.hear()
+        assert loop.measure().frames == 4
+    assert [level.total_db for level in broken] == [loop.levels.gains.low]
 
 
 def test_a_link_is_described_as_the_air_has_it():
