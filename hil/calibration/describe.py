@@ -81,7 +81,7 @@ def describe_link(
         frames_sent=len(met.looks),
         frames_received=snr.frames,
         warnings=_warnings(loop, mixers, quiet, met, linear),
-        **_of_clocks(clocks, loop.search_hz, bench.true_config.center_freq_hz),
+        **_of_clocks(clocks, loop.search_hz, bench.true_config.center_freq_hz, free=sounder.config.max_cfo_hz > 0),
         **_of_mixers(mixers, quiet),
     )
 
@@ -97,8 +97,8 @@ def constellation_of(loop: Loop, met: Met, most: int = 1500) -> tuple[NDArray[np
     return torch.cat(before)[:most].numpy(), torch.cat(after)[:most].numpy()
 
 
-def _of_clocks(clocks: Clocks, search_hz: float, carrier_hz: float) -> dict[str, object]:
-    """The keys that tell of carrier, clock and delay."""
+def _of_clocks(clocks: Clocks, search_hz: float, carrier_hz: float, *, free: bool) -> dict[str, object]:
+    """The keys that tell of carrier, clock and delay; `free`: the receiver looks for offsets of carrier and clock."""
     known = math.isfinite(clocks.delay)
     return {
         "cfo_hz": round(clocks.cfo_hz, 3),
@@ -107,8 +107,8 @@ def _of_clocks(clocks: Clocks, search_hz: float, carrier_hz: float) -> dict[str,
         "cfo_drift_hz_s": round(clocks.drift_hz_s, 3),
         "cfo_drift_hz_s_ci": _ends(clocks.drift_ci),
         "cfo_search_hz": round(search_hz, 1),
-        "clock_ppm": round(clocks.clock_ppm, 4) if search_hz else None,  # without a search it is 0, whatever is true
-        "clock_ppm_ci": _ends(clocks.clock_ci) if search_hz else None,
+        "clock_ppm": round(clocks.clock_ppm, 4) if free else None,  # without a search it is 0, whatever is true
+        "clock_ppm_ci": _ends(clocks.clock_ci) if free else None,
         "delay_samples": round(clocks.delay, 4) if known else None,
         "delay_samples_ci": _ends(clocks.delay_ci) if known else None,
         "delay_jitter_samples": round(clocks.jitter, 4) if known else None,

@@ -15,6 +15,7 @@ from hil.config import flattened, parse_settings, read_toml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hil.datasets.dataset import Dataset
     from hil.models.recipe import Recipe
     from hil.models.training.medium import CapturedLinks
     from hil.models.training.train import Metrics, Progress
@@ -84,10 +85,9 @@ def train(
     """
     import torch
 
-    from hil.datasets.dataset import load_dataset
     from hil.models.training.train import train as run_training
     from hil.places import folders
-    from hil.runs.evaluate import check_served, evaluate
+    from hil.runs.evaluate import evaluate
 
     torch.set_num_threads(threads)  # one is as fast for the small networks, and gives the same bits on any number of cores
     say = partial(click.echo, err=as_json)
@@ -96,11 +96,7 @@ def train(
     if captures:
         queue[-1], links = _through(captures, queue[-1], say)
     wanted = queue[-1]
-    data = load_dataset(wanted.dataset, image_size=wanted.image_size)
-    for line in data.remarks:
-        say(line)
-    for one in queue:
-        check_served(one, data)
+    data = _data_for(queue, say)
     made = []
     for one in queue:
         checkpoint = out / f"{one.name}.checkpoint"
@@ -122,6 +118,19 @@ def train(
             click.echo(_summary(one, metrics, out))
     if as_json:
         click.echo(json.dumps(made))
+
+
+def _data_for(queue: list[Recipe], say: Callable[[str], None]) -> Dataset:
+    """What the last one is trained on; every one of them must be served by it."""
+    from hil.datasets.dataset import load_dataset
+    from hil.runs.evaluate import check_served
+
+    data = load_dataset(queue[-1].dataset, image_size=queue[-1].image_size)
+    for line in data.remarks:
+        say(line)
+    for one in queue:
+        check_served(one, data)
+    return data
 
 
 def _queue(recipe: str, changes: dict[str, Any], places: list[Path], out: Path, *, fresh: bool) -> list[Recipe]:

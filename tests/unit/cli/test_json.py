@@ -37,7 +37,7 @@ def test_every_command_has_json_or_a_reason():
     ("words", "wanted"),
     [
         (["schemes", "new", "mine", "--json"], {"files": ["mine.py"]}),
-        (["sweep", "grid.toml", "--dry-run", "--json"], {"folder": "sweeps/grid"}),
+        (["sweep", "grid.toml", "--dry-run", "--json"], {"out": "sweeps/grid"}),
         (["radios", "test", "tx", "--json"], {"passed": True}),
     ],
 )
