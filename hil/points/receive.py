@@ -83,7 +83,7 @@ class Collector:
             carried = self._spreading.spread(carried if gains is None else carried * gains)
             self._spread_fade, gains = gains, None
         self._fade = None if gains is None else gains.numpy()
-        self._carried: NDArray[np.complex64] = carried.contiguous().numpy()
+        self._carried: NDArray[np.complex64] = carried.resolve_conj().contiguous().numpy()
         faded = self._carried if self._fade is None else self._carried * self._fade
         self._target = faded[0] if transmitters == 1 else faded.sum(0)
         parts, width = spec.tasks * spec.fragments, self._places.shape[1]
