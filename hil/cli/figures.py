@@ -16,9 +16,10 @@ __all__ = ["figures"]
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[FIGURE] RUN…")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for all of them; default: RUN/figures, with FIGURE or --together figures/ here.",
+    help="Folder for all of them; default: RUN/figures, with FIGURE, --together or --merge figures/ here.",
 )  # fmt: skip
 @click.option("--together", "common", is_flag=True, help="All runs in the same plots, each scheme a curve a run.")
+@click.option("--merge", is_flag=True, help="All runs as one: other SNRs join a curve, training seeds are averaged.")
 @click.option("--format", "formats", default="png,pdf,svg", show_default=True, help="File formats, comma-separated.")
 @click.option(
     "--source", type=click.Choice(["air", "simulation", "both"]), default="both", show_default=True,
@@ -30,21 +31,32 @@ __all__ = ["figures"]
 )  # fmt: skip
 @JSON
 def figures(
-    runs: tuple[Path, ...], out: Path | None, common: bool, formats: str, source: str, beside: tuple[Path, ...], as_json: bool
+    runs: tuple[Path, ...],
+    out: Path | None,
+    common: bool,
+    merge: bool,
+    formats: str,
+    source: str,
+    beside: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Write the main plots of each RUN (folder, results.json or capture) and print their paths.
 
     With FIGURE, such as lo-3a: that figure of a paper from all RUNs together, and what becomes of the paper's claims.
     """
     from hil.report.files import write_figures
+    from hil.report.merged import merged
     from hil.report.runs import load_run, run_label, together, with_published
 
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     if _of_paper(runs, wanted, out or Path("figures"), source, beside, as_json=as_json):
         return
-    if common:
+    if common and merge:
+        raise click.UsageError("--together draws a curve a run, --merge one of all: give one of them")
+    if common or merge:
         documents = {run_label(run, runs): load_run(run)[0] for run in runs}
-        made = write_figures(with_published(together(documents), beside), None, out or Path("figures"), formats=wanted)
+        whole = merged(documents) if merge else together(documents)
+        made = write_figures(with_published(whole, beside), None, out or Path("figures"), formats=wanted)
         show_files(made, as_json=as_json)
         return
     files: list[Path] = []

@@ -180,9 +180,7 @@ def load_work(
     schemes = _fitted(loaded, datasets, left_out)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options, left_out)
     schemes = {name: scheme for name, scheme in schemes.items() if _is_judged(scheme, goals, options)}
-    names = list(schemes)
-    unknown = sorted(set(config.options) - set(goals))
-    if unknown:
+    if unknown := sorted(set(config.options) - set(goals)):
         hint = did_you_mean(unknown[0], goals)
         raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run{hint}; its goals: {', '.join(goals)}")
     views = max(scheme.plan.transmitters for scheme in schemes.values())
@@ -196,8 +194,7 @@ def load_work(
         weights = None if name in at_hand else weights_file(_own(name), places)
         checksum = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
-    _tell_other_data([name for name in names if name not in at_hand], places, spec, say)
-    chosen = {name: own.model_dump() for name, own in options.items()}
+    _tell_other_data([name for name in schemes if name not in at_hand], places, spec, say)
     return Work(
         dataset_spec=spec,
         tasks=tasks,
@@ -206,7 +203,7 @@ def load_work(
         options=options,
         contenders=contenders,
         model_folders=places,
-        sources=_sources(config, spec, names, at_hand, chosen),
+        sources=_sources(config, spec, list(schemes), at_hand, {name: own.model_dump() for name, own in options.items()}),
         datasets=datasets,
     )
 
