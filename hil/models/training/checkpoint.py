@@ -51,7 +51,7 @@ def run_key(recipe: Recipe, fingerprint: str) -> str:
 
     Settings that came later count where they are used, so that a training that began before them goes on.
     """
-    later = ("frozen", "mixed_precision", "bnneck", "binary_power", "classes", "semantic", "layers")
+    later = ("frozen", "mixed_precision", "bnneck", "binary_power", "classes", "semantic", "layers", "peaks")
     unused: dict[str, Any] = {name: True for name in later if getattr(recipe, name) == Recipe.model_fields[name].default}
     if not recipe.channel.captures:
         unused["channel"] = {"captures"}

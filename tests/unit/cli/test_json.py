@@ -13,7 +13,7 @@ WITHOUT = {
     "completion": "prints a shell script",
 }
 """Commands that have no --json, and why."""
-SWEEP = 'verb = "run"\n[grid]\nschemes = ["single", "oma"]\n'
+SWEEP = 'verb = "run"\n[grid]\nschemes = [["single"], ["oma"]]\n'
 
 
 def commands(group: click.Group, words: tuple[str, ...] = ()):
