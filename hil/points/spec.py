@@ -123,6 +123,14 @@ class PointSpec(Config):
         return self.superposed and self.receptions[0].receiver.aligned and not self.scheme.endswith(UNALIGNED_NAME)
 
     @property
+    def by_channel(self) -> bool:
+        """Whether only the channel that each use met says what to expect of it.
+
+        Its links fade, or superposed transmitters stand to each other as the front ends have them.
+        """
+        return self.fading == "air" or (self.fading == "none" and self.superposed and not self.aligned)
+
+    @property
     def told(self) -> bool:
         """Whether each alignment tells the receiver what to expect."""
         return self.seeded and self.aligned and self.receptions[0].receiver.shape_memory > 0

@@ -23,7 +23,7 @@ from hil.results.document import SIMULATION, Agreement, Noise, ResultsDocument, 
 from hil.units import DB_OF_E
 
 __all__ = [
-    "BASES", "LEAST_LOOKS", "LOSS_LIMIT_DB", "MEAN_SHARE", "claim_lines", "claim_text", "more_tasks", "noise_line", "notices",
+    "LEAST_LOOKS", "LOSS_LIMIT_DB", "MEAN_SHARE", "bases", "claim_lines", "claim_text", "more_tasks", "noise_line", "notices",
     "panel_lines", "run_lines", "summary_lines",
 ]  # fmt: skip
 
@@ -38,6 +38,11 @@ MOST_TIMES = 100
 MEAN_SHARE = 1 / 3
 """Of an entry's bound: what the mean over a scheme's SNRs is held against."""
 BASES = {"effective": "at the effective SNR", "link": "at the link SNR", "channel": "through the captured channel"}
+
+
+def bases(agreement: Sequence[Agreement]) -> str:
+    """What points over the air are held against, in words."""
+    return " or ".join(dict.fromkeys(BASES.get(item.snr_basis, "") for item in agreement))
 
 
 def summary_lines(document: ResultsDocument) -> list[str]:
@@ -211,7 +216,7 @@ def _gaps(view: View, panel: Panel) -> list[str]:
     texts = [f"{view.label(name)} {metric.difference(means[name])} {metric.span(ends.get(name))}".rstrip() for name in ranked]
     unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
     return [
-        f"Air − simulation {BASES.get(panel.agreement[0].snr_basis, '')}, mean over the SNRs{unit}: {_few(texts)}; "
+        f"Air − simulation {bases(panel.agreement)}, mean over the SNRs{unit}: {_few(texts)}; "
         f"{_within(means, ends, limit, metric.within(limit))}."
     ]
 

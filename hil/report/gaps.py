@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hil.report.axes import DASHED, DOTTED, Places, legend, marks, new_axes, snr_errors
-from hil.report.findings import BASES, LOSS_LIMIT_DB, MEAN_SHARE
+from hil.report.findings import LOSS_LIMIT_DB, MEAN_SHARE, bases
 from hil.report.panel import Panel
 from hil.report.svg import new_figure
 from hil.report.theme import MUTED, WARN, looks
@@ -48,7 +48,7 @@ def agreement(view: View, panel: Panel, *, width: float = 5.4, height: float = 3
     axes.set_ylim(-extent * (1 if places.columns else 1.22), extent)  # room for the legend
     unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
     axes.set_ylabel(f"{metric.title}: air − simulation{unit}")
-    axes.set_title(f"Air − simulation {BASES.get(panel.agreement[0].snr_basis, '')}")
+    axes.set_title(f"Air − simulation {bases(panel.agreement)}")
     places.axis(axes, "SNR target (dB)")
     legend(figure, axes, "lower right", ncols=max(1, len(names)))
     return figure

@@ -31,6 +31,7 @@ class Pair:
 
     Attributes:
         row: over the air; air, simulated: answers to the same tasks.
+        basis: what was simulated: "effective" (AWGN at the effective SNR) or "channel" (the captured channel).
         clusters: of all distinct tasks.
         drawn_at_db: SNR that was drawn at; its standard error, which the answers do not show (dB).
     """
@@ -39,6 +40,7 @@ class Pair:
     air: Sample
     simulated: Sample
     clusters: Tensor
+    basis: str = "effective"
     drawn_at_db: tuple[float, float] = (0.0, 0.0)
 
     @property
@@ -47,9 +49,7 @@ class Pair:
         return float(self.row.snr_db_target or 0.0)
 
 
-def agreement_rows(
-    pairs: Sequence[Pair], goals: Mapping[str, Goal], *, basis: str
-) -> tuple[list[Agreement], list[MeanOverSnrs]]:
+def agreement_rows(pairs: Sequence[Pair], goals: Mapping[str, Goal]) -> tuple[list[Agreement], list[MeanOverSnrs]]:
     """Air − simulation of every point, and of every scheme the mean over its SNRs.
 
     Intervals are simultaneous over all of one goal's. A point lies inside ±bound where its interval does, beyond it where its
@@ -58,7 +58,6 @@ def agreement_rows(
     Args:
         pairs: of all points.
         goals: by name.
-        basis: what was simulated: "effective" (AWGN at the effective SNR) or "channel" (the captured channel).
     """
     points: list[Agreement] = []
     means: list[MeanOverSnrs] = []
@@ -71,13 +70,14 @@ def agreement_rows(
         family = f"{len(claims)} differences of air and simulation: {name}"
         array = claims_of(claims, SnrErrors(readings), estimates=len(found), unit=metric.unit)
         said = judged([difference for difference, _ in found], replace(array, kind="repetition"))
-        points += [_point(pair, item, basis, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
+        points += [_point(pair, item, BOUNDS[metric.unit], family) for pair, item in zip(own, said, strict=False)]
         over = zip(groups, claims[len(own) :], said[len(own) :], strict=True)
-        means += [claim.over_snrs(item, family, **_about(own[group[0]].row, basis)) for group, claim, item in over]
+        means += [claim.over_snrs(item, family, **_about(own[group[0]])) for group, claim, item in over]
     return points, means
 
 
-def _about(row: Row, basis: str) -> dict[str, Any]:
+def _about(pair: Pair) -> dict[str, Any]:
+    row, basis = pair.row, pair.basis
     return {"goal": row.goal, "receiver": row.receiver, "source": "air", "snr_basis": basis, "energy": row.energy or "per_use"}
 
 
@@ -143,13 +143,13 @@ def _verdict(ends: Interval, bound: float) -> Verdict:
     return "beyond" if low > bound or high < -bound else "undetermined"
 
 
-def _point(pair: Pair, item: Judged, basis: str, bound: float, family: str) -> Agreement:
+def _point(pair: Pair, item: Judged, bound: float, family: str) -> Agreement:
     verdict = _verdict(item.simultaneous_ci, bound)
     return Agreement(
         scheme=pair.row.scheme,
         goal=pair.row.goal,
         receiver=pair.row.receiver,
-        snr_basis=basis,
+        snr_basis=pair.basis,
         snr_db_target=pair.target,
         difference=item.value,
         standard_error=item.error,

@@ -39,10 +39,16 @@ class Beside:
     rows: list[Row] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     samples: Samples = field(default_factory=dict)
-    basis: str = "effective"
 
     def hold_against(
-        self, contender: Contender, row: Row, air: Sample, simulated: Sample, *, at_db: tuple[float, float] = (0.0, 0.0)
+        self,
+        contender: Contender,
+        row: Row,
+        air: Sample,
+        simulated: Sample,
+        *,
+        basis: str,
+        at_db: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """Air and simulation of one point, to be judged; but of a bound, which decodes by the SNR that was estimated.
 
@@ -50,11 +56,12 @@ class Beside:
 
         Args:
             contender: whose point it is; row: over the air.
-            air, simulated: answers to its tasks.
+            air, simulated: answers to its tasks; basis: what was simulated.
             at_db: SNR that was drawn at, and its standard error that the answers do not show.
         """
         if contender.scheme.card.kind != "bound":
-            self.pairs.append(Pair(row=row, air=air, simulated=simulated, clusters=contender.tasks.clusters, drawn_at_db=at_db))
+            own = contender.tasks.clusters
+            self.pairs.append(Pair(row=row, air=air, simulated=simulated, clusters=own, basis=basis, drawn_at_db=at_db))
 
     def note(self, under: Condition, point: Measured, sample: Sample, reading: Reading) -> None:
         """One more point of the curve of its scheme."""
@@ -176,9 +183,12 @@ def beside_point(
         ahead = compared_with(point, config, progress)
     rows, samples = ahead.effective
     beside.rows += [*link.values(), *rows.values()]
-    for key, sample in samples.items():
-        snr = point.of(key[1]).snr
-        beside.hold_against(point.contender, point.rows[key], air_sample(point, key), sample, at_db=(snr.eff_db, snr.level_db))
+    if point.spec.by_channel:  # what it met is not h = 1
+        beside_channel(point, config, beside)
+    for key, sample in () if point.spec.by_channel else samples.items():
+        snr, air = point.of(key[1]).snr, air_sample(point, key)
+        at_db = snr.eff_db, snr.level_db
+        beside.hold_against(point.contender, point.rows[key], air, sample, basis="effective", at_db=at_db)
     if ahead.per_task is not None:
         _note_per_task(point, ahead.per_task, beside)
 
@@ -280,7 +290,6 @@ def _note_per_task(point: Measured, drawn: Drawn, beside: Beside) -> None:
 
 def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
     """The same symbols through the captured channel and noise of every use, with new noise; tasks that were heard."""
-    beside.basis = "channel"
     heard = torch.stack([one.valid.any(1) for one in point.collections.values()]).all(0)
     if not bool(heard.any()):
         return
@@ -313,4 +322,4 @@ def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:
             )
         )
         air = Sample(tasks=point.scored[key].rows(heard), index=index, frame=found.block[heard])
-        beside.hold_against(contender, point.rows[key], air, sample)
+        beside.hold_against(contender, point.rows[key], air, sample, basis="channel")

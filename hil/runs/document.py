@@ -56,7 +56,7 @@ def document(
     points = [*rows, *beside.rows, *without.rows]
     noiseless = without.samples if any(row.source == "air" for row in rows) else {}
     with timed("statistics"):
-        agreement, gaps = agreement_rows(beside.pairs, work.goals, basis=beside.basis)
+        agreement, gaps = agreement_rows(beside.pairs, work.goals)
         comparisons, means = comparison_rows(beside.samples, noiseless, work.tasks.clusters, work.goals)
         codewords = [
             entry

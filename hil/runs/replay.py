@@ -141,7 +141,7 @@ def replay(
                 report.say(f"  {spec.name}: {why}")
     if not again.rows:
         raise ConfigError(f"{capture.path} holds no frame yet: the run was stopped before its first point")
-    noise, beside = again.pool(capture, records), Beside(basis="channel" if asked.simulate == "channel" else "effective")
+    noise, beside = again.pool(capture, records), Beside()
     for point in again.kept:
         if point.first.frames["scored"]:
             _simulate(point, config, asked.simulate, beside)

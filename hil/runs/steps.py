@@ -64,13 +64,13 @@ class Measured:
     def without_uses(self, distinct: Sent | None = None) -> Measured:
         """The same without what it holds of every use, 130 kB a frame, once it is scored and stored: a run may go on for hours.
 
-        A point that fades in the air keeps it all: it is simulated through the channel that each use met. Of what was sent, the
+        A point that is held against the channel that each use met keeps it all. Of what was sent, the
         distinct tasks are left, or all where each has a fade of its own.
 
         Args:
             distinct: what was sent of the distinct tasks, where points share that; None: a copy is kept.
         """
-        if self.spec.fading == "air":
+        if self.spec.by_channel:
             return self
         collections = {name: one.without_uses() for name, one in self.collections.items()}
         sent = self.sent if self.fade is not None else distinct or self.sent.first(self.spec.distinct_tasks)

@@ -26,7 +26,7 @@ def pair(air, simulated, *, frame=None, **more):
 
 
 def one(item, **more):
-    (found,), means = agreement_rows([item], GOALS, basis=more.get("basis", "effective"))
+    (found,), means = agreement_rows([item], GOALS)
     assert means == []  # of a single SNR
     return found
 
@@ -75,17 +75,17 @@ def test_with_few_answers_agreement_is_undetermined_not_confirmed():
 
 def test_the_bound_has_the_headlines_unit():
     assert one(pair(shares(0.5), shares(0.5), goal="errors")).bound == 0.3  # dB
-    assert one(pair(shares(0.5), shares(0.5)), basis="channel").bound == 0.03
+    assert one(replace(pair(shares(0.5), shares(0.5)), basis="channel")).snr_basis == "channel"
 
 
 def test_intervals_widen_with_the_number_of_points_of_one_goal():
     items = [pair(shares(0.5, seed), shares(0.5, seed + 50), scheme=f"s{seed}") for seed in range(8)]
     alone = one(items[0])
-    of_eight, _ = agreement_rows(items, GOALS, basis="effective")
+    of_eight, _ = agreement_rows(items, GOALS)
     width = [found.simultaneous_ci[1] - found.simultaneous_ci[0] for found in (alone, of_eight[0])]
     assert width[1] / width[0] == pytest.approx(2.73 / 1.96, rel=0.02)  # eight independent schemes: Šidák
     assert of_eight[0].ci == pytest.approx(alone.ci)
-    mixed, _ = agreement_rows([items[0], pair(shares(0.5), shares(0.5, 1), goal="errors")], GOALS, basis="effective")
+    mixed, _ = agreement_rows([items[0], pair(shares(0.5), shares(0.5, 1), goal="errors")], GOALS)
     assert mixed[0].simultaneous_ci == pytest.approx(alone.simultaneous_ci)  # each goal by itself
 
 
@@ -110,7 +110,7 @@ def test_each_schemes_mean_over_its_snrs_is_judged_with_them():
         pair(shares(0.5, seed), shares(0.5, seed + 50), scheme=name, snr_db_target=snr)
         for seed, (name, snr) in enumerate([("a", 0.0), ("a", 3.0), ("a", 6.0), ("b", 0.0)])
     ]
-    points, means = agreement_rows(items, GOALS, basis="effective")
+    points, means = agreement_rows(items, GOALS)
     assert len(points) == 4
     (mean,) = means  # of b there is one SNR
     assert (mean.first, mean.second, mean.snrs, mean.snr_db, mean.source) == ("a", "simulation", 3, (0.0, 6.0), "air")
@@ -130,7 +130,7 @@ def test_an_error_of_the_snr_that_was_drawn_at_is_in_the_interval_by_the_curves_
     blurred = [replace(item, drawn_at_db=(item.drawn_at_db[0], 0.2)) for item in sharp]
     low, high = (float(values.mean()) for values in (one_, other))
     slope = (np.log(high / (1 - high)) - np.log(low / (1 - low))) / 3 * low * (1 - low)
-    found = [agreement_rows(pairs, GOALS, basis="effective")[0][0] for pairs in (sharp, blurred)]
+    found = [agreement_rows(pairs, GOALS)[0][0] for pairs in (sharp, blurred)]
     assert found[0].difference == found[1].difference == 0
     more = found[1].standard_error ** 2 - found[0].standard_error ** 2  # the clusters' prior is in both
     assert more**0.5 == pytest.approx(0.2 * slope, rel=0.02)

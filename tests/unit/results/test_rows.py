@@ -121,7 +121,7 @@ def test_agreement_and_comparisons_of_means():
         return Sample(tasks=PerTask(values={"accuracy": hits}, scored=hits | True), index=torch.arange(400))
 
     (found,), _ = agreement_rows(
-        [Pair(row=row_of("a", goal, 0.9), air=share(0.9), simulated=share(0.8), clusters=clusters)], goals, basis="effective"
+        [Pair(row=row_of("a", goal, 0.9), air=share(0.9), simulated=share(0.8), clusters=clusters)], goals
     )
     assert found.difference == pytest.approx(0.1)
     assert found.outside_bound
@@ -141,7 +141,7 @@ def test_agreement_and_comparisons_of_average_precision():
     expected = headline(goal).of(good) - headline(goal).of(bad)
     clusters = torch.arange(40)
     (found,), _ = agreement_rows(
-        [Pair(row=row_of("a", goal, 0.5), air=samples[0], simulated=samples[1], clusters=clusters)], goals, basis="effective"
+        [Pair(row=row_of("a", goal, 0.5), air=samples[0], simulated=samples[1], clusters=clusters)], goals
     )
     assert found.difference == pytest.approx(expected)
     assert found.standard_error > 0
