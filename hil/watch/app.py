@@ -116,10 +116,9 @@ class Pages:
         stream: Stream | None = None
         try:
             stream = await asyncio.to_thread(source.stream, asked)
-            about, said, pause, due = stream.about(), 0.0, LOOK_S, 0.0
+            about, said, pause, due = stream.about(), 0.0, LOOK_S, time.monotonic()
             yield _event("about", about)
             while not self._leaving():  # where the page is gone, the response ends this
-                due = max(due, time.monotonic() - 1 / UPDATES)  # what came late does not put off the next ones
                 update = await asyncio.to_thread(stream.next)
                 if (now := stream.about()) != about:
                     about = now
@@ -127,7 +126,9 @@ class Pages:
                 if update is not None:
                     said, pause = time.monotonic(), LOOK_S
                     yield _event("update", update)
-                    due += 1 / UPDATES
+                    due = (
+                        due if said < due + 1 / UPDATES else said
+                    ) + 1 / UPDATES  # a little late does not put off the next ones
                     await asyncio.sleep(max(0.0, due - time.monotonic()))
                     continue
                 if time.monotonic() - said > HEARTBEAT_S:
