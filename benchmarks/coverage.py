@@ -174,7 +174,7 @@ def agreements(world: World, *, snrs: Sequence[float] = SNRS) -> Trial:
                 air = world.answered(rng, mean, effects, liked=liked)
                 simulated = world.answered(rng, mean, effects, liked=liked, air=False, draws=draws)
                 pairs.append(Pair(row=_row(name, target), air=air, simulated=simulated, clusters=world.clusters))
-        points, means = agreement_rows(pairs, GOALS, basis="effective")
+        points, means = agreement_rows(pairs, GOALS)
         together = [held(item.simultaneous_ci, 0.0) for item in (*points, *means)]
         return {
             "each": [held(item.ci, 0.0) for item in points],
@@ -210,7 +210,7 @@ def pictures(frames: int, shared_db: float, *, count: int = 504, snrs: Sequence[
             simulated = np.tile(level, draws) + again_db * rng.standard_normal(draws * count)
             both = {"air": answers(air, frame=frame), "simulated": answers(simulated)}
             pairs.append(Pair(row=_row("a", target, goal="levels", metric="level", unit="dB"), **both, clusters=clusters))
-        points, means = agreement_rows(pairs, GOALS, basis="effective")
+        points, means = agreement_rows(pairs, GOALS)
         together = [held(item.simultaneous_ci, 0.0) for item in (*points, *means)]
         return {
             "each": [held(item.ci, 0.0) for item in points],
