@@ -174,13 +174,7 @@ def agreements(world: World, *, snrs: Sequence[float] = SNRS) -> Trial:
                 air = world.answered(rng, mean, effects, liked=liked)
                 simulated = world.answered(rng, mean, effects, liked=liked, air=False, draws=draws)
                 pairs.append(Pair(row=_row(name, target), air=air, simulated=simulated, clusters=world.clusters))
-        points, means = agreement_rows(pairs, GOALS)
-        together = [held(item.simultaneous_ci, 0.0) for item in (*points, *means)]
-        return {
-            "each": [held(item.ci, 0.0) for item in points],
-            "mean over SNRs": [held(item.ci, 0.0) for item in means],
-            "all at once": [all(together)],
-        }
+        return _agreed(pairs)
 
     return trial
 
@@ -210,15 +204,19 @@ def pictures(frames: int, shared_db: float, *, count: int = 504, snrs: Sequence[
             simulated = np.tile(level, draws) + again_db * rng.standard_normal(draws * count)
             both = {"air": answers(air, frame=frame), "simulated": answers(simulated)}
             pairs.append(Pair(row=_row("a", target, goal="levels", metric="level", unit="dB"), **both, clusters=clusters))
-        points, means = agreement_rows(pairs, GOALS)
-        together = [held(item.simultaneous_ci, 0.0) for item in (*points, *means)]
-        return {
-            "each": [held(item.ci, 0.0) for item in points],
-            "mean over SNRs": [held(item.ci, 0.0) for item in means],
-            "all at once": [all(together)],
-        }
+        return _agreed(pairs)
 
     return trial
+
+
+def _agreed(pairs: Sequence[Pair]) -> Mapping[str, Hits]:
+    """Which intervals of air − simulation hold 0, the truth."""
+    points, means = agreement_rows(pairs, GOALS)
+    return {
+        "each": [held(item.ci, 0.0) for item in points],
+        "mean over SNRs": [held(item.ci, 0.0) for item in means],
+        "all at once": [all(held(item.simultaneous_ci, 0.0) for item in (*points, *means))],
+    }
 
 
 def _row(scheme: str, target: float, *, goal: str = "hits", metric: str = "hit", unit: Unit = "share") -> ResultRow:

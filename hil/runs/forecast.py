@@ -74,9 +74,12 @@ def tell_simulation(
 
 
 def _simulations(point: PointSpec) -> int:
-    """At the link's SNR, at the effective one, and there with the energy of a task fixed, where that differs."""
+    """At the link's SNR, at the effective one, with a task's energy fixed where that differs; through the channel."""
+    if point.fading == "air":
+        return 1
     occupied = sum(map(sum, point.occupied))
-    return 3 if point.energy == "per_use" and occupied not in (0, len(point.occupied[0])) else 2
+    differs = point.energy == "per_use" and occupied not in (0, len(point.occupied[0]))
+    return 2 + differs + point.by_channel
 
 
 def _simulated_tasks(point: PointSpec) -> int:

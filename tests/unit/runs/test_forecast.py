@@ -23,8 +23,8 @@ class _Heard(Silent):
         self.lines.append(text)
 
 
-def _said(draws: int) -> list[str]:
-    config = RunConfig(schemes=("single", "noma"), dataset="synthetic:identities=12", snr_db=(0.0, 10.0), tasks=24, draws=draws)
+def _said(draws: int, *schemes: str) -> list[str]:
+    config = RunConfig(schemes=schemes, dataset="synthetic:identities=12", snr_db=(0.0, 10.0), tasks=24, draws=draws)
     work = load_work(config)
     bench = find_bench("builtin")
     heard = _Heard()
@@ -35,14 +35,19 @@ def _said(draws: int) -> list[str]:
 
 
 def test_answers_are_counted_as_they_are_drawn() -> None:
-    (line,) = _said(1_000_000)
+    (line,) = _said(1_000_000, "single", "noma")
     # 36 distinct tasks at two SNRs; single is drawn at two bases, superposed ones also with a task's energy fixed
     assert f"{36 * 2 * (2 + 3) * 1_000_000:,} answers" in line
     assert "of it for jscc-" in line
 
 
+def test_a_decoder_that_is_told_the_channel_is_drawn_through_it_besides() -> None:
+    (line,) = _said(1_000_000, "jscc-noma-csir")
+    assert f"{36 * 2 * 4 * 1_000_000:,} answers" in line
+
+
 def test_little_is_not_worth_a_word() -> None:
-    assert _said(1) == []
+    assert _said(1, "single", "noma") == []
 
 
 def test_an_answer_takes_time() -> None:
