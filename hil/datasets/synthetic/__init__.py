@@ -6,7 +6,7 @@ REGISTERED = (
     DatasetEntry(
         name="synthetic",
         target="hil.datasets.synthetic.reader:load",
-        summary="drawn people before six cameras; synthetic:identities=N for a part of it",
+        summary="drawn people before six cameras; synthetic:identities=N for a part of it, tested=N for other test people",
         spec="synthetic",
         serves=("features",),
         default=True,

@@ -30,6 +30,7 @@ FINGERPRINT = "beae70b7aa35cda19c1c95e096378ca84a0cb8836eb1712331cc160c2cfd6b8f"
 
 HEIGHT, WIDTH = 64, 32
 TRAIN_IDENTITIES, TEST_IDENTITIES, TRAIN_IMAGES = 320, 500, 8
+MOST_TESTED = 5000
 QUERY_CAMERAS, GALLERY_CAMERAS = 3, 5
 DISTRACTOR_SHARE = 0.64  # distractors a test identity
 BATCH = 32  # images drawn at once; part of the definition, as every batch has its own random stream
@@ -41,7 +42,8 @@ def load(argument: str = "", image_size: tuple[int, int] | None = None) -> Datas
     """The synthetic data set, from the cache or drawn now.
 
     Args:
-        argument: empty for all of it, or ``identities=N`` for one of N training and N test identities (for tests).
+        argument: empty for all of it; ``identities=N`` for one of N training and N test identities (for tests); ``tested=N`` for
+            the same training split and N other test identities, where 500 are too few for the interval that is wanted.
         image_size: height and width to resize to; None for 64 × 32.
 
     Raises:
@@ -61,11 +63,13 @@ def _sizes(argument: str) -> tuple[int, int]:
     if not argument:
         return TRAIN_IDENTITIES, TEST_IDENTITIES
     key, _, value = argument.partition("=")
-    if key != "identities" or not value.isdecimal() or not 2 <= int(value) <= TRAIN_IDENTITIES:
+    most = {"identities": TRAIN_IDENTITIES, "tested": MOST_TESTED}.get(key, 0)
+    if not value.isdecimal() or not 2 <= int(value) <= most:
         raise DatasetError(
-            f"Data set 'synthetic' takes no argument or 'identities=N' with N in 2…{TRAIN_IDENTITIES}, not '{argument}'."
+            f"Data set 'synthetic' takes no argument, 'identities=N' with N in 2…{TRAIN_IDENTITIES}, or 'tested=N' with N in "
+            f"2…{MOST_TESTED}, not '{argument}'."
         )
-    return int(value), int(value)
+    return (int(value) if key == "identities" else TRAIN_IDENTITIES), int(value)
 
 
 def generate(train: int = TRAIN_IDENTITIES, test: int = TEST_IDENTITIES) -> tuple[Split, ...]:

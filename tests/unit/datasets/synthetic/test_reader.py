@@ -47,6 +47,15 @@ def test_training_images_do_not_hang_on_how_many_are_tested():
     assert torch.equal(synthetic.generate(10, 2)[0].images, again[0].images)
 
 
+def test_other_test_people_come_with_the_same_training_split(tmp_path, monkeypatch):
+    monkeypatch.setenv("HIL_CACHE", str(tmp_path))
+    monkeypatch.setattr(synthetic, "TRAIN_IDENTITIES", 6)  # the real 320 take seconds to draw
+    more, usual = load_dataset("synthetic:tested=9"), synthetic.generate(6, 4)
+    assert torch.equal(more.train.images[:], usual[0].images[:])
+    assert len(make_tasks(more)) == 27
+    assert not set(more.query.identities.tolist()) & set(more.train.identities.tolist())
+
+
 def test_the_cache_serves_repairs_and_may_be_unwritable(tmp_path, monkeypatch):
     monkeypatch.setenv("HIL_CACHE", str(tmp_path / "cache"))
     first = load_dataset("synthetic:identities=5")
@@ -75,7 +84,7 @@ def test_where_the_cache_lies(tmp_path, monkeypatch):
     assert len(list((tmp_path / "hil").iterdir())) == 1
 
 
-@pytest.mark.parametrize("argument", ["identities=1", "identities=x", "identities=999", "people=5", "5"])
+@pytest.mark.parametrize("argument", ["identities=1", "identities=x", "identities=999", "people=5", "5", "tested=1", "tested=5001", "tested="])
 def test_synthetic_names_a_wrong_argument(argument):
     with pytest.raises(DatasetError, match=f"identities=N.*not '{argument}'"):
         load_dataset(f"synthetic:{argument}")
