@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -144,16 +145,23 @@ class BranchNetwork(RecipeNetwork):
         """
         if mode not in GALLERIES:
             raise ConfigError(f"gallery must be one of {', '.join(GALLERIES)}, not '{mode}'")
+        return self._embedded(images, (mode,))
+
+    def embed_each(self, images: Tensor) -> Tensor:
+        """Gallery features of every mode of `GALLERIES`, from one pass of the backbones; float32 [mode × view, image, p]."""
+        return self._embedded(images, GALLERIES)
+
+    def _embedded(self, images: Tensor, modes: Sequence[GalleryMode]) -> Tensor:
         parts = []
         for start in range(0, images.shape[0], GALLERY_BATCH):
             batch = images[start : start + GALLERY_BATCH]
             rows = batch.shape[0]
             if rows < GALLERY_BATCH:
                 batch = torch.cat([batch, batch.new_zeros(GALLERY_BATCH - rows, *batch.shape[1:])])
-            views = batch[:, None].expand(-1, len(self.backbones), *batch.shape[1:])
-            parts.append(self.represent(self.extract(views), mode)[:rows])
+            features = self.extract(batch[:, None].expand(-1, len(self.backbones), *batch.shape[1:]))
+            parts.append(torch.cat([self.represent(features, mode)[:rows] for mode in modes], dim=1))
         if not parts:
-            return images.new_zeros(self.plan.transmitters, 0, self.decoded)
+            return images.new_zeros(len(modes) * self.plan.transmitters, 0, self.decoded)
         return torch.cat(parts).transpose(0, 1).contiguous()
 
     @abstractmethod

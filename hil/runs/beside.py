@@ -186,11 +186,14 @@ def beside_point(
     if point.spec.by_channel:  # what it met is not h = 1
         beside_channel(point, config, beside)
     for key, sample in () if point.spec.by_channel else samples.items():
+        _note_drawn(point, key, sample, beside, energy=point.spec.energy)
         snr, air = point.of(key[1]).snr, air_sample(point, key)
         at_db = snr.eff_db, snr.level_db
         beside.hold_against(point.contender, point.rows[key], air, sample, basis="effective", at_db=at_db)
     if ahead.per_task is not None:
-        _note_per_task(point, ahead.per_task, beside)
+        beside.rows += ahead.per_task[0].values()
+        for key, sample in ahead.per_task[1].items():
+            _note_drawn(point, key, sample, beside, energy="per_task")
 
 
 def steps_of(point: Measured, config: RunConfig) -> int:
@@ -279,13 +282,10 @@ def condition(key: Key, *, source: str, basis: str, energy: str) -> Condition:
     return Condition(goal=key[0], receiver=key[1], source=source, snr_basis=basis, energy=energy)
 
 
-def _note_per_task(point: Measured, drawn: Drawn, beside: Beside) -> None:
-    """Note the same point with the energy of a task fixed."""
-    rows, samples = drawn
-    beside.rows += rows.values()
-    for key, sample in samples.items():
-        under = condition(key, source="simulation", basis="effective", energy="per_task")
-        beside.note(under, point, sample, Reading(snr_db=point.of(key[1]).snr_eff_db))  # drawn there: no error
+def _note_drawn(point: Measured, key: Key, sample: Sample, beside: Beside, *, energy: str) -> None:
+    """Note what was simulated at a point's effective SNR, under a rule of energy."""
+    under = condition(key, source="simulation", basis="effective", energy=energy)
+    beside.note(under, point, sample, Reading(snr_db=point.of(key[1]).snr_eff_db))  # drawn there: no error
 
 
 def beside_channel(point: Measured, config: RunConfig, beside: Beside) -> None:

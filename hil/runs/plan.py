@@ -68,15 +68,15 @@ def check_scorable(bench: BenchConfig, contenders: Mapping[str, Contender], fadi
     """Refuse what cannot be sent, or would print numbers that mean nothing (SIGNALS.md, "Received").
 
     Raises:
-        ConfigError: a scheme that sends nothing; too few transmitters or receivers; fading links without channel knowledge at the receiver; or superposed
-            without alignment.
+        ConfigError: a scheme that sends nothing; too few transmitters or receivers; fading links without channel knowledge at
+            the receiver; or superposed without alignment.
     """
     for name, contender in contenders.items():
         plan = contender.plan
         if not plan.occupied.any():
             raise ConfigError(
-                f"scheme '{name}' sends nothing, so there is nothing to measure over the air: it is a reference without a channel, "
-                "told beside schemes that send; leave it out, or give --simulate awgn"
+                f"scheme '{name}' sends nothing: it is a reference without a channel, told beside schemes that send; "
+                "leave it out, or give --simulate awgn"
             )
         if plan.transmitters > len(bench.transmitters):
             raise ConfigError(

@@ -42,8 +42,8 @@ def load(argument: str = "", image_size: tuple[int, int] | None = None) -> Datas
     """The synthetic data set, from the cache or drawn now.
 
     Args:
-        argument: empty for all of it; ``identities=N`` for one of N training and N test identities (for tests); ``tested=N`` for
-            the same training split and N other test identities, where 500 are too few for the interval that is wanted.
+        argument: empty for all of it; ``identities=N`` for one of N training and N test identities (for tests);
+            ``tested=N`` for the same training split and N other test identities, where 500 are too few for an interval.
         image_size: height and width to resize to; None for 64 × 32.
 
     Raises:

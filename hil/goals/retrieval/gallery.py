@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from hil.datasets.dataset import Split
 from hil.errors import ModelError
 from hil.goals.network import TaskNetwork
+from hil.models.branches import GALLERIES, BranchNetwork
 from hil.models.contract import Embeds, Images, Received, Scheme
 
 __all__ = ["embedded", "received_by_network", "seen_by_network"]
@@ -21,9 +23,19 @@ NOISELESS = 1e-9
 """Noise variance that a decoder is told where there is no noise."""
 
 
-def embedded(scheme: Embeds, split: Split, mode: str) -> Tensor:
-    """A scheme's own features of a gallery, float32 [view, image, p]; `mode` as in `Embeds.embed`."""
-    return _filled(len(split), lambda index: scheme.embed(split.float_images(index), mode))
+def embedded(scheme: Scheme, split: Split, mode: str) -> dict[str, Tensor]:
+    """A scheme's own features of a gallery, mode -> float32 [view, image, p].
+
+    Args:
+        scheme: that embeds (`hil.models.contract.Embeds`). Networks of recipes give all modes at once: their backbones are what
+            takes the time.
+        split: the gallery.
+        mode: of `Embeds.embed`; it is always among those that are given.
+    """
+    if isinstance(scheme, BranchNetwork) and type(scheme).embed is BranchNetwork.embed:  # a stranger may have its own
+        found = _filled(len(split), lambda index: scheme.embed_each(split.float_images(index)))
+        return dict(zip(GALLERIES, found.chunk(len(GALLERIES)), strict=True))
+    return {mode: _filled(len(split), lambda index: cast(Embeds, scheme).embed(split.float_images(index), mode))}
 
 
 def _filled(images: int, features: Callable[[Tensor], Tensor]) -> Tensor:

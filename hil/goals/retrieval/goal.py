@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -57,9 +57,7 @@ class RetrievalJudge:
         self._dataset, self._tasks, self._split, self._views = dataset, tasks, dataset.split("gallery"), views
         self._network = options.network()
         if scheme.card.outputs != "images" or self._network is None:
-            gallery = kept_features(
-                scheme, dataset, options.gallery, lambda: embedded(cast(Embeds, scheme), self._split, options.gallery)
-            )
+            gallery = kept_features(scheme, dataset, options.gallery, lambda: embedded(scheme, self._split, options.gallery))
         elif options.gallery == "raw":
             gallery = seen_by_network(self._network, self._split, views=views)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -30,39 +30,40 @@ HEAD = 64
 """Bytes of an entry that say the shape."""
 
 
-def kept_features(scheme: object, dataset: Dataset, mode: str, embed: Callable[[], Tensor]) -> Tensor:
+def kept_features(scheme: object, dataset: Dataset, mode: str, embed: Callable[[], Mapping[str, Tensor]]) -> Tensor:
     """A scheme's features of a data set's gallery, as they were kept, or embedded now and then kept.
 
     Args:
         scheme: whose.
         dataset: at the scheme's image size.
         mode: of `hil.models.contract.Embeds.embed`.
-        embed: makes them, float32 [view, image, p].
+        embed: makes them, float32 [view, image, p], of at least this mode; whatever it makes is kept.
     """
     if not isinstance(scheme, BranchNetwork) or type(scheme).__module__.partition(".")[0] != "hil" or scheme.training:
-        return embed()
+        return embed()[mode]
     about = provenance()
-    key = json.dumps(
-        {
-            "weights": _weights(scheme),
-            "recipe": scheme.recipe.model_dump(mode="json"),
-            "code": _code(),
-            "images": dataset.fingerprint,
-            "size": dataset.image_size,
-            "mode": mode,
-            "machine": about["machine"],
-            "torch": about["packages"]["torch"],
-        },
-        sort_keys=True,
-    )
-    found = FEATURES.read(key)
+    of = {
+        "weights": _weights(scheme),
+        "recipe": scheme.recipe.model_dump(mode="json"),
+        "code": _code(),
+        "images": dataset.fingerprint,
+        "size": dataset.image_size,
+        "machine": about["machine"],
+        "torch": about["packages"]["torch"],
+    }
+    found = FEATURES.read(_key(of, mode))
     if found is not None:
         shape = tuple(json.loads(found[:HEAD].tobytes()))
         return torch.from_numpy(found[HEAD:].view(np.float32).reshape(shape))
-    made = embed().contiguous()
-    head = json.dumps(list(made.shape)).encode().ljust(HEAD)
-    FEATURES.write(key, head, made.numpy().reshape(math.prod(made.shape)).data.cast("B"))
-    return made
+    made = {one: features.contiguous() for one, features in embed().items()}
+    for one, features in made.items():
+        head = json.dumps(list(features.shape)).encode().ljust(HEAD)
+        FEATURES.write(_key(of, one), head, features.numpy().reshape(math.prod(features.shape)).data.cast("B"))
+    return made[mode]
+
+
+def _key(of: Mapping[str, object], mode: str) -> str:
+    return json.dumps({**of, "mode": mode}, sort_keys=True)
 
 
 def _weights(network: BranchNetwork) -> str:

@@ -214,7 +214,7 @@ def test_every_receiver_of_the_bench_has_a_configuration():
 @pytest.mark.parametrize(
     ("one", "bench", "fading", "words"),
     [
-        (lambda: scheme(torch.ones(1, 0, dtype=torch.bool)), "builtin", "none", "'x' sends nothing, .* leave it out"),
+        (lambda: scheme(torch.ones(1, 0, dtype=torch.bool)), "builtin", "none", "'x' sends nothing: .* leave it out"),
         (lambda: superposed(8, 3), "builtin", "none", "'x' needs 3 transmitters, bench 'builtin' has 2"),
         (lambda: scheme(turns(8), receivers=("a", "b")), "builtin", "none", "'x' needs 2 receivers, bench 'builtin' has 1"),
         (

@@ -84,7 +84,9 @@ def test_where_the_cache_lies(tmp_path, monkeypatch):
     assert len(list((tmp_path / "hil").iterdir())) == 1
 
 
-@pytest.mark.parametrize("argument", ["identities=1", "identities=x", "identities=999", "people=5", "5", "tested=1", "tested=5001", "tested="])
+@pytest.mark.parametrize(
+    "argument", ["identities=1", "identities=x", "identities=999", "people=5", "5", "tested=1", "tested=5001", "tested="]
+)
 def test_synthetic_names_a_wrong_argument(argument):
     with pytest.raises(DatasetError, match=f"identities=N.*not '{argument}'"):
         load_dataset(f"synthetic:{argument}")

@@ -5,8 +5,10 @@ import torch
 
 from hil.datasets.dataset import load_dataset
 from hil.goals.retrieval import kept
+from hil.goals.retrieval.gallery import embedded
 from hil.goals.retrieval.goal import Retrieval, RetrievalOptions
 from hil.goals.retrieval.kept import kept_features
+from hil.models.branches import GALLERIES
 from hil.models.load import build_network
 from tests.unit.models.training.tiny import SIZE, recipe
 
@@ -36,7 +38,7 @@ class Counted:
 
     def __call__(self):
         self.times += 1
-        return self.scheme.embed(self.dataset.gallery.float_images(), self.mode)
+        return {self.mode: self.scheme.embed(self.dataset.gallery.float_images(), self.mode)}
 
     def features(self):
         return kept_features(self.scheme, self.dataset, self.mode, self)
@@ -50,6 +52,17 @@ def test_the_second_time_the_same_bits_come_from_the_cache(people):
     assert (first.times, again.times) == (1, 0)
     assert torch.equal(found, made)
     assert made.shape == (2, len(people.gallery), 8)
+
+
+def test_what_was_made_of_another_mode_at_the_same_time_is_kept_too(people):
+    made = embedded(network(), people.gallery, "reconstructed")
+    assert set(made) == set(GALLERIES)
+    for mode, features in made.items():
+        assert torch.equal(features, network().embed(people.gallery.float_images(), mode))
+    kept_features(network(), people, "reconstructed", lambda: made)
+    other = Counted(network(), people, "raw")
+    assert torch.equal(other.features(), made["raw"])
+    assert other.times == 0
 
 
 def change_a_weight(scheme, people):
@@ -92,7 +105,7 @@ def test_anything_else_is_made_anew(people, change):
     other = change(network(), people)
     found = other.features()
     assert other.times == 1
-    assert torch.equal(found, other())
+    assert torch.equal(found, other()[other.mode])
 
 
 def test_other_code_or_another_machine_is_made_anew(people, monkeypatch):
