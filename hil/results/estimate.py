@@ -50,6 +50,7 @@ class Estimate:
             variance, halved (as a square over degrees of freedom).
         frames: how many frames there are; None where answers share nothing but their identity.
         repeats: of how many measurements it is pooled; None: of one.
+        bounded: it is a mean of values in 0…1.
     """
 
     value: float
@@ -62,6 +63,7 @@ class Estimate:
     doubt: float = 0.0
     frames: int | None = None
     repeats: int | None = None
+    bounded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,7 @@ def blended(parts: Sequence[tuple[float, Estimate]], value: float, *, excess: fl
         effective=min(one.effective for _, one in parts),
         excess=sum(factor**2 * one.excess for factor, one in parts) + excess,
         doubt=sum(factor**4 * one.doubt for factor, one in parts),
+        bounded=all(one.bounded for _, one in parts) and sum(abs(factor) for factor, _ in parts) <= 1,
     )
 
 
@@ -220,6 +223,7 @@ def _of_mean(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool)
         tasks=_totals(layout.index, parts, layout.tasks),
         distinct=layout.distinct,
         effective=layout.effective,
+        bounded=metric.unit == "share",
     )
     if layout.frame is None:
         return found

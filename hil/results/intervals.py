@@ -6,6 +6,8 @@ The method was chosen by measured coverage (`scripts/bench coverage`; docs/resul
   moderately alike identities would have (`ALIKE`), by the weight of `PRIOR` clusters: eight identities that all answered
   right would else have no variance at all;
 - degrees of freedom by Satterthwaite, from the contributions' own kurtosis: a variance that hangs on two clusters is worth two;
+- differences of means of shares: no wider than what holds for any values in 0…1, whatever they vary by. Where few answers
+  differ, and what frames add is in doubt, Student's quantile of one degree of freedom at a family's level would be hundreds;
 - shares on the scale of the logit; all right or all wrong: Wilson's interval with one answer a cluster; everything else, and
   differences, as they are.
 """
@@ -171,23 +173,58 @@ def judged(estimates: Sequence[Estimate], claims: Claims, *, level: float = LEVE
     doubt = np.array([one.doubt for one in estimates])
     squared = np.square(claims.weights.T)
     enters = claims.weights != 0
+    theirs = clusters @ claims.weights.T
+    excesses = np.concatenate([excess[:, None] * squared, np.square(claims.others.T)])
+    doubts = doubt[:, None] * np.square(squared)
+    effective = _least(enters, np.array([one.effective for one in estimates]))
     variance, own = spread(
-        clusters @ claims.weights.T,
+        theirs,
         tasks @ claims.weights.T,
-        np.concatenate([excess[:, None] * squared, np.square(claims.others.T)]),
-        doubt[:, None] * np.square(squared),
+        excesses,
+        doubts,
         distinct=_least(enters, np.array([float(one.distinct) for one in estimates])),
-        effective=_least(enters, np.array([one.effective for one in estimates])),
+        effective=effective,
         kind=claims.kind,
         pseudo=2.0 if share else 0.0,
     )
     error = np.sqrt(variance)
     tail = _family_tail(clusters.T @ clusters + np.diag(excess), claims, level)
-    alone, together = student_quantile(1 - level, own) * error, student_quantile(tail, own) * error
+    bounded = np.array([one.bounded for one in estimates])
+    alone, together = (
+        np.minimum(student_quantile(at, own) * error, _of_bounded(at, theirs, excesses, doubts, effective, claims, bounded))
+        for at in (1 - level, tail)
+    )
     return [
         Judged(value=float(v), error=float(e), ci=_around(v, a, share), simultaneous_ci=_around(v, t, share))
         for v, e, a, t in zip(claims.values, error, alone, together, strict=True)
     ]
+
+
+def _of_bounded(
+    tail: float,
+    clusters: Floats,
+    excess: Floats,
+    doubt: Floats,
+    effective: Floats,
+    claims: Claims,
+    bounded: NDArray[np.bool_],
+) -> Floats:
+    """Half widths that hold for means of values in 0…1 whatever their distribution; infinite where a claim is of others.
+
+    Args:
+        tail: probability beyond, on both sides together.
+        clusters, excess, doubt, effective: as `spread`. The excess may be larger than was seen: by as many of its standard
+            errors as the tail has, thrice, as variances are skewed.
+        claims: whose weights say how far a cluster's value can range; bounded: bool [estimate].
+
+    Source: Maurer and Pontil, Empirical Bernstein bounds and sample variance penalization, COLT 2009, Theorem 4.
+    """
+    away, z = np.log(4 / tail), normal_quantile(tail)
+    reach = np.abs(claims.weights).sum(1)
+    own = np.sqrt(2 * away * np.square(clusters).sum(0)) + 7 * away * reach / (3 * np.maximum(effective - 1, 1e-9))
+    most = excess.sum(0) + 3 * z * np.sqrt(2 * doubt.sum(0))
+    fits = ~((claims.weights != 0) & ~bounded).any(1)
+    return np.where(fits, own + z * np.sqrt(most), np.inf)
 
 
 def _least(enters: NDArray[np.bool_], values: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """Intervals: closed forms of each scale, and families that are covered at once. Coverage by simulation: test_coverage.py."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,6 +153,27 @@ def test_equal_answers_are_not_certainly_equal():
     assert 0 < found.ci[1] < 3 / 40
     assert found.ci == (-found.ci[1], found.ci[1])
     assert judged([one, one], claims_of_all([one, one], [[1, -1]], unit="share")) == [found]  # the same drawings every time
+
+
+def test_a_difference_on_one_person_in_hundreds_is_no_wider_than_bounded_values_allow():
+    """Of 400 people one differs, and what 18 frames add is in doubt: Student's quantile of one degree is hundreds."""
+    rng = np.random.default_rng(5)
+    clean = torch.from_numpy(rng.random(800) < 0.9).double()
+    other = clean.clone()
+    other[0] = 1 - other[0]
+    noisy = [torch.from_numpy(rng.random(800) < 0.5).double() for _ in range(60)]
+    own = [estimate(HITS, sample_of(hit=one), torch.arange(800) // 2) for one in (clean, other, *noisy)]
+    chance = 0.9 * 0.1 / 800
+    own[1] = replace(own[1], doubt=chance**2 / 34)
+    weights = np.zeros((61, 62))
+    weights[:, 0], weights[np.arange(61), np.arange(61) + 1] = 1, -1
+    found = judged(own, claims_of_all(own, weights, unit="share"))
+    assert 0.03 < found[0].simultaneous_ci[1] < 0.2
+    assert found[0].simultaneous_ci[1] > found[0].ci[1]
+    free = [replace(one, bounded=False) for one in own]
+    before = judged(free, claims_of_all(free, weights, unit="share"))
+    assert before[1:] == found[1:]
+    assert before[0].simultaneous_ci[1] > 0.5
 
 
 def test_a_family_in_which_nothing_varies_is_bonferronis():
