@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,7 @@ def _curves(found: Found, sources: str) -> tuple[Figure, list[str]]:
     media = [one for one in found.media if sources in ("both", one.source)]
     made = {medium: list(found.curves(medium)) for medium in media}
     made = {medium: curves for medium, curves in made.items() if any(curve.drawn and curve.rows for curve in curves)}
+    made = _told_once(found, made)
     if not made:
         wanted = ", ".join(name for spec in found.figure.curves if spec.drawn for name in spec.networks)
         faded = "of links that fade " if found.figure.fading else ""
@@ -93,6 +94,18 @@ def _curves(found: Found, sources: str) -> tuple[Figure, list[str]]:
             for claim in found.figure.ablations:
                 lines += claim_lines(found, answer(claim, curves, found))
     return draw_curves(found, made, published), lines
+
+
+def _told_once(found: Found, made: Mapping[Medium, list[Curve]]) -> dict[Medium, list[Curve]]:
+    """Without those that another rule of energy says already: where nobody is superposed, they are the same answers."""
+    told: list[object] = []
+    kept = {}
+    for medium, curves in made.items():
+        own = medium.source, [(one.label, {at: found.measure.value(row) for at, row in one.rows.items()}) for one in curves]
+        if own not in told:
+            kept[medium] = curves
+        told.append(own)
+    return kept
 
 
 def _networks(found: Found, medium: Medium, curves: Sequence[Curve]) -> list[str]:
