@@ -52,9 +52,14 @@ def draw_curves(found: Found, drawn: Mapping[Medium, Sequence[Curve]], published
         )
         if found.figure.log:
             axes.set_xscale("log")
-        axes.set_title(f"{found.figure.place}, {found.figure.title}: {energy}" if len(energies) > 1 else found.figure.title)
+        axes.set_title(f"{energy} energy" if len(energies) > 1 else found.figure.title)
+    if len(energies) > 1:
+        figure.suptitle(f"{found.figure.place}: {found.figure.title}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     for axes in panels:
-        value_axis(axes, found.measure, shown)
+        low, high = value_axis(axes, found.measure, shown)
+        if found.figure.kind == "cos2":  # what networks differ by, not from nothing
+            ends = [found.measure.on_axis(end) for row in shown for end in _ends(found, row)]
+            axes.set_ylim(max(low, min(ends) - 3), min(high, max(ends) + 3))
     for axes in panels[1:]:
         axes.set_ylabel("")
     legend(figure, panels[0], "lower right" if found.measure.better == "higher" else "upper right", inside=9)
@@ -90,6 +95,13 @@ def _panel(
             **marks(look, hollow=hollow),
         )  # fmt: skip
     return shown
+
+
+def _ends(found: Found, row: Row) -> tuple[float, ...]:
+    """A value and its interval."""
+    value, metric = found.measure.value(row), found.measure.found(row)
+    own = known_ends(metric.ci) if metric is not None else None
+    return () if value is None else (value, *(own or ()))
 
 
 def _belongs(found: Found, curve: Curve, target: float, row: Row) -> bool:
