@@ -52,35 +52,41 @@ class Aligner:
 
     def __init__(self) -> None:
         self.coherence = Coherence()
-        self._shape: ResponseShape | None = None
+        self._shapes: dict[int, ResponseShape] = {}  # by how many transmitters are superposed: the bench's first ones
 
     def forget_levels(self) -> None:
         """Transmitters are set to other levels."""
-        if self._shape is not None:
-            self._shape.forget_levels()
+        for shape in self._shapes.values():
+            shape.forget_levels()
 
     def align(
-        self, spec: PointSpec, sounder: Callable[[FrameConfig, int], Sounder], noise: float, listened: Callable[[bool], None]
+        self,
+        spec: PointSpec,
+        sounder: Callable[[FrameConfig, int, int], Sounder],
+        noise: float,
+        listened: Callable[[bool], None],
     ) -> Alignment:
-        """Sound every transmitter alone, and align them.
+        """Sound every transmitter of a point alone, and align them.
 
         The first time at length; where the shape of their responses is known, few symbols tell the rest. Where they say that
         it is another one, at length again.
 
         Args:
             spec: the point.
-            sounder: of frames like this with so many sounding symbols a transmitter.
+            sounder: of frames like this with so many sounding symbols for each of so many transmitters.
             noise: power a carrier.
             listened: told whether a sounding was heard.
 
         Raises:
             CalibrationError: the soundings were lost.
         """
-        shape = self._shape = self._shape or ResponseShape(spec.frame.numerology, spec.receptions[0].receiver.taps)
-        samples = 0
+        count, samples = len(spec.occupied), 0
+        if count not in self._shapes:
+            self._shapes[count] = ResponseShape(spec.frame.numerology, spec.receptions[0].receiver.taps)
+        shape = self._shapes[count]
         while True:
             symbols = sounding_for(spec, PHASE_ERROR if shape.known else LEVEL_ERROR)
-            heard, sent = _sounded(spec, sounder(spec.frame, symbols), listened)
+            heard, sent = _sounded(spec, sounder(spec.frame, symbols, count), listened)
             samples += sent
             at_length = not shape.known
             if shape.learn(heard.response, heard.snr, symbols) or at_length:
@@ -98,8 +104,8 @@ class Aligner:
             response: complex64 [tx, active carrier], through the weights; snr: as `ResponseShape.learn` takes it.
             symbols: sounding symbols of its own; before: float64 [tx], those that its response rests on beside them.
         """
-        if self._shape is not None:
-            self._shape.learn(response / weights, snr, symbols, before=before, anew=False)
+        if len(response) in self._shapes:
+            self._shapes[len(response)].learn(response / weights, snr, symbols, before=before, anew=False)
 
 
 def _sounded(spec: PointSpec, sounder: Sounder, listened: Callable[[bool], None]) -> tuple[FrameReception, int]:

@@ -126,9 +126,9 @@ class AirRun:
         keep_burst(self.writer, got, self._calibration, self._kind, number, rows)
         return heard
 
-    def sounder(self, spec: FrameConfig, symbols: int) -> Sounder:
-        """Sounds all transmitters of the bench with frames like the run's."""
-        return Sounder(self.bench.transmitters, spec, self.receivers, self.exchange, symbols=symbols)
+    def sounder(self, spec: FrameConfig, symbols: int, transmitters: int | None = None) -> Sounder:
+        """Sounds so many transmitters, all of the bench by default, with frames like the run's."""
+        return Sounder(transmitters or self.bench.transmitters, spec, self.receivers, self.exchange, symbols=symbols)
 
     def calibrate(self, frame: FrameConfig, *, fading: bool = False) -> list[LinkCalibration]:
         """The first calibration: gain against SNR of each link; kept in `links`."""

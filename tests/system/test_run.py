@@ -3,8 +3,11 @@
 import json
 
 import pytest
+import torch
 
+import hil
 from hil.captures import Capture, FrameKind, verify
+from hil.models.contract import Card, Features, Plan, Sent, normalize_power
 from tests.conftest import DATASET
 
 
@@ -91,3 +94,37 @@ def test_energy_per_task_halves_noma_on_the_air(untrained, hil, tmp_path):
     (row,) = [row for row in json.loads(done.stdout)["points"] if row["source"] == "air"]
     assert row["snr_db"] == pytest.approx([7.0, 7.0], abs=1.6)
     assert (row["tasks"], row["distinct_tasks"]) == (24, 24)  # no more distinct tasks than are sent
+
+
+class _Sum:
+    """Each transmitter sends its own symbols drawn by the task; what arrives is their sum."""
+
+    def __init__(self, transmitters):
+        self.card = Card(name=f"sum{transmitters}", outputs="features")
+        self.plan = Plan(occupied=torch.ones(transmitters, 16, dtype=torch.bool))
+
+    def encode(self, views, csi=None, generator=None):
+        """The first 32 pixels of each view."""
+        pixels = views.flatten(2)[..., :32] - 0.5
+        symbols = torch.complex(pixels[..., :16], pixels[..., 16:]).transpose(0, 1)
+        return Sent(symbols=normalize_power(symbols, self.plan.occupied))
+
+    def decode(self, received, blocks=("all",), side=None):
+        """What came."""
+        one = received["rx"]
+        came = torch.view_as_real(one.symbols).flatten(1)[:, None].expand(-1, self.plan.transmitters, -1)
+        return Features(features=came.contiguous(), erased=~one.valid.any(1))
+
+    def embed(self, images, mode="reconstructed"):
+        """The same of an image."""
+        return images.flatten(1)[None, :, :32].expand(self.plan.transmitters, -1, -1).contiguous()
+
+
+def test_two_of_three_transmitters_are_superposed_and_all_of_them_in_one_run(tmp_path):
+    """A bench with more transmitters than a scheme takes: only the scheme's are sounded and aligned."""
+    results = hil.run("three", schemes=[_Sum(2), _Sum(3)], snr_db=[10.0], tasks=48, draws=2, out=tmp_path)
+    air = {row.scheme: row for row in results.points if row.source == "air"}
+    assert {name: len(row.snr_db) for name, row in air.items()} == {"sum2": 2, "sum3": 3}
+    for row in air.values():
+        assert row.frames["lost"] == 0
+        assert row.snr_eff_db == pytest.approx(10.0, abs=1.2)
