@@ -122,7 +122,11 @@ class _Family:
         self.condition, self.metric, self.found = condition, metric, found
         answers = [(name, answer) for name, own in found.items() for answer in own]
         samples = aligned([*(answer.sample for _, answer in answers), *clean.values()])
-        self.estimates = [estimate(metric, sample, clusters, balanced=True) for sample in samples]
+        own = dict(zip(clean, samples[len(answers) :], strict=True))
+        known = [own.get(name) for name, _ in answers] + [None] * len(own)
+        self.estimates = [
+            estimate(metric, sample, clusters, balanced=True, clean=one) for sample, one in zip(samples, known, strict=True)
+        ]
         self.clean = {name: len(answers) + at for at, name in enumerate(clean)}
         self.points: dict[str, dict[float, Point]] = {}
         for number, (name, answer) in enumerate(answers):

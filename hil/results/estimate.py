@@ -115,7 +115,9 @@ def blended(parts: Sequence[tuple[float, Estimate]], value: float, *, excess: fl
     )
 
 
-def estimate(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool = False) -> Estimate:
+def estimate(
+    metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool = False, clean: Sample | None = None
+) -> Estimate:
     """A metric with what its error is made of: closed form for a mean, else groups of clusters left out (jackknife).
 
     Args:
@@ -123,6 +125,8 @@ def estimate(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool
         sample: how tasks were answered, at least one row.
         clusters: int64 [distinct task of the run].
         balanced: every distinct task counts the same, however often it was answered (for comparisons).
+        clean: the same tasks answered without noise. Their regression on that is taken off answers before frames, which hold
+            other tasks, are compared: so they differ by what the air did to them.
 
     Source: the linearised variance of cluster totals with the small-sample correction of Bell and McCaffrey (CR2); two-way by
     Cameron, Gelbach and Miller, Robust inference with multiway clustering, 2011.
@@ -140,8 +144,10 @@ def estimate(metric: Metric, sample: Sample, clusters: Tensor, *, balanced: bool
         weight=weight / weight.sum(),
         frame=None if sample.frame is None else _numbered(sample.frame.numpy()),
     )
-    of = _of_mean if metric.aggregate is None else _of_aggregate
-    found = of(metric, sample, layout, balanced=balanced)
+    if metric.aggregate is None:
+        found = _of_mean(metric, sample, layout, balanced=balanced, known=_by_task(metric, clean, len(clusters)))
+    else:
+        found = _of_aggregate(metric, sample, layout, balanced=balanced)
     several = repeats_of(metric, sample, clusters, balanced=balanced)
     return found if several is None else _with_repeats(found, several)
 
@@ -206,7 +212,24 @@ def _totals(members: Integers, values: Floats, count: int) -> Floats:
     return np.asarray(np.bincount(members, values, minlength=count), np.float64)
 
 
-def _of_mean(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool) -> Estimate:
+def _by_task(metric: Metric, clean: Sample | None, tasks: int) -> Floats | None:
+    """Answers without noise, float64 [distinct task]; None: not known."""
+    if clean is None:
+        return None
+    found = np.bincount(clean.index.numpy(), clean.tasks.values[metric.name].double().numpy(), minlength=tasks)
+    return np.asarray(found / np.maximum(np.bincount(clean.index.numpy(), minlength=tasks), 1))
+
+
+def _without(values: Floats, known: Floats | None, layout: _Layout) -> Floats:
+    """What is left of answers when their regression on those without noise is taken off."""
+    if known is None:
+        return values
+    told = known[layout.index] - layout.weight @ known[layout.index]
+    spread = float(layout.weight @ np.square(told))
+    return values - told * (float(layout.weight @ (told * values)) / spread) if spread > 0 else values
+
+
+def _of_mean(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool, known: Floats | None) -> Estimate:
     values = sample.tasks.values[metric.name].double().numpy()
     value = float(layout.weight @ values)
     parts = layout.weight * (values - value)
@@ -227,9 +250,11 @@ def _of_mean(metric: Metric, sample: Sample, layout: _Layout, *, balanced: bool)
     )
     if layout.frame is None:
         return found
-    among = _among_equals(values, layout)
+    rest = _without(values, known, layout)
+    among = _among_equals(rest, layout)
     if among is not None:
         return _with_frames(found, len(np.unique(layout.frame)), *among)
+    parts = layout.weight * (rest - float(layout.weight @ rest))
     frames = corrected(layout.frame, int(layout.frame.max()) + 1)
     cells = _totals(layout.cell, parts, 1)
     return _with_frames(found, len(frames), float(frames @ frames), float(cells @ cells))

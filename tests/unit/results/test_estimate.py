@@ -11,8 +11,10 @@ from hil.goals.contract import Metric
 from hil.goals.detection.precision import MAP50
 from hil.goals.image.goal import PSNR_OF_MEAN
 from hil.results.estimate import GROUPS, aligned, blended, estimate
+from hil.results.intervals import Claims, judged
 from tests.unit.results.answers import sample_of
 
+LEVEL = Metric(name="level", unit="dB", better="higher", worst=0.0, headline=True)
 HITS = Metric(name="hit", unit="share", better="higher", worst=0.0, headline=True)
 
 
@@ -202,3 +204,29 @@ def test_alike_identities_that_are_in_every_frame_hide_nothing_that_frames_share
         values = 3.0 * rng.normal(size=8)[clusters] + 0.1 * rng.normal(size=12)[frame] + rng.normal(size=3840)
         found.append(estimate(metric, sample_of(level=values, frame=frame), clusters).excess)
     assert np.mean(found) == pytest.approx(0.1**2 / 12, rel=0.1)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.1])
+def test_pictures_that_differ_more_than_frames_do_not_widen_a_difference(shared):
+    """Eight frames hold other pictures each, two schemes answer the same: answers without noise tell pictures apart."""
+    rng, frame, reps = np.random.default_rng(4), np.arange(8 * 40) // 40, 120
+    widths, held = {False: [], True: []}, 0
+    for _ in range(reps):
+        hard = 2 * rng.normal(size=320)
+        both: dict[bool, list] = {False: [], True: []}
+        for slope in (1.0, 0.8):
+            values = slope * hard + shared * rng.normal(size=8)[frame] + 0.1 * rng.normal(size=320)
+            heard = sample_of(level=torch.from_numpy(values), frame=torch.from_numpy(frame))
+            clean = sample_of(level=torch.from_numpy(1.1 * slope * hard))
+            for known in (False, True):
+                both[known].append(estimate(LEVEL, heard, torch.arange(320), balanced=True, clean=clean if known else None))
+        for known, own in both.items():
+            claims = Claims(
+                values=np.array([own[0].value - own[1].value]), unit="dB", weights=np.array([[1.0, -1.0]]),
+                others=np.zeros((1, 0)),
+            )  # fmt: skip
+            (found,) = judged(own, claims)
+            widths[known].append(found.ci[1] - found.ci[0])
+            held += known and found.ci[0] <= 0.0 <= found.ci[1]
+    assert held / reps > 0.89
+    assert np.median(widths[True]) < (0.2 if shared == 0.0 else 0.5) * np.median(widths[False])
