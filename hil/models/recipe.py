@@ -2,6 +2,7 @@
 
 A recipe names the scheme, its sizes, its data, its seed and the three training steps of the papers: T1 the feature
 encoder alone, T2 the autoencoder on frozen features, T3 all together (Jankowski et al., Sec. 2.3; Lo et al., App. B).
+A file may say ``extends = "NAME"``: all that it leaves out is then as in the recipe of that name beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from hil.config import Config, load_toml, validate
+from hil.config import Config, flattened, merged, read_toml, validate
 from hil.errors import ConfigError
 from hil.foreign import is_foreign
 from hil.registry import DATASETS
@@ -309,13 +310,29 @@ class Recipe(Config):
 
 
 def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
-    """Read a recipe file; `name` is the file's stem unless the file sets it.
+    """Read a recipe file, and those that it extends; `name` is the file's stem unless the file sets it.
 
     Raises:
-        ConfigError: see `hil.config.load_toml`.
+        ConfigError: see `hil.config.load_toml`; it extends what is not there, or itself.
     """
-    recipe = load_toml(Recipe, path, overrides)
+    recipe = validate(Recipe, merged(_extended(path), overrides or {}, str(path)), str(path))
     return recipe if recipe.name else validate(Recipe, {**recipe.model_dump(), "name": path.stem}, str(path))
+
+
+def _extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The keys of a recipe file over those of the recipe that it extends, table by table; `above`: files that extend it."""
+    own = read_toml(path)
+    base = own.pop("extends", None)
+    if base is None:
+        return own
+    other = path.with_name(f"{base}.toml")
+    if other in (path, *above):
+        raise ConfigError(f"{path}: extends = {base!r} leads back to itself; name another recipe, or leave it out")
+    if not isinstance(base, str) or not other.is_file():
+        raise ConfigError(f"{path}: extends = {base!r} must name a recipe beside it, and there is no file {other}")
+    found = _extended(other, (path, *above))
+    found.pop("name", None)  # of its own file
+    return merged(found, flattened(own), str(path))
 
 
 def recipe_from_dict(data: dict[str, Any], source: str) -> Recipe:

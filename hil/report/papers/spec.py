@@ -96,7 +96,7 @@ class PaperFigure(Config):
         note: what differs from the paper's conditions.
         published: a document of this folder with the numbers that the paper prints.
         curves: drawn or compared with.
-        claims: what the paper says; ablations: comparisons that say why, shown beside them.
+        claims: what the paper says; ablations: comparisons that say why, shown beside them, or alone.
     """
 
     paper: str

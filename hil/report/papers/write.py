@@ -86,12 +86,10 @@ def _curves(found: Found, sources: str) -> tuple[Figure, list[str]]:
     lines = head_lines(found.figure)
     for medium, curves in made.items():
         lines += ["", f"## {medium.words[0].upper()}{medium.words[1:]}", "", *_networks(found, medium, curves)]
-        lines += ["", "What the paper claims:", ""]
-        for claim in found.figure.claims:
-            lines += claim_lines(found, answer(claim, curves, found))
-        if found.figure.ablations:
-            lines += ["", "What takes it apart (not the paper's):", ""]
-            for claim in found.figure.ablations:
+        apart = "What takes it apart (not the paper's):" if found.figure.claims else "Compared:"
+        for heading, claims in (("What the paper claims:", found.figure.claims), (apart, found.figure.ablations)):
+            lines += ["", heading, ""] if claims else []
+            for claim in claims:
                 lines += claim_lines(found, answer(claim, curves, found))
     return draw_curves(found, made, published), lines
 

@@ -43,14 +43,15 @@ def found(*rows, figure=None, **more):
 def test_every_figure_of_the_issue_is_there_and_names_what_it_draws():
     assert figure_names() == [
         "jankowski-4a", "jankowski-4b", "jankowski-4c", "lo-3a", "lo-3b", "lo-3c", "lo-4a", "lo-4b", "lo-4c", "lo-table1",
-        "mortaheb-7", "mortaheb-8", "mortaheb-9", "sun-4", "sun-6", "sun-7", "sun-8", "sun-table1", "sun-table2",
+        "mortaheb-7", "mortaheb-8", "mortaheb-9", "rate-distortion", "sun-4", "sun-6", "sun-7", "sun-8", "sun-table1",
+        "sun-table2",
     ]  # fmt: skip
     known = {*SCHEMES.names(), *(path.stem for path in (ROOT / "models").glob("*.toml")), "uncoded"}
     for figure in map(load_figure, figure_names()):
         labels = {curve.label for curve in figure.curves}
         assert {name for claim in (*figure.claims, *figure.ablations) for name in (claim.first, claim.second)} <= labels
         for name in itertools.chain(*((*curve.networks, *curve.at) for curve in figure.curves)):
-            stem = re.split(r"-at|-lambda|-w\*|-q|-tau|\[|, ", name)[0]
+            stem = re.split(r"-at|-lambda|-w\*|-q|-tau|\[|\?|, ", name)[0]
             assert stem in known, name
 
 
@@ -279,6 +280,21 @@ def test_against_a_setting_of_the_networks(tmp_path):
         "contradicted at bits a pixel 0.25"
     )
     assert f"- weights by gradients are better than equal ones: **{said}**" in lines
+
+
+def test_rate_and_distortion_at_one_snr(tmp_path):
+    """Schemes by the uses that their names have; of no paper, so nothing is claimed in one's name."""
+    psnrs = {"deep-jscc-q128": 20.0, "deep-jscc": 23.0, "digital-webp?uses=128": 16.0, "digital-webp": 23.1}
+    rows = [one for name, value in psnrs.items() for one in judged(IMAGE, name, [1.0, value])]
+    files, lines = write_paper_figure("rate-distortion", [document((rows, [], []))], tmp_path, formats=("svg",))
+    assert all(path.stat().st_size > 500 for path in files)
+    (line,) = [line for line in lines if line.startswith("| WebP, 16-QAM 3/4 |")]
+    assert line.startswith("| WebP, 16-QAM 3/4 | digital-webp?uses=128, digital-webp | channel uses 128: 16.00 [")
+    assert "; channel uses 512: 23.10 [" in line
+    assert "Compared:" in lines
+    assert "What the paper claims:" not in lines
+    said = "supported where the intervals tell: supported at 1 of 2 values of channel uses, undetermined at channel uses 512"
+    assert f"- deep JSCC is above WebP by 16-QAM 3/4: **{said}**" in lines
 
 
 def test_a_table_of_metrics_beside_the_printed_ones(tmp_path):
