@@ -19,6 +19,7 @@ from hil.errors import ConfigError
 from hil.models.separate.ldpc import Ldpc, ldpc_code
 from hil.models.separate.matched import SEED, MatchedCode, matched_code
 from hil.models.separate.mcs import Mcs
+from hil.models.separate.thresholds import threshold_db
 from hil.models.separate.wifi import COLUMNS, LIFTINGS, RATES
 
 __all__ = ["OVERHEAD_BYTES", "Packet", "packet_for_bytes", "packet_for_uses", "scrambler"]
@@ -60,6 +61,11 @@ class Packet:
     def overhead(self) -> int:
         """Bytes of length and CRC."""
         return OVERHEAD_BYTES if self.matched.information // 8 - OVERHEAD_BYTES < 1 << 16 else LONG_OVERHEAD_BYTES
+
+    @property
+    def threshold_db(self) -> float:
+        """Es/N0 in AWGN from which at most 1 % of such packets are lost."""
+        return threshold_db(self.mcs, self.matched, self.uses)
 
     def coded(self, streams: list[bytes]) -> NDArray[np.uint8]:
         """Streams to coded bits, uint8 [task, uses · bits]; an empty stream says that there is none.

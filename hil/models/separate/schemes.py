@@ -196,8 +196,8 @@ class DigitalImages:
             return np.full(tasks, self.options.index)
         if csi is None:
             raise ConfigError(f"{self.card.name} with mcs = {self.options.mcs} must be told the SNR: encode(views, csi)")
-        choices = {index: packet.mcs for index, packet in self._packets.items()}
-        return np.array([best_mcs(float(value), choices, ideal=self._ideal) for value in csi[:, 0]], np.int64)
+        thresholds_db = {index: packet.threshold_db for index, packet in self._packets.items()}
+        return np.array([best_mcs(float(value), thresholds_db) for value in csi[:, 0]], np.int64)
 
     def decode(
         self, received: Mapping[str, Received], blocks: tuple[str, ...] = ("all",), side: Mapping[str, Tensor] | None = None
@@ -284,9 +284,10 @@ class DigitalImages:
 
 
 def _described(index: int, packet: Packet | IdealPacket) -> dict[str, Any]:
-    known = {"mcs": index, "name": packet.mcs.name, "uses": packet.uses, "room_bytes": packet.room}
+    known: dict[str, Any] = {"mcs": index, "name": packet.mcs.name, "uses": packet.uses, "room_bytes": packet.room}
+    known["threshold_db"] = round(packet.threshold_db, 2)
     if isinstance(packet, IdealPacket):
-        return known | {"threshold_db": packet.mcs.ideal_db}
+        return known
     code, matched = packet.code, packet.matched
     return known | {
         "code": [code.n, code.k],

@@ -107,6 +107,7 @@ def test_ratios_are_commpys_by_the_noise_of_each_use():
 
 
 def test_the_fastest_that_an_snr_carries_is_taken():
-    assert [best_mcs(snr_db) for snr_db in (-5, 2, 5, 8, 11, 15, 16, 30)] == [1, 1, 2, 3, 4, 5, 6, 7]
+    thresholds_db = {index: one.threshold_db for index, one in MCS.items()}
+    assert [best_mcs(snr_db, thresholds_db) for snr_db in (-5, 2, 5, 8, 11, 15, 16, 30)] == [1, 1, 2, 3, 4, 5, 6, 7]
     rates = [one.bits * int(one.rate[0]) / int(one.rate[2]) for one in MCS.values()]
     assert rates == sorted(rates)

@@ -1,0 +1,94 @@
+"""From which SNR a packet is worth sending: at most 1 % of packets, not of codewords, are lost in white noise.
+
+Codewords of an LDPC code fail as Q((Es/N0 in dB − middle) / width): a Gaussian waterfall, whose middle and width depend on the
+code's length. A packet is lost if one of its codewords is, so one of many needs more than one of one.
+
+Source: Amraoui, Montanari, Richardson, Urbanke, Finite-length scaling for iteratively decoded LDPC ensembles, IEEE Trans. Inf.
+Theory 55(2), 2009; numbers: measured with the decoder of `hil.models.separate.ldpc` (``scripts/bench thresholds``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from statistics import NormalDist
+
+import numpy as np
+
+from hil.models.separate.matched import MatchedCode
+from hil.models.separate.mcs import Mcs
+from hil.models.separate.wifi import RATES
+
+__all__ = ["LONG", "LOST", "LTE_MORE_DB", "LTE_USES", "WATERFALLS", "codeword_db", "threshold_db"]
+
+LOST = 0.01
+"""Share of packets that may be."""
+LONG = 1944
+"""Bits of the codewords that the thresholds of `hil.models.separate.mcs.MCS` are of."""
+
+WATERFALLS: Mapping[tuple[int, str], Mapping[int, tuple[float, float]]] = {
+    (2, "1/2"): {1944: (0.88, 0.31), 1296: (0.93, 0.32), 648: (0.99, 0.42)},
+    (2, "3/4"): {1944: (3.94, 0.22), 1296: (3.94, 0.28), 648: (4.0, 0.4)},
+    (4, "1/2"): {1944: (6.15, 0.31), 1296: (6.21, 0.39), 648: (6.17, 0.57)},
+    (4, "3/4"): {1944: (9.98, 0.27), 1296: (10.0, 0.32), 648: (10.02, 0.45)},
+    (6, "2/3"): {1944: (13.63, 0.33), 1296: (13.67, 0.38), 648: (13.76, 0.52)},
+    (6, "3/4"): {1944: (15.22, 0.31), 1296: (15.21, 0.4), 648: (15.31, 0.52)},
+    (6, "5/6"): {1944: (16.86, 0.32), 1296: (16.9, 0.36), 648: (16.96, 0.47)},
+}
+"""Middle and width in dB by bits a use and rate, and by the code's length."""
+
+RATE_COSTS_DB = {2: 12.0, 4: 15.0, 6: 19.0}
+"""Es/N0 that a rate higher by 1 would cost, by bits a use: between the middles of neighbouring rates above; the least of them."""
+
+LTE_USES = (64, 128, 512)
+LTE_MORE_DB: Mapping[str, tuple[float, ...]] = {
+    "78/1024": (1.6, 0.9, 0.0),
+    "120/1024": (1.6, 0.9, 0.0),
+    "193/1024": (1.6, 0.9, 0.0),
+    "308/1024": (1.6, 0.7, 0.0),
+    "449/1024": (1.6, 0.9, 0.0),
+    "602/1024": (2.0, 0.9, 0.0),
+    "378/1024": (0.5, 0.1, 0.0),
+    "490/1024": (0.5, 0.0, 0.0),
+    "616/1024": (0.8, 0.9, 0.0),
+    "466/1024": (-0.1, -0.4, 0.0),
+    "567/1024": (0.9, 0.2, 0.0),
+    "666/1024": (0.6, 0.2, 0.0),
+    "772/1024": (0.4, -0.1, 0.0),
+    "873/1024": (0.1, -0.3, 0.0),
+    "948/1024": (0.1, 0.0, 0.0),
+}
+"""What packets of LTE's rates need more than at 512 uses, in dB at `LTE_USES`, by rate. Those that have no room for a byte there
+have what the next rate does that has: 78 to 308 at 64 and 78 to 193 at 128 uses, 948."""
+_LTE_WIDTH_DB = 0.3
+"""Of a waterfall at 512 uses or more; the widest of 1944 bits above."""
+
+
+def codeword_db(mcs: Mcs, n: int, lost: float) -> float:
+    """Es/N0 in dB at which such a share of whole codewords of n bits fails."""
+    middle, width = WATERFALLS[mcs.bits, mcs.rate][n]
+    return middle - width * NormalDist().inv_cdf(lost)
+
+
+def threshold_db(mcs: Mcs, matched: MatchedCode, uses: int) -> float:
+    """Es/N0 in dB from which at most 1 % of packets are lost; of one codeword of 1944 bits it is the table's.
+
+    Of a rate that 802.11n has: the table's, and what codewords of this length, so many, and so much shortened, need more; never
+    less than the table's. Of LTE's: the table's, measured at 512 uses, and what fewer uses need more, interpolated in their
+    logarithm (at fewer than 64: as at 64), or what more codewords do.
+    """
+    if mcs.rate not in RATES:
+        return mcs.threshold_db + _lte_more_db(mcs, uses)
+    each = -math.expm1(math.log1p(-LOST) / matched.codewords)
+    rate = Fraction(matched.information, matched.sent)
+    gained = RATE_COSTS_DB[mcs.bits] * float(mcs.share - rate)
+    return mcs.threshold_db + max(0.0, codeword_db(mcs, matched.code.n, each) - gained - codeword_db(mcs, LONG, LOST))
+
+
+def _lte_more_db(mcs: Mcs, uses: int) -> float:
+    most = LTE_USES[-1]
+    if uses < most:
+        return float(np.interp(math.log2(uses), np.log2(LTE_USES), LTE_MORE_DB[mcs.rate]))
+    each = -math.expm1(math.log1p(-LOST) * most / uses)
+    return _LTE_WIDTH_DB * (NormalDist().inv_cdf(LOST) - NormalDist().inv_cdf(each))
