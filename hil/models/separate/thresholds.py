@@ -1,8 +1,8 @@
 """From which SNR a packet is worth sending: at most 1 % of packets, not of codewords, are lost in white noise.
 
 Codewords of an LDPC code fail as Q((Es/N0 in dB − middle) / width) down to 1 %: a Gaussian waterfall, whose middle and width
-depend on the code's length. Below, real tails are heavier: the rate's logarithm goes on as straight as it is at 1 %. A packet is
-lost if one of its codewords is, so one of many needs more than one of one.
+depend on the code's length. Below, real tails are heavier: the rate's logarithm goes on as straight as it is at 1 %. A packet
+is lost if one of its codewords is, so one of many needs more than one of one.
 
 Source: Amraoui, Montanari, Richardson, Urbanke, Finite-length scaling for iteratively decoded LDPC ensembles, IEEE Trans. Inf.
 Theory 55(2), 2009; numbers: measured with the decoder of `hil.models.separate.ldpc` (``scripts/bench thresholds``).
@@ -21,7 +21,7 @@ from hil.models.separate.matched import MatchedCode
 from hil.models.separate.mcs import Mcs
 from hil.models.separate.wifi import RATES
 
-__all__ = ["LONG", "LOST", "LTE_MORE_DB", "LTE_USES", "WATERFALLS", "codeword_db", "threshold_db"]
+__all__ = ["LONG", "LOST", "LTE_LONG", "LTE_MORE_DB", "LTE_USES", "WATERFALLS", "codeword_db", "threshold_db"]
 
 LOST = 0.01
 """Share of packets that may be."""
@@ -63,8 +63,24 @@ LTE_MORE_DB: Mapping[str, tuple[float, ...]] = {
 }
 """What packets of LTE's rates need more than at 512 uses, in dB at `LTE_USES`, by rate. Where one has no room for a byte it
 has a neighbour's: 78 to 308 at 64 uses, 78 to 193 at 128, 948 at both."""
-_LTE_WIDTH_DB = 0.33
-"""Of a waterfall at 512 uses or more; the widest of 1944 bits above."""
+LTE_LONG: Mapping[str, tuple[float, float]] = {
+    "78/1024": (-7.31, 0.37),
+    "120/1024": (-4.82, 0.48),
+    "193/1024": (-3.12, 0.48),
+    "308/1024": (-1.0, 0.48),
+    "449/1024": (0.43, 0.44),
+    "602/1024": (1.88, 0.48),
+    "378/1024": (5.08, 0.48),
+    "490/1024": (6.98, 0.48),
+    "616/1024": (8.41, 0.26),
+    "466/1024": (11.18, 0.48),
+    "567/1024": (12.08, 0.48),
+    "666/1024": (14.28, 0.48),
+    "772/1024": (15.88, 0.48),
+    "873/1024": (18.18, 0.48),
+    "948/1024": (19.68, 0.48),
+}
+"""Middle and width in dB of a codeword's waterfall where LTE's rates have many uses (of the code at 98,304), by rate."""
 
 
 def codeword_db(mcs: Mcs, n: int, lost: float) -> float:
@@ -83,23 +99,23 @@ def _widths(lost: float) -> float:
 
 
 def threshold_db(mcs: Mcs, matched: MatchedCode, uses: int) -> float:
-    """Es/N0 in dB from which at most 1 % of packets are lost; of one codeword of 1944 bits it is the table's.
+    """Es/N0 in dB, to a tenth, from which at most 1 % of packets are lost; of one codeword of 1944 bits it is the table's.
 
     Of a rate that 802.11n has: the table's, and what codewords of this length, so many, and so much shortened, need more; never
     less than the table's. Of LTE's: the table's, measured at 512 uses, and what fewer uses need more, interpolated in their
-    logarithm (at fewer than 64: as at 64), or what more codewords do.
+    logarithm (at fewer than 64: as at 64); of more uses, what so many codewords need, never less than the table's.
     """
-    if mcs.rate not in RATES:
-        return mcs.threshold_db + _lte_more_db(mcs, uses)
     each = -math.expm1(math.log1p(-LOST) / matched.codewords)
+    if mcs.rate not in RATES:
+        return round(mcs.threshold_db + _lte_more_db(mcs, uses, each), 1)
     rate = Fraction(matched.information, matched.sent)
     gained = RATE_GAINS_DB[mcs.bits] * float(mcs.share - rate)
-    return mcs.threshold_db + max(0.0, codeword_db(mcs, matched.code.n, each) - gained - codeword_db(mcs, LONG, LOST))
+    more = codeword_db(mcs, matched.code.n, each) - gained - codeword_db(mcs, LONG, LOST)
+    return round(mcs.threshold_db + max(0.0, more), 1)
 
 
-def _lte_more_db(mcs: Mcs, uses: int) -> float:
-    most = LTE_USES[-1]
-    if uses < most:
+def _lte_more_db(mcs: Mcs, uses: int, each: float) -> float:
+    if uses <= LTE_USES[-1]:
         return float(np.interp(math.log2(uses), np.log2(LTE_USES), LTE_MORE_DB[mcs.rate]))
-    each = -math.expm1(math.log1p(-LOST) * most / uses)
-    return _LTE_WIDTH_DB * (_widths(each) - _widths(LOST))
+    middle, width = LTE_LONG[mcs.rate]
+    return max(0.0, middle + width * _widths(each) - mcs.threshold_db)
