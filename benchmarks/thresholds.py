@@ -57,7 +57,9 @@ def waterfall(mcs: Mcs, lifting: int, words: int) -> tuple[float, float]:
     """Middle and width in dB of a whole codeword's waterfall: a line through the normal quantiles of its error rates."""
     n = COLUMNS * lifting
     code = MatchedCode(lifting=lifting, rate=mcs.rate, codewords=1, information=int(n * mcs.share), sent=n)
-    at, dbs, quantiles = round(WATERFALLS[mcs.bits, mcs.rate][n][0], 1), [], []
+    at = round(WATERFALLS[mcs.bits, mcs.rate][n][0], 1)
+    dbs: list[float] = []
+    quantiles: list[float] = []
     while not quantiles or quantiles[-1] < -NormalDist().inv_cdf(1.5 * LOST):
         errors, tried = _errors(code, mcs.bits, at, words, words)
         dbs.append(at)
