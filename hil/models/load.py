@@ -126,7 +126,7 @@ def _no_options(name: str, options: str) -> str:
     changes = "".join(f" --set {option}" for option in options.split("&") if option)
     return (
         f"scheme '{name}' takes no options, as its weights are for one setting, not '{options}'; "
-        f"train another one: hil train {name}{changes} --set name=NAME"
+        f"train another one: hil train {_weights_of(name) or name}{changes} --set name=NAME"
     )
 
 
@@ -148,8 +148,8 @@ def _not_found(name: str, folders: Sequence[Path]) -> str:
     known = sorted(trained | recipes | set(SCHEMES.names()))
     if "?" in name and base.partition("?")[0] in known:
         return _no_options(*name.split("?", 1))
-    family = name.partition("-")[0] + "-"
-    alike = [one for one, entry in SCHEMES.builtin.items() if one.startswith(family) and _takes_options(entry)]
-    known = sorted(alike) or known
     hint = did_you_mean(name, [*known, *SCHEMES.spellings()])
+    family = [one for one in known if one.startswith(name.partition("-")[0] + "-")]
+    if any(_takes_options(SCHEMES.builtin.get(one)) for one in family):  # such as one for each codec
+        known = family
     return f"unknown scheme '{name}'{hint}; known: {', '.join(known)} (looked in {looked}); or path.py:Class"
