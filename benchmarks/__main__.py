@@ -27,6 +27,7 @@ NAMES = {
     "sweep": "hil sweep on two workers against one, and with workers killed: efficiency, results that differ",
     "soak": "an hour of hil run with hil watch beside: growth of memory, frames lost; 200 SIGKILLs: bursts lost",
     "digital": "LDPC decoder against commpy and ldpc, its error rates",
+    "thresholds": "from which SNR digital packets come through: waterfalls by code length, packets by uses",
     "schemes": "trained networks against what the papers' systems must hold, and a task's cost by stage",
     "faults": "faults injected into the virtual radios, a resumable campaign",
 }

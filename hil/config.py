@@ -60,6 +60,8 @@ def _problem(model: type[BaseModel], item: Any) -> str:
         known = sorted({name for one in _models_at(model, parents) for name in one.model_fields})
         return f"unknown key '{path}' (known here: {', '.join(known)}){did_you_mean(str(last), known)}"
     message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"] and item["type"] == "value_error":  # a check over several keys, whose message names them
+        return str(message)
     given = "" if item["type"] == "missing" else _shown(str(last), item["input"])
     return f"{path}: {message}{f', not {given}' if given else ''}"
 

@@ -118,6 +118,18 @@ def _recipes_of(scheme: str, folders: Sequence[Path]) -> list[str]:
     return sorted(found, key=lambda name: (name.startswith("full-"), name))
 
 
+def _takes_options(entry: Any) -> bool:
+    return isinstance(entry, SchemeEntry) and entry.untrained
+
+
+def _no_options(name: str, options: str) -> str:
+    changes = "".join(f" --set {option}" for option in options.split("&") if option)
+    return (
+        f"scheme '{name}' takes no options, as its weights are for one setting, not '{options}'; "
+        f"train another one: hil train {_weights_of(name) or name}{changes} --set name=NAME"
+    )
+
+
 def _not_found(name: str, folders: Sequence[Path]) -> str:
     looked = ", ".join(dict.fromkeys(str(folder) for folder in folders)) or "no folder"
     if Path(name).suffix == ".safetensors":
@@ -134,5 +146,10 @@ def _not_found(name: str, folders: Sequence[Path]) -> str:
         base = base if base in recipes else next(iter(_recipes_of(base, folders)), base)
         return f"scheme '{name}' has no weights in {looked}; train them with: hil train {base}{changes} --out {target}"
     known = sorted(trained | recipes | set(SCHEMES.names()))
+    if "?" in name and base.partition("?")[0] in known:
+        return _no_options(*name.split("?", 1))
     hint = did_you_mean(name, [*known, *SCHEMES.spellings()])
+    family = [one for one in known if one.startswith(name.partition("-")[0] + "-")]
+    if any(_takes_options(SCHEMES.builtin.get(one)) for one in family):  # such as one for each codec
+        known = family
     return f"unknown scheme '{name}'{hint}; known: {', '.join(known)} (looked in {looked}); or path.py:Class"

@@ -37,6 +37,11 @@ class IdealPacket:
         """Bytes of a stream that fit."""
         return self.information // 8
 
+    @property
+    def threshold_db(self) -> float:
+        """Es/N0 from which it is carried."""
+        return self.mcs.ideal_db
+
     def coded(self, streams: list[bytes]) -> NDArray[np.uint8]:
         """Words of a random codebook, drawn by the stream, uint8 [task, uses · bits]: the signal is as a code's."""
         words = []
@@ -51,7 +56,7 @@ class IdealPacket:
         Where uses differ the SNR is that of equal uses with the same capacity in all.
         """
         capacity = np.log2(1 + 1 / np.maximum(noise_var.astype(np.float64), 1e-12)).mean(1)
-        return np.asarray(10 * np.log10(np.maximum(2**capacity - 1, 1e-12)) >= self.mcs.ideal_db)
+        return np.asarray(10 * np.log10(np.maximum(2**capacity - 1, 1e-12)) >= self.threshold_db)
 
 
 def ideal_for_uses(mcs: Mcs, uses: int) -> IdealPacket:

@@ -17,7 +17,8 @@ class Mcs:
         name: in words.
         bits: coded bits a use.
         rate: of the code, as a fraction; where it is none of 802.11n's, one of its codes is matched to it.
-        threshold_db: Es/N0 in AWGN from which at most 1 % of codewords fail, with our LDPC codes.
+        threshold_db: Es/N0 in AWGN from which at most 1 % of codewords of 1944 bits fail, or of packets of 512 uses, with our
+            LDPC codes; of other packets: `hil.models.separate.thresholds`.
         usual_db: the same of an ideal code, at most 10 %, as it is usually simulated; None: not known.
     """
 
@@ -68,13 +69,11 @@ TABLES: Mapping[str, Mapping[int, Mcs]] = {"wifi": MCS, "lte-cqi": LTE_CQI}
 """By name."""
 
 
-def best_mcs(snr_db: float, table: Mapping[int, Mcs] = MCS, *, ideal: bool = False) -> int:
+def best_mcs(snr_db: float, thresholds_db: Mapping[int, float]) -> int:
     """Index of the fastest that an SNR carries; the slowest where none is carried.
 
     Args:
         snr_db: Es/N0.
-        table: to choose from.
-        ideal: with an ideal code.
+        thresholds_db: from which each of them is carried, by index.
     """
-    carried = [index for index, one in table.items() if (one.ideal_db if ideal else one.threshold_db) <= snr_db]
-    return max(carried, default=min(table))
+    return max((index for index, least in thresholds_db.items() if least <= snr_db), default=min(thresholds_db))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hil.config import Config
 from hil.models.separate.mcs import TABLES, Mcs
+from hil.spelling import did_you_mean
 
 __all__ = ["DEFAULT_USES", "DigitalOptions"]
 
 DEFAULT_USES = 512
 """A sixth of the 3072 values of a 32×32 picture in colour."""
+ADAPTED = ("adapt", "hybrid")
 USUAL = {"wifi": 4, "lte-cqi": 9}
 """16-QAM 3/4 (Sun et al.), and LTE's fastest of 16-QAM."""
 
@@ -42,6 +44,13 @@ class DigitalOptions(Config):
     headers: Literal["known", "sent"] = "known"
     interleave: bool = True
 
+    @field_validator("mcs", mode="before")
+    @classmethod
+    def _word_or_index(cls, given: Any) -> Any:
+        if isinstance(given, str) and given not in ADAPTED and not given.lstrip("+-").isdecimal():
+            raise ValueError(f"must be adapt, hybrid, or an index in the table{did_you_mean(given, ADAPTED)}")
+        return given
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         known = TABLES[self.table]
@@ -49,8 +58,12 @@ class DigitalOptions(Config):
             raise ValueError(f"mcs must be adapt, hybrid, or {min(known)}…{max(known)}, not {self.mcs}")
         if self.most is not None and (self.mcs != "hybrid" or self.most not in known):
             raise ValueError(f"most is for mcs = hybrid, {min(known)}…{max(known)}, not {self.most} with mcs = {self.mcs}")
-        if self.bpp is not None and (self.uses is not None or self.adapted is not None):
-            raise ValueError("bpp fixes the uses for one mcs: give it without uses, and with neither mcs = adapt nor hybrid")
+        if self.bpp is not None and self.uses is not None:
+            raise ValueError(
+                f"bpp = {self.bpp:g} fixes the uses, so it cannot be with uses = {self.uses}: leave one of them out"
+            )
+        if self.bpp is not None and self.adapted is not None:
+            raise ValueError(f"bpp = {self.bpp:g} is for one mcs, not for mcs = {self.mcs}: give uses = N instead of bpp")
         return self
 
     @property

@@ -8,6 +8,7 @@ Source: Sun et al., Deep JSCC with Semantic Importance, Sec. V (JPEG, WebP or BP
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +82,8 @@ class DigitalImages:
             conceals=True,
             kind="bound" if self._ideal else "measured",
         )
-        self._bind((3, 32, 32), torch.full((3, 32, 32), 0.5))
+        shape = (3, *self._usual_size)
+        self._bind(shape, torch.tensor(0.5).expand(shape))
 
     def _bind(self, shape: tuple[int, int, int], mean: Tensor) -> None:
         self._shape, self._mean = shape, mean
@@ -107,6 +109,13 @@ class DigitalImages:
         return made
 
     @property
+    def _usual_size(self) -> tuple[int, int]:
+        """Of images that it was not fitted to yet: 32×32, or larger ones where `bpp` leaves no byte of these."""
+        bpp = self.options.bpp
+        side = 32 if bpp is None or bpp * 32**2 >= 8 else math.ceil(math.sqrt(8 / bpp)) + 1
+        return side, side
+
+    @property
     def _ahead(self) -> int:
         return INDEX_USES if self.options.adapted else 0
 
@@ -120,10 +129,20 @@ class DigitalImages:
         for index, one in self.options.choices.items():
             try:
                 found[index] = self._packet(one)
-            except ConfigError:
+            except ConfigError as err:
                 if self.options.adapted is None or (index == max(self.options.choices) and not found):
-                    raise
+                    raise ConfigError(f"{self.card.name}: {self._asked}: {err}") from err
         return found
+
+    @property
+    def _asked(self) -> str:
+        """The option that says how large a packet is, and the way out where it leaves none."""
+        if self.options.bpp is not None:
+            height, width = self._shape[1:]
+            least = math.ceil(8e4 / (height * width)) / 1e4
+            return f"bpp = {self.options.bpp:g} leaves no byte of {height}×{width}, give {least:g} or more"
+        ahead = f", {self._ahead} of them for the index," if self._ahead else ""
+        return f"uses = {self.options.uses or DEFAULT_USES}{ahead} are too few, give more"
 
     def _packet(self, mcs: Mcs) -> Packet | IdealPacket:
         own = self.options
@@ -177,8 +196,8 @@ class DigitalImages:
             return np.full(tasks, self.options.index)
         if csi is None:
             raise ConfigError(f"{self.card.name} with mcs = {self.options.mcs} must be told the SNR: encode(views, csi)")
-        choices = {index: packet.mcs for index, packet in self._packets.items()}
-        return np.array([best_mcs(float(value), choices, ideal=self._ideal) for value in csi[:, 0]], np.int64)
+        thresholds_db = {index: packet.threshold_db for index, packet in self._packets.items()}
+        return np.array([best_mcs(float(value), thresholds_db) for value in csi[:, 0]], np.int64)
 
     def decode(
         self, received: Mapping[str, Received], blocks: tuple[str, ...] = ("all",), side: Mapping[str, Tensor] | None = None
@@ -265,9 +284,10 @@ class DigitalImages:
 
 
 def _described(index: int, packet: Packet | IdealPacket) -> dict[str, Any]:
-    known = {"mcs": index, "name": packet.mcs.name, "uses": packet.uses, "room_bytes": packet.room}
+    known: dict[str, Any] = {"mcs": index, "name": packet.mcs.name, "uses": packet.uses, "room_bytes": packet.room}
+    known["threshold_db"] = round(packet.threshold_db, 2)
     if isinstance(packet, IdealPacket):
-        return known | {"threshold_db": packet.mcs.ideal_db}
+        return known
     code, matched = packet.code, packet.matched
     return known | {
         "code": [code.n, code.k],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hil.errors import ConfigError
-from hil.models.separate.mcs import MCS, best_mcs
+from hil.models.separate.mcs import LTE_CQI, MCS, best_mcs
 from hil.models.separate.packet import OVERHEAD_BYTES, packet_for_bytes, packet_for_uses
 from hil.models.separate.qam import llrs, modulate
 
@@ -20,6 +20,32 @@ def test_a_packet_of_uses_holds_whole_codewords():
     assert more.room > full.room
     with pytest.raises(ConfigError, match="enough for a byte and 6 of overhead in 16-QAM 3/4, not 30"):
         packet_for_uses(MCS[4], 30)
+
+
+def test_of_several_codewords_the_longest_is_taken_where_it_costs_little():
+    for index, n in ((4, 1944), (5, 648), (6, 648), (7, 648)):  # of 512 uses: 5 of 648 bits hold 6 % more than one of 1944
+        assert packet_for_uses(MCS[index], 512).code.n == n
+    assert packet_for_uses(MCS[7], 80).code.n == 648
+    large = packet_for_uses(MCS[4], 98_304)
+    assert (large.code.n, large.matched.codewords, large.room) == (1944, 203, 36_813)  # 607 of 648 bits: 36,854
+    assert packet_for_bytes(MCS[4], 36_000).code.n == 1944
+
+
+@pytest.mark.parametrize("room", [65_535, 65_536])
+def test_a_length_of_more_than_16_bits_is_sent_where_it_is_needed(room):
+    packet = packet_for_bytes(MCS[7], room)
+    assert (packet.room, packet.overhead) == (room, 6 if room < 1 << 16 else 8)
+    streams = [np.random.default_rng(3).bytes(room), b"short"]
+    back, failed = packet.streams(10 * (1 - 2.0 * packet.coded(streams)).astype(np.float32))
+    assert back == streams
+    assert not failed.any()
+
+
+def test_a_packet_of_many_uses_holds_more_than_16_bits_say():
+    packet = packet_for_uses(MCS[6], 196_608)
+    assert packet.room == packet.matched.information // 8 - 8 > 1 << 16
+    few, many = packet_for_uses(LTE_CQI[9], 217_880), packet_for_uses(LTE_CQI[9], 217_960)
+    assert (few.room, few.overhead, many.room, many.overhead) == (65_528, 6, 65_550, 8)
 
 
 @pytest.mark.parametrize("room", [1, 60, 177, 288, 1000])
@@ -81,6 +107,7 @@ def test_ratios_are_commpys_by_the_noise_of_each_use():
 
 
 def test_the_fastest_that_an_snr_carries_is_taken():
-    assert [best_mcs(snr_db) for snr_db in (-5, 2, 5, 8, 11, 15, 16, 30)] == [1, 1, 2, 3, 4, 5, 6, 7]
+    thresholds_db = {index: one.threshold_db for index, one in MCS.items()}
+    assert [best_mcs(snr_db, thresholds_db) for snr_db in (-5, 2, 5, 8, 11, 15, 16, 30)] == [1, 1, 2, 3, 4, 5, 6, 7]
     rates = [one.bits * int(one.rate[0]) / int(one.rate[2]) for one in MCS.values()]
     assert rates == sorted(rates)

@@ -140,17 +140,36 @@ def test_bits_a_pixel_fix_the_uses():
     assert scheme.plan.uses == packet.uses < 972
 
 
+def test_bits_a_pixel_are_bound_to_the_pictures_own_size():
+    few = DigitalWebp({"bpp": "0.001"})  # none of 32×32, 49 bytes of a large one
+    assert few.fit((3, 512, 768), torch.zeros(3, 512, 768))._packets[4].room == 49
+    with pytest.raises(ConfigError, match=r"digital-webp: bpp = 0.001 leaves no byte of 32×32, give 0.0079 or more"):
+        few.fit((3, 32, 32), torch.zeros(3, 32, 32))
+    assert DigitalWebp({"bpp": "0.0079"}).fit((3, 32, 32), torch.zeros(3, 32, 32))._packets[4].room == 1
+
+
 def test_options_follow_the_name():
     scheme = load_scheme("digital-webp?uses=972&mcs=7", [])
     assert scheme.plan.uses == 972
     for name, message in (
         ("digital-webp?uses", "options are key=value"),
         ("digital-webp?flavour=1", "flavour"),
-        ("digital-webp?mcs=9", "mcs must be adapt, hybrid, or 1…7, not 9"),
-        ("digital-webp?bpp=1&uses=4", "give it without uses"),
+        ("digital-webp?mcs=9", "^options of digital-webp: mcs must be adapt, hybrid, or 1…7, not 9$"),
+        ("digital-webp?mcs=adaptive", "^options of digital-webp: mcs: .* did you mean 'adapt'.*, not 'adaptive'$"),
+        ("digital-webp?bpp=1&uses=4", "^options of digital-webp: bpp = 1 .* with uses = 4: leave one of them out$"),
+        ("digital-webp?bpp=1&mcs=adapt", "^options of digital-webp: bpp = 1 .* not for mcs = adapt: give uses = N"),
         ("digital-webp?mcs=hybrid&most=8", "most is for mcs = hybrid, 1…7, not 8"),
         ("digital-webp?table=lte-cqi&mcs=16", "or 1…15, not 16"),
-        ("digital-webp?uses=9", "uses must be enough for a byte"),
+        ("digital-webp?uses=9", "digital-webp: uses = 9 are too few, give more: .* enough for a byte"),
+        ("digital-webp?uses=40&mcs=adapt", "uses = 40, 16 of them for the index, are too few"),
     ):
         with pytest.raises(ConfigError, match=message):
             load_scheme(name, [])
+    with pytest.raises(
+        ModelError, match=r"'digital-png'; did you mean 'digital-.*known: digital-avif, .*digital-jpeg, .*digital-webp \("
+    ):
+        load_scheme("digital-png", [])
+    with pytest.raises(
+        ModelError, match=r"'deep-jscc' takes no options.* not 'uses=256'; .*hil train deep-jscc --set uses=256"
+    ):
+        load_scheme("deep-jscc?uses=256", [])
