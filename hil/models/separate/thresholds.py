@@ -80,8 +80,8 @@ LTE_LONG: Mapping[str, tuple[float, float]] = {
     "873/1024": (18.18, 0.48),
     "948/1024": (19.24, 0.55),
 }
-"""Middle and width in dB of a codeword's waterfall where LTE's rates have many uses (of the code at 98,304), by rate. Those of
-567, 772 and 873 were not measured: a width as of the worst but two, and 1 % at 0.2 dB above 512 uses', which none but one exceeds."""
+"""Middle and width in dB of a codeword's waterfall where LTE's rates have many uses (of the code at 98,304), by rate. 567,
+772 and 873 were not measured: a width as of the worst but two, and 1 % at 0.2 dB above 512 uses', which one other exceeds."""
 
 
 def codeword_db(mcs: Mcs, n: int, lost: float) -> float:
