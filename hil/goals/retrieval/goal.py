@@ -66,6 +66,7 @@ class RetrievalJudge:
             raise ModelError(
                 f"embed must give float32 [view = {views}, image = {len(self._split)}, p], not {list(gallery.shape)}"
             )
+        self._gallery = gallery
         self._ranker = Ranker(gallery, tasks, self._split, views=views)
 
     def score(self, output: Output, index: Tensor, lost: Tensor) -> PerTask:
@@ -75,11 +76,11 @@ class RetrievalJudge:
             ModelError: the output holds neither features nor images that a network can judge.
         """
         came = ~lost
-        return _answered(self._ranker.scores(self._features(output, lost)[came], index[came]), lost)
+        return _answered(self._ranker.scores(self.features(output, lost)[came], index[came]), lost)
 
     def headline(self, output: Output, index: Tensor) -> PerTask:
         """Top-1 of each row, without sorting."""
-        features = self._features(output, torch.zeros(len(index), dtype=torch.bool))
+        features = self.features(output, torch.zeros(len(index), dtype=torch.bool))
         top1 = self._ranker.top1(features, index)
         return PerTask(values={"top1": top1}, scored=torch.ones_like(top1))
 
@@ -101,7 +102,16 @@ class RetrievalJudge:
             parts.append(_network_features(network, sent.float_images(views.flatten()).unflatten(0, tuple(views.shape))))
         return torch.cat(parts)
 
-    def _features(self, output: Output, lost: Tensor) -> Tensor:
+    def stored(self) -> Mapping[str, Tensor]:
+        """The gallery's features of the views that count, float32 [view, image, p], with its identities and cameras."""
+        labels = {"gallery_identity": self._split.identities, "gallery_camera": self._split.cameras}
+        return {"gallery": self._gallery[: self._views], **labels}
+
+    def labels(self, index: Tensor) -> Mapping[str, Tensor]:
+        """Person, and cameras of all views of the task: the gallery's images of the person from any of them do not count."""
+        return {"identity": self._tasks.identities[index], "camera": self._tasks.cameras[index]}
+
+    def features(self, output: Output, lost: Tensor) -> Tensor:
         """Features of each row, float32 [n, view, p]; 0 of lost ones."""
         if self._network is not None and isinstance(output, Images):
             return _network_features(self._network, blanked(output.images, lost))
