@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,9 @@ import click
 from hil.cli.options import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
     from hil.results.document import ResultsDocument
 
 __all__ = ["export"]
@@ -58,9 +60,7 @@ def export(
     of_captures = (tasks, symbols, features)
     if rows is None and of_captures == (None, None, None):
         raise ConfigError("say what to export: --rows FILE, --tasks FILE, --symbols FILE or --features FILE")
-    for option, place in (("symbols", symbols), ("features", features)):
-        if place is not None and place.suffix != ".npz":
-            raise ConfigError(f"--{option} are written as .npz, not {place.name!r}")
+    _check_archives(symbols=symbols, features=features)
     if features is None and (dataset is not None or models is not None):
         raise ConfigError("--dataset and --models are for --features FILE; nothing else needs them")
     for path in (rows, tasks):
@@ -69,8 +69,10 @@ def export(
     made: list[dict[str, object]] = []
     found = {run_label(run, runs): load_run(run) for run in runs}
     captures = {} if of_captures == (None, None, None) else _captures(found)
-    tables = ((rows, "rows", lambda: row_table({label: one[0] for label, one in found.items()})),
-              (tasks, "tasks answered", lambda: task_table(captures)))  # fmt: skip
+    tables: tuple[tuple[Path | None, str, Callable[[], list[dict[str, Any]]]], ...] = (
+        (rows, "rows", lambda: row_table({label: one[0] for label, one in found.items()})),
+        (tasks, "tasks answered", lambda: task_table(captures)),
+    )
     for path, what, make in tables:
         if path is not None:
             write_table(table := make(), path)
@@ -80,8 +82,10 @@ def export(
         import torch
 
         torch.set_num_threads(1)  # the bits of the run
-    archives = ((symbols, lambda path: write_symbols(captures, path)),
-                (features, lambda path: write_features(captures, path, dataset=dataset, models=models)))  # fmt: skip
+    archives: tuple[tuple[Path | None, Callable[[Path], list[str]]], ...] = (
+        (symbols, lambda path: write_symbols(captures, path)),
+        (features, lambda path: write_features(captures, path, dataset=dataset, models=models)),
+    )
     for path, write in archives:
         if path is not None:
             arrays = write(path)
@@ -89,6 +93,15 @@ def export(
             _say(f"{path}: {', '.join(arrays)}", as_json)
     if as_json:
         click.echo(json.dumps(made))
+
+
+def _check_archives(**files: Path | None) -> None:
+    """Refuse, before there is any work, a file that arrays are not written to."""
+    from hil.errors import ConfigError
+
+    for option, file in files.items():
+        if file is not None and file.suffix != ".npz":
+            raise ConfigError(f"--{option} are written as .npz, not {file.name!r}")
 
 
 def _captures(found: Mapping[str, tuple[ResultsDocument, Path | None, Path]]) -> dict[str, Path]:
