@@ -3,8 +3,8 @@
 All networks of a folder (`--models`; the shipped ones by default) answer the same test tasks of the built-in data through the
 mathematical channel, networks for slow fading through fades of the same seed. Differences are paired by task, their intervals
 simultaneous over a row's claims; those of the steps of one network's curve are Holm's. A row whose networks are not there has
-no value. Nothing here chooses a network by its test result: rivals of the SNR-aware ones are chosen by the validation accuracies
-in their metrics, at the nearest SNR there.
+no value. Nothing here chooses a network by its test result: rivals of the SNR-aware ones are chosen by the validation
+accuracies in their metrics, at the nearest SNR there.
 """
 
 from __future__ import annotations
