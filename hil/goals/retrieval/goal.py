@@ -15,10 +15,11 @@ from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
 from hil.goals.network import NetworkOptions, TaskNetwork, refusal
 from hil.goals.retrieval.gallery import embedded, received_by_network, seen_by_network
 from hil.goals.retrieval.kept import kept_features
+from hil.goals.retrieval.partial import PartialRanker
 from hil.goals.retrieval.ranking import Ranker, Scores, chance
 from hil.goals.retrieval.tasks import TaskSet, tasks_for
 from hil.models.card import OutputKind
-from hil.models.contract import Embeds, Features, Images, Output, Scheme
+from hil.models.contract import Embeds, Features, GivesUpViews, Images, Output, Scheme
 
 __all__ = ["Retrieval", "RetrievalJudge", "RetrievalOptions"]
 
@@ -67,7 +68,8 @@ class RetrievalJudge:
                 f"embed must give float32 [view = {views}, image = {len(self._split)}, p], not {list(gallery.shape)}"
             )
         self._gallery = gallery
-        self._ranker = Ranker(gallery, tasks, self._split, views=views)
+        ranker = PartialRanker if isinstance(scheme, GivesUpViews) else Ranker
+        self._ranker = ranker(gallery, tasks, self._split, views=views)
 
     def score(self, output: Output, index: Tensor, lost: Tensor) -> PerTask:
         """Top-1, CMC and average precision of each row; a lost task is a miss.
@@ -112,7 +114,7 @@ class RetrievalJudge:
         return {"identity": self._tasks.identities[index], "camera": self._tasks.cameras[index]}
 
     def features(self, output: Output, lost: Tensor) -> Tensor:
-        """Features of each row, float32 [n, view, p]; 0 of lost ones."""
+        """Features of each row, float32 [n, view, p]; 0 of lost ones, NaN of a view that was given up alone."""
         if self._network is not None and isinstance(output, Images):
             return _network_features(self._network, blanked(output.images, lost))
         return blanked(expected(output, Features, "retrieval").features, lost)
