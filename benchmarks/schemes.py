@@ -2,8 +2,9 @@
 
 All networks of a folder (`--models`; the shipped ones by default) answer the same test tasks of the built-in data through the
 mathematical channel, networks for slow fading through fades of the same seed. Differences are paired by task, their intervals
-simultaneous over a row's claims. A row whose networks are not there has no value. Nothing here chooses a network by its test
-result: rivals of the SNR-aware ones are chosen by the validation accuracies in their metrics.
+simultaneous over a row's claims; those of the steps of one network's curve are Holm's. A row whose networks are not there has
+no value. Nothing here chooses a network by its test result: rivals of the SNR-aware ones are chosen by the validation
+accuracies in their metrics, at the nearest SNR there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import hil
@@ -33,8 +35,11 @@ from hil.results.codewords import codeword_rows
 from hil.results.compare import Answer, Condition, comparison_rows
 from hil.results.curves import Reading
 from hil.results.document import Comparison, MeanOverSnrs
+from hil.results.estimate import aligned, estimate
+from hil.results.intervals import Claims, judged
 from hil.results.sample import Sample
 from hil.runs.config import RunConfig
+from hil.runs.groups import grouped
 from hil.runs.plan import drawn_fade, repeated
 from hil.runs.work import load_work
 from hil.timing import spent, watch
@@ -42,6 +47,7 @@ from hil.timing import spent, watch
 __all__ = ["rows"]
 
 SNRS = (-6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0, 15.0)
+AWARE_SNRS = (*SNRS, 18.0)
 TASKS, AWARE_TASKS, QUICK_TASKS, DRAWS = 2016, 4032, 252, 4
 MANY_PEOPLE = "synthetic:tested=1400"
 """Test people of SNR-aware networks: three tasks each, of which every one is another; the usual 500 have 1,500."""
@@ -160,24 +166,49 @@ def _to_baseline(exam: Exam) -> Iterator[Row]:
 
 
 def _monotone(exam: Exam) -> Iterator[Row]:
-    """Steps of one network's curve whose interval lies wholly below −1 point."""
+    """Steps of one network's curve whose interval, by Holm over the steps of that curve, lies wholly below −1 point.
+
+    Networks for slow fading go through fades. Further training seeds (``@``) are left out.
+    """
     worst: dict[str, float] = {}
     below = []
-    for name in [one for one in exam.names if exam.work.contenders[one].scheme.card.kind != "bound"]:
-        if re.search("fading|csir|derotated|@", name):
-            continue
-        curve = {f"{snr:g}": {0.0: exam.said(name, snr)} for snr in SNRS}
-        pairs, _ = exam.compared(curve)
-        steps = {(item.first, item.second): item for item in pairs}
-        for low, high in pairwise(SNRS):
-            item = steps[f"{low:g}", f"{high:g}"]  # lower minus higher
-            worst[name] = max(worst.get(name, -POINTS), POINTS * item.difference)
-            if _ends(item)[0] > 1.0:
-                below.append(f"{name} {low:g}→{high:g} dB")
+    for name in [one for one in exam.names if exam.work.contenders[one].scheme.card.kind != "bound" and "@" not in one]:
+        fades = re.search("fading|csir|derotated", name) is not None
+        rises, falls = falling_steps([exam.said(name, snr, fades=fades) for snr in SNRS], exam.work.tasks.clusters, exam.goal)
+        worst[name] = -POINTS * min(rises)
+        below += [f"{name} {SNRS[step]:g}→{SNRS[step + 1]:g} dB" for step in falls]
     yield row(
         "steps up in SNR that lose more than 1 point by interval", len(below), "", target=0.0, better="lower",
         where=below, largest_loss=worst,
     )  # fmt: skip
+
+
+def falling_steps(curve: Sequence[Sample], clusters: torch.Tensor, goal: Goal) -> tuple[list[float], list[int]]:
+    """Rise of the headline at each step of a curve, and the steps that lose more than 1 point by their interval.
+
+    Differences are paired by task; intervals are Holm's over the curve's steps: where some of k steps lie wholly below at a
+    level of 1 − 0.05/k, the others are judged again, as so many fewer.
+
+    Args:
+        curve: answers of one network, by rising SNR.
+        clusters: int64 [distinct task].
+        goal: whose headline, a share, is compared.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    metric = headline(goal)
+    estimates = [estimate(metric, sample, clusters, balanced=True) for sample in aligned(curve)]
+    steps = np.diff(np.eye(len(curve)), axis=0)
+    rises = steps @ np.array([one.value for one in estimates])
+    claims = Claims(values=rises, unit=metric.unit, weights=steps, others=np.zeros((len(steps), 0)))
+    left, fell = set(range(len(steps))), set[int]()
+    while left:
+        said = judged(estimates, claims, level=1 - 0.05 / len(left))
+        found = {step for step in left if POINTS * said[step].ci[1] < -1.0}
+        if not found:
+            break
+        left, fell = left - found, fell | found
+    return rises.tolist(), sorted(fell)
 
 
 def _cliffs(exam: Exam) -> Iterator[Row]:
@@ -192,7 +223,7 @@ def _cliffs(exam: Exam) -> Iterator[Row]:
 
 
 def _aware(exam: Exam, found: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    """SNR-aware against the best network of one training SNR, by validation identities."""
+    """SNR-aware against the best network of one training SNR, chosen at each SNR by validation identities."""
     metrics = {one["name"]: (one["metrics"] or {}).get("validation") or {} for one in found}
     for access in ("single", "oma", "noma"):
         own = f"jscc-{access}-aware"
@@ -202,14 +233,34 @@ def _aware(exam: Exam, found: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
             yield row(mean_name, None, "points", target=1.5, better="lower")
             yield row(above_name, None, "", target=0.0, better="lower")
             continue
-        known = [float(key.removesuffix(" dB")) for key in metrics[rivals[0]] if key.endswith(" dB")]
-        best = {snr: max(rivals, key=lambda name: metrics[name][f"{snr:g} dB"]) for snr in known}
-        curves = {"best": {snr: exam.said(best[snr], snr) for snr in known}, own: {snr: exam.said(own, snr) for snr in known}}
+        best = {snr: best_validated({name: metrics[name] for name in rivals}, snr) for snr in AWARE_SNRS}
+        curves = {
+            "best": {snr: exam.said(rival, snr) for snr, (rival, _) in best.items()},
+            own: {snr: exam.said(own, snr) for snr in best},
+        }
         pairs, means = exam.compared(curves)
         over = next(item for item in means if item.second == own)
-        more = {"chosen": best, "ci": _ends(over), "tasks": len(exam.work.tasks)}
+        told = {f"{snr:g} dB": {"rival": rival, "validated_at_db": list(at)} for snr, (rival, at) in best.items()}
+        more = {"chosen": told, "ci": _ends(over), "tasks": len(exam.work.tasks)}
         yield row(mean_name, POINTS * over.value, "points", target=1.5, better="lower", **more)
         yield row(above_name, sum(_ends(item)[0] > 3.0 for item in pairs), "", target=0.0, better="lower")
+
+
+def best_validated(accuracies: Mapping[str, Mapping[str, Any]], snr_db: float) -> tuple[str, tuple[float, ...]]:
+    """The network that is best on validation identities at the SNR nearest to one, of those that all were validated at.
+
+    Args:
+        accuracies: network -> ``"6 dB"`` -> accuracy, and others.
+        snr_db: where it is to be used.
+
+    Returns:
+        its name, and the nearest SNR (dB); both where two are as near, and their mean decides.
+    """
+    common = set.intersection(*(set(own) for own in accuracies.values()))
+    known = sorted(float(key.removesuffix(" dB")) for key in common if key.endswith(" dB"))
+    nearest = min(abs(at - snr_db) for at in known)
+    near = tuple(at for at in known if abs(at - snr_db) == nearest)
+    return max(accuracies, key=lambda name: sum(accuracies[name][f"{at:g} dB"] for at in near)), near
 
 
 def _csir(exam: Exam) -> Iterator[Row]:
@@ -251,10 +302,14 @@ def _coder(found: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 def _cost(models: str | None, names: Sequence[str], *, quick: bool) -> Iterator[Row]:
-    """One run of every scheme over the simulated radio, with simulation beside: in all, and a task by stage."""
+    """One run over the simulated radio, with simulation beside, of what ``--schemes all`` is: in all, and a task by stage.
+
+    Of a folder of sweeps, the networks that are shipped.
+    """
     snrs, tasks = ((0.0,), 84) if quick else (SNRS, 2000)
-    every = [name for name in names if name in SCHEMES.names() and "same-view" not in name]
-    every = [name for name in SCHEMES.defaults() if name in names] if quick else every
+    shipped = [place for place in folders("models", None) if place.is_dir()]
+    of_all = SCHEMES.defaults() if quick else grouped(RunConfig(schemes=("all",)), shipped) or ()
+    every = [name for name in of_all if name in names]
     watch()
     with tempfile.TemporaryDirectory() as folder:
         hil.run(schemes=every, models=models, snr_db=snrs, tasks=tasks, distinct_tasks=min(tasks, 1008), out=folder, name="all")

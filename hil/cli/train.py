@@ -44,9 +44,9 @@ SHARED_KEYS = (
 @click.option("--dataset", metavar="SPEC", help="Data to train and test on, such as market1501:PATH; default: the recipe's.")
 @click.option(
     "--features",
-    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Train on features from an HDF5 file (hil datasets list: features) instead of images.",
+    help="Train on features from an HDF5 file (hil datasets list: features) instead of images; 'FILE?pairing=same_camera': "
+    "views of a task are of one camera.",
 )
 @click.option(
     "--from-capture",
@@ -66,7 +66,7 @@ SHARED_KEYS = (
 def train(
     recipe: str,
     dataset: str | None,
-    features: Path | None,
+    features: str | None,
     captures: tuple[Path, ...],
     out: Path,
     config: Path | None,
@@ -165,7 +165,7 @@ def _through(captures: tuple[Path, ...], recipe: Recipe, say: Callable[[str], No
     return validate(Recipe, recipe.model_dump() | {"channel": channel}, f"recipe '{recipe.name}'"), links
 
 
-def _changes(config: Path | None, settings: tuple[str, ...], dataset: str | None, features: Path | None) -> dict[str, Any]:
+def _changes(config: Path | None, settings: tuple[str, ...], dataset: str | None, features: str | None) -> dict[str, Any]:
     """What is asked for in a recipe's place, by dotted key; a file of features gives way to what is set."""
     from hil.datasets.features.reader import feature_length
     from hil.models.recipe import on_features

@@ -20,7 +20,7 @@ from hil.errors import ShapeError
 from hil.goals.card import Unit
 from hil.models.contract import Output, OutputKind, Scheme, filled_up
 
-__all__ = ["Aggregate", "Goal", "GoalOptions", "Judge", "Metric", "PerTask", "Tasks", "Unit", "headline"]
+__all__ = ["Aggregate", "Compares", "Goal", "GoalOptions", "Judge", "Metric", "PerTask", "Tasks", "Unit", "headline"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +158,23 @@ class Judge(Protocol):
 
     def references(self) -> Mapping[str, float | PerTask]:
         """Name -> what needs no scheme: the headline's expected value (chance), or answers of all distinct tasks (uncoded)."""
+        ...
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """A judge that compares features with stored ones, and hands both on, so that others can do it by themselves."""
+
+    def features(self, output: Output, lost: Tensor) -> Tensor:
+        """What is compared of each row, float32 [n, view, p]; 0 where `lost`, bool [n]."""
+        ...
+
+    def stored(self) -> Mapping[str, Tensor]:
+        """What it is compared with: ``gallery`` float32 [view, image, p], and labels of the images, int64 [image]."""
+        ...
+
+    def labels(self, index: Tensor) -> Mapping[str, Tensor]:
+        """What decides whether an answer is right, of the distinct task of each row: arrays [n, …]."""
         ...
 
 

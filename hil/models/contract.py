@@ -18,8 +18,9 @@ from hil.errors import ShapeError
 from hil.models.card import Card, OutputKind
 
 __all__ = [
-    "OUTPUTS", "Boxes", "Card", "CountsBits", "Embeds", "Explains", "Features", "Fits", "Images", "Logits", "Output",
-    "OutputKind", "Plan", "Received", "Scheme", "Sent", "access", "filled_up", "normalize_power", "power_used", "stacked",
+    "OUTPUTS", "Boxes", "Card", "CountsBits", "Embeds", "Explains", "Features", "Fits", "GivesUpViews", "Images", "Logits",
+    "Output", "OutputKind", "Plan", "Received", "Scheme", "Sent", "access", "filled_up", "normalize_power",
+    "power_used", "stacked",
 ]  # fmt: skip
 
 
@@ -277,6 +278,17 @@ class Embeds(Protocol):
                 (papers/README, "Gallery"). A scheme that knows no such difference gives the same for both.
         """
         ...
+
+
+@runtime_checkable
+class GivesUpViews(Protocol):
+    """A scheme whose decoder may give up single views of a task; a task of which none is left is erased.
+
+    Attributes:
+        gives_up_views: that features of such a view are NaN, and that the view takes no part.
+    """
+
+    gives_up_views: bool
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""A run's rows, how each task was answered, and symbols, as plain tables and arrays for other tools."""
+"""A run's rows, how each task was answered, symbols and features, as plain tables and arrays for other tools."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from hil.errors import ConfigError
 from hil.files import replace_file, replacing
 from hil.results.document import ResultsDocument, Row, rounded
 from hil.runs.answers import answered
+from hil.runs.features import feature_arrays
 
-__all__ = ["check_table", "row_table", "task_table", "write_symbols", "write_table"]
+__all__ = ["check_table", "row_table", "task_table", "write_features", "write_symbols", "write_table"]
 
 Table = list[dict[str, Any]]
 
@@ -148,8 +149,39 @@ def write_symbols(captures: Mapping[str, Path], path: Path) -> list[str]:
                 received = record.received
                 if received is not None:
                     arrays |= {f"{label}/{record.name}/sent": record.symbols, f"{label}/{record.name}/received": received}
+    return _write_arrays(arrays, path, "the captures hold no finished point")
+
+
+def write_features(
+    captures: Mapping[str, Path], path: Path, *, dataset: str | None = None, models: Path | None = None
+) -> list[str]:
+    """Write the decoded features of every point, and the gallery's, as an ``.npz``.
+
+    Names are ``RUN/POINT/GOAL.…`` and ``RUN/SCHEME/GOAL.…``; `hil.runs.features` says which.
+
+    Args:
+        captures: short name of a run -> its capture.
+        path: of the file.
+        dataset: where the data set lies now; models: folder of the weights that were on the air.
+
+    Returns:
+        the arrays' names.
+
+    Raises:
+        ConfigError: no finished point's features are compared with others.
+        HilError: data set or weights are not those of a run.
+    """
+    arrays: dict[str, Any] = {}
+    for label, source in captures.items():
+        with Capture.open(source) as capture:
+            found = feature_arrays(capture, dataset=dataset, models=models)
+            arrays |= {f"{label}/{name}": values for name, values in found.items()}
+    return _write_arrays(arrays, path, "no finished point has features that are compared with a gallery")
+
+
+def _write_arrays(arrays: Mapping[str, Any], path: Path, nothing: str) -> list[str]:
     if not arrays:
-        raise ConfigError("there is nothing to export: the captures hold no finished point")
+        raise ConfigError(f"there is nothing to export: {nothing}")
     content = io.BytesIO()  # a disk that is full would leave an archive half open, which complains at its end
     np.savez(content, **arrays)
     replace_file(path, content.getvalue())

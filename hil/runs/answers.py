@@ -27,7 +27,7 @@ class Answered:
     """One point over the air, as one goal judged it at one receiver.
 
     Attributes:
-        row: of the result, its SNR against the noise of the run; spec: of the point.
+        row: of the result, its SNR against the noise of the run; spec: of the point; record: what the open capture holds of it.
         tasks: how each task that was sent was answered.
         names: of each, what tells it from all others of the data set.
         clusters: int64 [task], of the run.
@@ -36,6 +36,7 @@ class Answered:
 
     row: Row
     spec: PointSpec
+    record: PointRecord
     tasks: PerTask
     names: list[tuple[int, ...]]
     clusters: NDArray[np.int64]
@@ -78,6 +79,7 @@ def _point(capture: Capture, record: PointRecord, spec: PointSpec, row: Row) -> 
     return Answered(
         row=row,
         spec=spec,
+        record=record,
         tasks=PerTask(values=values, scored=everyone),
         names=list(zip(*(column.tolist() for column in columns), strict=True)),
         clusters=np.asarray(labels["cluster"], np.int64),

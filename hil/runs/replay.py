@@ -39,7 +39,7 @@ from hil.runs.trained import check_unseen
 from hil.runs.work import Work, load_work, point_labels
 from hil.units import power_to_db
 
-__all__ = ["collect_point", "open_work", "replay"]
+__all__ = ["check_labels", "collect_point", "config_of", "open_work", "replay"]
 
 TOLERANCE = 1e-4
 """Largest difference of received symbols that other machines may show (SIGNALS.md, "Bit-identity")."""
@@ -129,7 +129,7 @@ def replay(
     again = _Again(other_receiver=bool(asked.receiver) or asked.later_layers_db is not None)
     with report.stage("replaying", sum(spec.frames for _, spec in chosen)) as progress:
         for record, spec in chosen:
-            _check_labels(record, point_labels(work, spec))
+            check_labels(record, point_labels(work, spec))
             point = _again_point(capture, record, spec, work, refiner(records, spec, work, asked))
             progress(spec.frames)
             if point is None:
@@ -192,7 +192,7 @@ def _choose(
     return records, chosen
 
 
-def _check_labels(record: PointRecord, expected: Mapping[str, Any]) -> None:
+def check_labels(record: PointRecord, expected: Mapping[str, Any]) -> None:
     """The tasks drawn now must be those that were sent; a change in how tasks are drawn would pair them wrongly."""
     for name, values in record.labels.items():
         if name in expected and not (values.shape == expected[name].shape and bool((values == expected[name]).all())):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hil.goals.contract import PerTask
-from hil.models.contract import Explains, Plan, Sent
+from hil.models.contract import Explains, Plan, Received, Sent
 from hil.points.contender import Contender, Decoded
 from hil.points.impaired import Verdict
 from hil.points.link import LinkSnr
@@ -25,8 +25,8 @@ from hil.runs.work import Work
 from hil.timing import timed
 
 __all__ = [
-    "Key", "Measured", "References", "air_sample", "csi_of", "cut_short", "point_key", "references", "score_point", "snr_keys",
-    "subject",
+    "Key", "Measured", "References", "air_sample", "csi_of", "cut_short", "decoded_point", "point_key", "references",
+    "score_point", "snr_keys", "subject",
 ]  # fmt: skip
 
 Key = tuple[str, str | None]
@@ -132,8 +132,7 @@ def score_point(
         more: further keys of its rows.
         fade: complex64 [tx, task] or None.
     """
-    plan = contender.plan
-    received = {name: one.received(plan, spec.power) for name, one in zip(plan.receivers, collections.values(), strict=True)}
+    received = _received(contender, spec, collections)
     decoded = contender.decode(received, sent.side)
     scored = contender.score(decoded, spec.task_index())
     if isinstance(contender.scheme, Explains):
@@ -149,6 +148,17 @@ def score_point(
     return Measured(
         spec=spec, contender=contender, sent=sent, fade=fade, collections=collections, scored=scored, rows=rows, whole=whole
     )
+
+
+def decoded_point(contender: Contender, spec: PointSpec, sent: Sent, collections: Mapping[str, Collection]) -> Decoded:
+    """What the scheme makes of what was received of a point, as it is judged; see `score_point`."""
+    return contender.decode(_received(contender, spec, collections), sent.side)
+
+
+def _received(contender: Contender, spec: PointSpec, collections: Mapping[str, Collection]) -> dict[str, Received]:
+    """By the plan's receivers, what the scheme is told."""
+    plan = contender.plan
+    return {name: one.received(plan, spec.power) for name, one in zip(plan.receivers, collections.values(), strict=True)}
 
 
 def _seen(contender: Contender, key: Key, spec: PointSpec, decoded: Decoded) -> dict[str, Any]:

@@ -5,10 +5,14 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import __main__ as command
 from benchmarks import air, liquid, modem, numpy_receiver, receivers, runframes, schemes, streams
 from benchmarks.rows import row, table
+from hil.goals.contract import PerTask
+from hil.registry import GOALS
+from hil.results.sample import Sample
 
 KEYS = {"name", "value", "unit", "target", "better", "met", "peer", "peer_value", "ratio"}
 LIQUID = pytest.mark.skipif(isinstance(liquid.load(), str), reason=f"liquid-dsp: {liquid.load()}")
@@ -120,3 +124,28 @@ def test_rows_of_networks_that_are_not_there_have_no_value() -> None:
     known = {"name": "d", "trained": True, "metrics": {"test": {"bits": {"entropy": 50.5, "coded": 51.5}}}}
     (coder,) = schemes._coder([known, {"name": "e", "trained": True, "metrics": None}])
     assert (coder["value"], coder["met"]) == (1.0, True)
+
+
+def test_steps_that_fall_are_told_from_those_that_tremble() -> None:
+    right = torch.ones(8, 400, dtype=torch.bool)
+    right[0, :200] = False
+    right[3:, :40] = False  # a tenth is lost from the third to the fourth SNR
+    right[6:, 40:46] = False  # 1.5 points, whose interval reaches below a point
+    index = torch.arange(400)
+    curve = [
+        Sample(tasks=PerTask(values={"top1": own}, scored=torch.ones(400, dtype=torch.bool)), index=index) for own in right
+    ]
+    rises, falls = schemes.falling_steps(curve, index // 2, GOALS.load("retrieval")())
+    assert rises == pytest.approx([0.5, 0, -0.1, 0, 0, -0.015, 0])
+    assert falls == [2]
+
+
+def test_a_rival_is_chosen_at_the_nearest_snr_it_was_validated_at() -> None:
+    known = {
+        "low": {"goal": "g", "-6 dB": 90.0, "0 dB": 91.0, "15 dB": 92.0},
+        "high": {"goal": "g", "-6 dB": 50.0, "0 dB": 93.0, "15 dB": 99.0, "noiseless": 99.0},
+    }
+    assert schemes.best_validated(known, -6.0) == ("low", (-6.0,))
+    assert schemes.best_validated(known, -3.0) == ("low", (-6.0, 0.0))  # as near to both
+    assert schemes.best_validated(known, 3.0) == ("high", (0.0,))
+    assert schemes.best_validated(known, 18.0) == ("high", (15.0,))

@@ -45,12 +45,46 @@ def test_rows_tasks_and_symbols(hil, small_run, tmp_path):
         assert (arrays[f"small/{record.name}/sent"] == record.symbols).all()
 
 
+def test_features_are_ranked_by_hand_to_the_top1_of_the_run(hil, small_run, untrained, tmp_path):
+    done = hil("export", small_run, "--features", "f.npz", "--models", untrained, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((small_run / "results.json").read_text())
+    air = [row for row in results["points"] if row["source"] == "air"]
+    with np.load(tmp_path / "f.npz") as file, package.Capture.open(small_run / "capture.h5") as capture:
+        points = {record.name: record for record in capture.points if record.attrs.get("kind") == "point"}
+        ranked = {}
+        for name, record in points.items():
+            own = {key.rpartition(".")[2]: file[key] for key in file if key.startswith(f"small/{name}/retrieval.")}
+            scheme = record.attrs["spec"]["scheme"]
+            gallery, person, camera = (
+                file[f"small/{scheme}/retrieval.{key}"] for key in ("gallery", "gallery_identity", "gallery_camera")
+            )
+            assert own["features"].shape == (36, len(gallery), gallery.shape[2])
+            assert (own["task"] == record.labels["task"]).all()
+            assert (own["identity"] == record.labels["identity"]).all()
+            right = []
+            for feature, lost, identity, cameras in zip(
+                own["features"], own["lost"], own["identity"], own["camera"], strict=True
+            ):
+                distance = ((feature[:, None].astype(float) - gallery) ** 2).sum((0, 2))
+                distance[((person == identity) & np.isin(camera, cameras)) | (person == -1)] = np.inf
+                right.append(not lost and person[distance.argmin()] == identity)
+            ranked[scheme, float(own["snr_db_target"])] = np.mean(right), float(own["snr_mean_db"])
+    assert len(ranked) == len(air) > 0
+    for row in air:
+        top1, snr_db = ranked[row["scheme"], row["snr_db_target"]]
+        assert top1 == pytest.approx(row["top1"], abs=1e-9)
+        assert snr_db == pytest.approx(row["snr_mean_db"], abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "say what to export"),
         (("--rows", "r.csv", "--tasks", "t.xlsx"), ".csv or .parquet"),
         (("--symbols", "s.csv"), "as .npz"),
+        (("--features", "f.h5"), "as .npz"),
+        (("--rows", "r.csv", "--models", "."), "for --features"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(hil, tmp_path, arguments, words):

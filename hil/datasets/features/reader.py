@@ -78,12 +78,16 @@ def load(argument: str, image_size: tuple[int, int] | None = None) -> Dataset:
     )
 
 
-def feature_length(path: Path) -> int:
+def feature_length(argument: str) -> int:
     """Length p of the features in a file.
 
+    Args:
+        argument: of `load`.
+
     Raises:
-        DatasetError: no such file, or another layout.
+        DatasetError: no such file, another layout, or an unknown option.
     """
+    path = _path(key_values("features", argument, ("pairing",))[0])
     with _opened(path) as file:
         return int(_shape(path, file)[-1])
 

@@ -15,10 +15,11 @@ from hil.goals.contract import Goal, GoalOptions, Metric, PerTask, Tasks
 from hil.goals.network import NetworkOptions, TaskNetwork, refusal
 from hil.goals.retrieval.gallery import embedded, received_by_network, seen_by_network
 from hil.goals.retrieval.kept import kept_features
+from hil.goals.retrieval.partial import PartialRanker
 from hil.goals.retrieval.ranking import Ranker, Scores, chance
 from hil.goals.retrieval.tasks import TaskSet, tasks_for
 from hil.models.card import OutputKind
-from hil.models.contract import Embeds, Features, Images, Output, Scheme
+from hil.models.contract import Embeds, Features, GivesUpViews, Images, Output, Scheme
 
 __all__ = ["Retrieval", "RetrievalJudge", "RetrievalOptions"]
 
@@ -66,7 +67,9 @@ class RetrievalJudge:
             raise ModelError(
                 f"embed must give float32 [view = {views}, image = {len(self._split)}, p], not {list(gallery.shape)}"
             )
-        self._ranker = Ranker(gallery, tasks, self._split, views=views)
+        self._gallery = gallery
+        ranker = PartialRanker if isinstance(scheme, GivesUpViews) else Ranker
+        self._ranker = ranker(gallery, tasks, self._split, views=views)
 
     def score(self, output: Output, index: Tensor, lost: Tensor) -> PerTask:
         """Top-1, CMC and average precision of each row; a lost task is a miss.
@@ -75,11 +78,11 @@ class RetrievalJudge:
             ModelError: the output holds neither features nor images that a network can judge.
         """
         came = ~lost
-        return _answered(self._ranker.scores(self._features(output, lost)[came], index[came]), lost)
+        return _answered(self._ranker.scores(self.features(output, lost)[came], index[came]), lost)
 
     def headline(self, output: Output, index: Tensor) -> PerTask:
         """Top-1 of each row, without sorting."""
-        features = self._features(output, torch.zeros(len(index), dtype=torch.bool))
+        features = self.features(output, torch.zeros(len(index), dtype=torch.bool))
         top1 = self._ranker.top1(features, index)
         return PerTask(values={"top1": top1}, scored=torch.ones_like(top1))
 
@@ -101,8 +104,17 @@ class RetrievalJudge:
             parts.append(_network_features(network, sent.float_images(views.flatten()).unflatten(0, tuple(views.shape))))
         return torch.cat(parts)
 
-    def _features(self, output: Output, lost: Tensor) -> Tensor:
-        """Features of each row, float32 [n, view, p]; 0 of lost ones."""
+    def stored(self) -> Mapping[str, Tensor]:
+        """The gallery's features of the views that count, float32 [view, image, p], with its identities and cameras."""
+        labels = {"gallery_identity": self._split.identities, "gallery_camera": self._split.cameras}
+        return {"gallery": self._gallery[: self._views], **labels}
+
+    def labels(self, index: Tensor) -> Mapping[str, Tensor]:
+        """Person, and cameras of all views of the task: the gallery's images of the person from any of them do not count."""
+        return {"identity": self._tasks.identities[index], "camera": self._tasks.cameras[index]}
+
+    def features(self, output: Output, lost: Tensor) -> Tensor:
+        """Features of each row, float32 [n, view, p]; 0 of lost ones, NaN of a view that was given up alone."""
         if self._network is not None and isinstance(output, Images):
             return _network_features(self._network, blanked(output.images, lost))
         return blanked(expected(output, Features, "retrieval").features, lost)

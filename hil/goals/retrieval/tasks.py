@@ -164,7 +164,7 @@ def _no_task(dataset: Dataset, views: int, dropped: int) -> str:
     """Why there is no task of so many views, and what there is."""
     others: tuple[Pairing, ...] = ("cross_camera", "same_camera")
     counts = {other: len(_drawn(replace(dataset, pairing=other), views, 0)) for other in others if other != dataset.pairing}
-    ways = [f"pairing={other} gives {count} tasks" for other, count in counts.items() if count]
+    ways = [f"pairing={other} gives {count} tasks ('PATH?pairing={other}')" for other, count in counts.items() if count]
     way = " and ".join(ways) or "each query image is a task for schemes of one transmitter, choose such --schemes"
     if dataset.pairing == "none":
         return f"Data set '{dataset.name}' has no task of {views} views, as its pairing is 'none'; {way}."

@@ -30,6 +30,22 @@ REGISTERED = (
         card=Card(name="digital-pair-oma", paper=_LO, section="IV-A, with the access of IV-B's OMA", kind="bound"),
     ),
     SchemeEntry(
+        name="digital-pair-either",
+        target="hil.models.digital.schemes:EitherPair",
+        summary="as digital-pair; in an outage of the pair, a view that decodes with the other as noise answers alone",
+        weights="digital-pair",
+        card=Card(name="digital-pair-either", paper=_LO, section="V-A, without its common outage", kind="bound"),
+    ),
+    SchemeEntry(
+        name="digital-pair-oma-either",
+        target="hil.models.digital.schemes:EitherTurns",
+        summary="as digital-pair-oma; in an outage of the pair, a view that decodes answers alone",
+        weights="digital-pair",
+        card=Card(
+            name="digital-pair-oma-either", paper=_LO, section="V-A, without its common outage, with OMA's access", kind="bound"
+        ),
+    ),
+    SchemeEntry(
         name="digital-ldpc-single",
         target="hil.models.digital.coded:SingleCoded",
         summary="one transmitter, bits by an LDPC code of 802.11n and QAM",

@@ -14,7 +14,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-__all__ = ["equal_rate_bits", "minimum_snr_db"]
+__all__ = ["alone_bits", "equal_rate_bits", "minimum_snr_db"]
 
 
 def equal_rate_bits(snr: Tensor) -> Tensor:
@@ -29,6 +29,18 @@ def equal_rate_bits(snr: Tensor) -> Tensor:
     everyone = range(len(snr))
     groups = [list(group) for size in range(1, len(snr) + 1) for group in combinations(everyone, size)]
     return torch.stack([torch.log2(1 + snr[group].sum(0)).sum(-1) / len(group) for group in groups]).amin(0)
+
+
+def alone_bits(snr: Tensor) -> Tensor:
+    """Bits that each transmitter gets through where the others are but noise to it: Σ_use log2(1 + S_k/(1 + Σ_{j≠k} S_j)).
+
+    Args:
+        snr: as `equal_rate_bits`.
+
+    Returns:
+        float [task, tx].
+    """
+    return torch.log2(1 + snr / (1 + snr.sum(0) - snr)).sum(-1).T
 
 
 def minimum_snr_db(bits: float, *, uses: int, transmitters: int = 1) -> float:

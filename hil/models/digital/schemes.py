@@ -23,14 +23,14 @@ from torch import Tensor, nn
 from hil.errors import ConfigError, ModelError
 from hil.models.branches import BranchNetwork, GalleryMode
 from hil.models.contract import Features, Plan, Received, Sent, normalize_power
-from hil.models.digital.capacity import equal_rate_bits, minimum_snr_db
+from hil.models.digital.capacity import alone_bits, equal_rate_bits, minimum_snr_db
 from hil.models.digital.coder import decode_messages, encode_message, longest_message
 from hil.models.digital.density import SIZE, FactorizedDensity
 from hil.models.digital.tables import table_bits
 from hil.models.jscc.schemes import own_uses
 from hil.models.recipe import Recipe
 
-__all__ = ["CRC_BITS", "DigitalNetwork", "PairDigital", "SingleDigital", "TurnsDigital"]
+__all__ = ["CRC_BITS", "DigitalNetwork", "EitherPair", "EitherTurns", "PairDigital", "SingleDigital", "TurnsDigital"]
 
 CRC_BITS = 16
 """What a packet adds to a message."""
@@ -125,6 +125,8 @@ class DigitalNetwork(BranchNetwork):
     ) -> Features:
         """The quantised latents of the messages in `side`, float32 [task, view, element]; 0 of an outage, which is erased.
 
+        NaN of a view that is given up alone (`decodable`).
+
         All transmitters send at one rate, so a message too long for it is an outage for all of them.
 
         Raises:
@@ -134,9 +136,19 @@ class DigitalNetwork(BranchNetwork):
         if side is None or one is None or one.noise_var is None or one.channel is None:
             raise ModelError(f"{self.card.name} is a bound: decode needs encode's side information and the receiver 'rx'.")
         snr = one.channel.abs().square() / one.noise_var.clamp_min(1e-12) * one.valid
-        outage = (side["bits"] > equal_rate_bits(snr.double())[:, None]).any(1) | ~one.valid.any(1)
-        latents = self.latents(side["message"].cpu().numpy()).to(outage.device)
+        given = self.decodable(snr.double(), side["bits"]) & one.valid.any(1)[:, None]
+        outage = ~given.any(1)
+        latents = self.latents(side["message"].cpu().numpy()).to(outage.device).masked_fill(~given[..., None], math.nan)
         return Features(features=latents.masked_fill(outage[:, None, None], 0.0), erased=outage)
+
+    def decodable(self, snr: Tensor, bits: Tensor) -> Tensor:
+        """Whose messages get through, bool [task, tx]: all of a task's, or none.
+
+        Args:
+            snr: float64 [tx, task, use], of each link, 0 of what was not received.
+            bits: int64 [task, tx], of the messages.
+        """
+        return (bits.amax(1) <= equal_rate_bits(snr))[:, None].expand(-1, len(snr))
 
     def represent(self, features: Tensor, mode: GalleryMode) -> Tensor:
         """The quantised latents, whatever the gallery: the raw feature has another length."""
@@ -186,3 +198,23 @@ class TurnsDigital(DigitalNetwork):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe, occupied=own_uses(recipe, recipe.transmitters))
+
+
+class EitherPair(PairDigital):
+    """As `PairDigital`; of a pair in outage, a view whose message decodes with the others as noise still answers."""
+
+    gives_up_views = True
+
+    def decodable(self, snr: Tensor, bits: Tensor) -> Tensor:
+        """All of a task's; else those that get the task's rate, the longest message's, through alone."""
+        return super().decodable(snr, bits) | (bits.amax(1)[:, None] <= alone_bits(snr))
+
+
+class EitherTurns(TurnsDigital):
+    """As `TurnsDigital`; of a pair in outage, a view whose own uses carried its message still answers."""
+
+    gives_up_views = True
+
+    def decodable(self, snr: Tensor, bits: Tensor) -> Tensor:
+        """As `EitherPair`: in turns there are no others."""
+        return super().decodable(snr, bits) | (bits.amax(1)[:, None] <= alone_bits(snr))

@@ -212,9 +212,10 @@ def draw_views(
     tasks = (kinds[labels] >= views).nonzero()
     if not len(tasks):
         where = "one camera" if same_camera else f"{views} cameras"
+        other = "cross_camera" if same_camera else "same_camera"
         raise DatasetError(
             f"no training image has partners of its identity, from {where}, to form a task of {views} views with; "
-            "check the cameras of the data set."
+            f"check the cameras of the data set, or take views by another rule: 'PATH?pairing={other}'."
         )
     for _ in range(1, views):
         partner = torch.full((len(tasks),), -1)

@@ -15,7 +15,7 @@ from hil.report.papers.columns import metrics_table
 from hil.report.papers.draw import draw_curves, draw_table
 from hil.report.papers.found import Curve, Found, Medium
 from hil.report.papers.said import answer, answer_of_cosines
-from hil.report.papers.spec import FOLDER, load_figure
+from hil.report.papers.spec import FOLDER, Claimed, load_figure
 from hil.report.papers.text import claim_lines, head_lines
 from hil.report.svg import figure_style
 from hil.results.document import Codewords, ResultsDocument, read_results
@@ -110,8 +110,10 @@ def _networks(found: Found, medium: Medium, curves: Sequence[Curve]) -> list[str
     """What each curve is made of, with its values."""
     against = found.figure.axis if found.figure.kind == "setting" else "SNR"
     printed = {spec.label: spec.printed for spec in found.figure.curves if spec.printed}
-    lines = [f"| curve | network | {found.measure.title} at each {against} |{' published |' if printed else ''}"]
-    lines.append(f"| --- | --- | --- |{' --- |' if printed else ''}")
+    alike = found.figure.kind == "cos2"
+    lines = [f"| curve | network |{' cos² |' if alike else ''} {found.measure.title} at each {against} |"]
+    lines[0] += " published |" if printed else ""
+    lines.append(f"| --- | --- |{' --- |' if alike else ''} --- |{' --- |' if printed else ''}")
     for curve in curves:
         rows = [(None, curve.level)] if curve.level else list(curve.rows.items())
         values = []
@@ -124,8 +126,15 @@ def _networks(found: Found, medium: Medium, curves: Sequence[Curve]) -> list[str
         own = next((values for label, values in printed.items() if curve.label.startswith(label)), {})
         told = "; ".join(f"{found.figure.place_text(float(at))}: {found.measure.text(value)}" for at, value in own.items())
         beside = f" {told or '–'} |" if printed else ""
-        lines.append(f"| {curve.label}{bound} | {', '.join(curve.networks)} | {'; '.join(values)} |{beside}")
+        place = f" {_alike(found, curve)} |" if alike else ""
+        lines.append(f"| {curve.label}{bound} | {', '.join(curve.networks)} |{place} {'; '.join(values)} |{beside}")
     return lines
+
+
+def _alike(found: Found, curve: Curve) -> str:
+    """cos² of a curve's networks with their intervals, in their order."""
+    known = [found.alike(name) for name in curve.networks]
+    return "; ".join("–" if one is None else _with_ends(one.cos2, one.cos2_ci) for one in known)
 
 
 def _table(found: Found) -> tuple[Figure, list[str]]:
@@ -153,10 +162,19 @@ def _table(found: Found) -> tuple[Figure, list[str]]:
         rows.append(f"| {label} | {entry.scheme} | {entry.uses} | {here} | {chance} | {others} | {told} |")
     lines = [f"# {figure.paper}, {figure.place}: {figure.title}", "", *head, *rows, "", "What the paper claims:", ""]
     for claim in figure.claims:
-        said = answer_of_cosines(claim, entries)
-        lines.append(f"- {claim.text}: **{said.verdict}**")
-        lines += [f"  difference {_with_ends(one.value, one.ends)} ({one.kind})" for one in said.differences]
+        lines += _cosine_lines(claim, entries)
+    if figure.ablations:
+        lines += ["", "What takes it apart (not the paper's):", ""]
+        for claim in figure.ablations:
+            lines += _cosine_lines(claim, entries)
     return draw_table(figure.place, entries, published), lines
+
+
+def _cosine_lines(claim: Claimed, entries: Mapping[str, Codewords]) -> list[str]:
+    """One claim about cos²: its verdict, and the difference that it rests on."""
+    said = answer_of_cosines(claim, entries)
+    lines = [f"- {claim.text}: **{said.verdict}**"]
+    return lines + [f"  difference {_with_ends(one.value, one.ends)} ({one.kind})" for one in said.differences]
 
 
 def _with_ends(value: float | None, ends: Sequence[float | None] | None) -> str:

@@ -44,7 +44,8 @@ def test_bounds_are_called_so_before_they_are_trained(tmp_path):
     rows = listed(tmp_path)
     assert {name for name, row in rows.items() if row["kind"] == "bound"} == {
         *(name for name in SCHEMES.builtin if name.startswith("baseline")),
-        *("digital-single", "digital-pair", "digital-pair-oma", "image-classifier", "image-detector"),
+        *("digital-single", "digital-pair", "digital-pair-oma", "digital-pair-either"),
+        *("digital-pair-oma-either", "image-classifier", "image-detector"),
     }
 
 

@@ -114,7 +114,7 @@ def test_a_single_view_answers_pairs_where_there_are_some_and_else_each_query_im
             "cross_camera",
             r"2 query images of a person from 2 cameras .* \(7 query images, 1 sets .*\); pairing=same_camera gives 3",
         ),
-        ("none", r"no task of 2 views, as its pairing is 'none'; pairing=same_camera gives 3 tasks\."),
+        ("none", r"2 views, as its pairing is 'none'; pairing=same_camera gives 3 tasks \('PATH\?pairing=same_camera'\)\."),
     ],
 )
 def test_no_pairs_are_refused_with_what_there_is(pairing, message):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hil.models.digital.capacity import equal_rate_bits, minimum_snr_db
+from hil.models.digital.capacity import alone_bits, equal_rate_bits, minimum_snr_db
 
 
 def alike(transmitters, snr_db, uses=64):
@@ -34,6 +34,15 @@ def test_the_worst_group_binds():
     assert alone < both  # the faded device is an outage for both
     strong = torch.stack([snr[0], snr[0]])
     assert float(equal_rate_bits(strong)) == pytest.approx(10 * math.log2(1 + 2 * first) / 2)
+
+
+def test_a_device_alone_hears_the_others_as_noise():
+    snr = torch.stack([torch.full((3, 10), value, dtype=torch.float64) for value in (9.0, 0.2)])
+    expected = [10 * math.log2(1 + 9.0 / 1.2), 10 * math.log2(1 + 0.2 / 10)]
+    torch.testing.assert_close(alone_bits(snr), torch.tensor(expected, dtype=torch.float64).expand(3, 2))
+    snr[0, :, 5:] = snr[1, :, :5] = 0
+    expected = [5 * math.log2(10), 5 * math.log2(1.2)]
+    torch.testing.assert_close(alone_bits(snr), torch.tensor(expected, dtype=torch.float64).expand(3, 2))
 
 
 def test_uses_that_were_not_received_carry_nothing_and_uneven_ones_add_up():

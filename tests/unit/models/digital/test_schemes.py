@@ -103,6 +103,27 @@ def test_a_faded_link_is_an_outage_of_both(schemes, name):
     assert out.erased.tolist() == [True] * 5 + [False] * 3
 
 
+@pytest.mark.parametrize("name", ["digital-pair-either", "digital-pair-oma-either"])
+def test_a_view_of_an_outage_that_decodes_alone_is_left(schemes, name):
+    """A link that fades by 60 dB carries nothing at 40 dB, and is a hundredth of the other's noise."""
+    scheme, plain = network(name, latent=12, uses=16), schemes[name.removesuffix("-either")]
+    scheme.load_state_dict(plain.state_dict())
+    sent = plain.encode(scenes(plain, 6))
+    fade = torch.ones(2, 6, 16, dtype=torch.complex64)
+    fade[0, :2], fade[1, 1:3] = 1e-3j, 1e-3
+    came = received(scheme, sent.symbols, 40.0, channel=fade)
+    out, pair = scheme.decode(came, side=sent.side), plain.decode(came, side=sent.side)
+    assert pair.erased.tolist() == [True] * 3 + [False] * 3
+    assert out.erased.tolist() == [False, True, False, False, False, False]
+    assert torch.equal(out.features[3:], pair.features[3:])
+    whole = plain.decode(received(scheme, sent.symbols, 40.0), side=sent.side).features
+    assert bool(out.features[0, 0].isnan().all())
+    assert torch.equal(out.features[0, 1], whole[0, 1])
+    assert bool(out.features[2, 1].isnan().all())
+    assert torch.equal(out.features[2, 0], whole[2, 0])
+    assert bool((out.features[1] == 0).all())
+
+
 def test_superposed_devices_get_through_where_turns_do_not(schemes):
     pair, turns = schemes["digital-pair"], schemes["digital-pair-oma"]
     sent = pair.encode(scenes(pair, 20))

@@ -1,7 +1,9 @@
 """Shipped recipes on features from a file, through training, evaluation and a run over the simulated radio."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -15,7 +17,7 @@ from hil.models.load import build_network, load_scheme
 from hil.models.recipe import Recipe, on_features
 from hil.models.training.train import train
 from tests.conftest import ROOT
-from tests.unit.datasets.features.files import LENGTH, write
+from tests.unit.datasets.features.files import EACH, LENGTH, PEOPLE, write
 from tests.unit.models.training.tiny import stage, tiny
 
 SHORT = ["t1.epochs=1", "t2.epochs=2", "t3.epochs=1", "t1.batch_size=16", "t2.batch_size=16", "t3.batch_size=16", "uses=16"]
@@ -93,6 +95,40 @@ def test_the_command_takes_one_data_set(trained):
     result = CliRunner().invoke(command, ["jscc-noma", "--features", str(trained[1]), "--dataset", "synthetic"])
     assert result.exit_code == 2
     assert "leave --dataset out" in result.output
+
+
+def _trained(features, out):
+    settings = [word for one in SHORT for word in ("--set", one)]
+    return CliRunner().invoke(
+        command, ["jscc-oma", "--features", str(features), "--out", str(out), "--device", "cpu", *settings]
+    )
+
+
+def test_the_file_of_the_readme_is_trained_on(tmp_path, monkeypatch):
+    page = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    (block,) = (one for one in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "train.h5" in one)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "models/README.md", "exec"), {})
+    result = _trained("train.h5", tmp_path / "mine")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "mine" / "jscc-oma.metrics.json").read_text())["test"]["tasks"] == 36  # 12 people × 3 pairs
+
+
+def test_two_cameras_need_views_of_one_camera_and_are_told_so(tmp_path):
+    camera = np.tile(np.repeat([1, 2, 1], EACH), PEOPLE)
+    path = write(tmp_path / "two.h5", cameras=camera)
+    refused = _trained(path, tmp_path / "refused")
+    assert isinstance(refused.exception, DatasetError)
+    assert "'PATH?pairing=same_camera'" in str(refused.exception)
+    result = _trained(f"{path}?pairing=same_camera", tmp_path / "mine")
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "mine" / "jscc-oma.metrics.json").read_text())
+    assert metrics["test"]["tasks"] > 0
+    found = hil.run(
+        schemes=["jscc-oma"], dataset=f"features:{path}?pairing=same_camera", models=str(tmp_path / "mine"), simulate="awgn",
+        snr_db=[15.0], tasks=12, out=tmp_path, name="run",
+    )  # fmt: skip
+    assert found.dataset["pairing"] == "same_camera"
 
 
 def test_each_branch_takes_its_own_view_of_features_or_the_only_one():

@@ -178,15 +178,26 @@ def test_cosines_beside_the_published_ones(tmp_path):
             cos2_chance=1 / 128, cos2_others=0.02, cos2_others_ci=(0.01, 0.03), coherent_gain=1.5, power_of_sum=3.0,
         )  # fmt: skip
 
-    weights = {"jscc-noma": 0.5, "jscc-noma-lambda1": 0.1, "jscc-oma": 0.015}
+    weights = {
+        "jscc-noma": 0.5, "jscc-noma-lambda1": 0.1, "jscc-oma": 0.015, "jscc-noma-at6dB": 0.4, "jscc-noma-at12dB": 0.3,
+        "jscc-noma-at18dB": 0.301, "jscc-noma-q8": 0.5, "jscc-noma-q16": 0.6,
+    }  # fmt: skip
     rows = [one for place, name in enumerate(weights) for one in simulated(name, [0.5, 0.8 - 0.1 * place])]
     whole = document((rows, [], []), codewords=[alike(*item) for item in weights.items()])
     files, lines = write_paper_figure("lo-table1", [whole], tmp_path, formats=("png",))
     assert all(path.stat().st_size > 500 for path in files)
     assert "| NOMA (AWGN) | jscc-noma | 64 | 0.5000 [0.4900, 0.5100] | 0.0078 | 0.0200 [0.0100, 0.0300] | 0.7523 |" in lines
     assert "- NOMA's codewords are more alike than OMA's (AWGN): **supported**" in lines
+    apart = lines.index("What takes it apart (not the paper's):")
+    said = {line.partition(": **")[0]: line.partition(": **")[2] for line in lines[apart:] if line.startswith("- ")}
+    assert said["- 6 against 12 dB"] == "supported**"
+    assert said["- 8 against 16 uses"] == "contradicted**"
+    assert said["- 12 against 18 dB"] == "undetermined**"
+    assert said["- 32 against 64 uses"] == "not measured: no run has NOMA, 32 uses**"
     _, lines = write_paper_figure("lo-4a", [whole], tmp_path, formats=("svg",))
     assert "- accuracy drops as codewords become less alike (AWGN): **supported**" in lines
+    (own,) = (line for line in lines if line.startswith("| NOMA, AWGN, jscc-noma-lambda1 |"))
+    assert own.startswith("| NOMA, AWGN, jscc-noma-lambda1 | jscc-noma-lambda1 | 0.1000 [0.0900, 0.1100] | −6 dB: 50.0")
 
 
 def test_recall_and_precision_of_classes_and_the_means_that_claims_are_about(tmp_path):
