@@ -29,6 +29,7 @@ from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
 from hil.runs.config import CalibrateConfig, ReplayConfig, RunConfig, SendConfig
 from hil.runs.folder import RunFolder, capture_place, check_free, find_run, fresh_folder, run_folder
+from hil.runs.forms import check_alike
 from hil.runs.plan import check_bench, check_plan
 from hil.runs.progress import Report, Silent
 from hil.runs.records import choose_record
@@ -89,6 +90,7 @@ def run(
     check_free(Path(out), name, overwrite=overwrite)
     if asked.simulate == "awgn":
         work = load_work(asked, home=home, objects=objects, say=said.say)
+        check_alike(work.contenders)
         resolved = work.resolved(asked)
         with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
             save_run(folder, saved, found := run_simulation(resolved, work, said, given=given))
@@ -98,6 +100,7 @@ def run(
     asked = asked.model_copy(update={"air_seed": on_bench.seed})
     record = choose_record(on_bench, home, given=calibration, recalibrate=recalibrate)
     work = load_work(asked, home=home, objects=objects, receivers=[one.name for one in on_bench.receivers], say=said.say)
+    check_alike(work.contenders)
     resolved = work.resolved(asked)
     check_plan(resolved, work.contenders, on_bench, Path(out))
     with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
