@@ -128,6 +128,11 @@ class TaskNetwork:
             )
         return cls(network, spec)
 
+    @property
+    def classes(self) -> int | None:
+        """How many it tells apart, where it is a recipe's; None: not known before it is asked."""
+        return self._call.recipe.classes if isinstance(self._call, RecipeNetwork) else None
+
     def logits(self, images: Tensor) -> Tensor:
         """Scores of classes, float32 [n, class], of images float32 [n, C, H, W].
 

@@ -35,7 +35,7 @@ from hil.runs.config import RunConfig
 from hil.runs.forms import Form, form_of, forms_of, in_forms
 from hil.runs.groups import grouped
 from hil.runs.sources import Sources
-from hil.runs.trained import other_data
+from hil.runs.trained import other_data, other_networks
 from hil.spelling import did_you_mean
 from hil.timing import timed
 
@@ -194,7 +194,7 @@ def load_work(
         weights = None if name in at_hand else weights_file(_own(name), places)
         checksum = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
         contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
-    _tell_other_data([name for name in schemes if name not in at_hand], places, spec, say)
+    _tell_other_data([name for name in schemes if name not in at_hand], places, spec, options, say)
     return Work(
         dataset_spec=spec,
         tasks=tasks,
@@ -286,10 +286,16 @@ def _serving(schemes: Mapping[str, Scheme]) -> str:
     return next((entry.name for entry in entries if outputs <= set(entry.serves)), DATASETS.defaults()[0])
 
 
-def _tell_other_data(names: Sequence[str], places: Sequence[Path], spec: str, say: Callable[[str], None] | None) -> None:
-    """Say of which schemes the weights were trained on another data set."""
+def _tell_other_data(
+    names: Sequence[str],
+    places: Sequence[Path],
+    spec: str,
+    options: Mapping[str, GoalOptions],
+    say: Callable[[str], None] | None,
+) -> None:
+    """Say of which schemes and task networks the weights were trained on another data set."""
     found = {name: file for name in names if (file := weights_file(_own(name), places)) is not None}
-    for line in other_data(found, spec):
+    for line in [*other_data(found, spec), *other_networks(options, spec)]:
         if say is not None:
             say(line)
 
