@@ -190,10 +190,11 @@ def load_work(
     contenders = {}
     for name, scheme in schemes.items():
         own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
-        dataset = datasets[forms[name]]
         weights = None if name in at_hand else weights_file(_own(name), places)
         checksum = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
-        contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
+        contenders[name] = bind(
+            name, scheme, datasets[forms[name]], tasks, own, options, sha256=checksum, receivers=tuple(receivers)
+        )
     _tell_other_data([name for name in schemes if name not in at_hand], places, spec, options, say)
     return Work(
         dataset_spec=spec,

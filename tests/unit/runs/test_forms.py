@@ -98,7 +98,7 @@ def test_different_sizes_under_one_goal_are_refused():
 
     check_alike({"a": sent((8, 8)), "b": sent((8, 8))})
     check_alike({"a": sent((8, 8), "logits"), "b": sent((16, 8), "logits")})
-    with pytest.raises(ConfigError, match="goal 'image' would compare .*'a' sends 8×8, 'b' sends 16×8"):
+    with pytest.raises(ConfigError, match=r"goal 'image' would compare .*'a' sends 8×8, 'b' sends 16×8"):
         check_alike({"a": sent((8, 8)), "b": sent((16, 8))})
 
 
