@@ -190,11 +190,9 @@ def load_work(
     contenders = {}
     for name, scheme in schemes.items():
         own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
-        weights = None if name in at_hand else weights_file(_own(name), places)
-        checksum = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
-        contenders[name] = bind(
-            name, scheme, datasets[forms[name]], tasks, own, options, sha256=checksum, receivers=tuple(receivers)
-        )
+        checksum = "" if name in at_hand else _checksum(_own(name), places)
+        data = datasets[forms[name]]
+        contenders[name] = bind(name, scheme, data, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
     _tell_other_data([name for name in schemes if name not in at_hand], places, spec, options, say)
     return Work(
         dataset_spec=spec,
@@ -207,6 +205,12 @@ def load_work(
         sources=_sources(config, spec, list(schemes), at_hand, {name: own.model_dump() for name, own in options.items()}),
         datasets=datasets,
     )
+
+
+def _checksum(name: str, places: Sequence[Path]) -> str:
+    """SHA-256 of a scheme's weights, or ""."""
+    weights = weights_file(name, places)
+    return "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def _places(models: str | None, home: Path | None) -> list[Path]:
