@@ -103,7 +103,7 @@ def _views(scheme: Any, spec: str) -> Any:
     from hil.datasets.dataset import load_dataset
 
     count = 7 * scheme.plan.transmitters
-    data = load_dataset(spec, image_size=scheme.card.image_size)
+    data = load_dataset(spec, image_size=scheme.card.image_size, channels=scheme.card.channels)
     images = data.test or data.query or data.train
     return images.float_images(torch.arange(count) % len(images)).unflatten(0, (7, scheme.plan.transmitters))
 

@@ -124,9 +124,10 @@ def _data_for(queue: list[Recipe], say: Callable[[str], None]) -> Dataset:
     """What the last one is trained on; every one of them must be served by it."""
     from hil.datasets.dataset import load_dataset
     from hil.runs.evaluate import check_served
+    from hil.runs.forms import said_of_sizes
 
-    data = load_dataset(queue[-1].dataset, image_size=queue[-1].image_size)
-    for line in data.remarks:
+    data = load_dataset(queue[-1].dataset, image_size=queue[-1].image_size, channels=queue[-1].channels)
+    for line in (*data.remarks, *said_of_sizes(data)):
         say(line)
     for one in queue:
         check_served(one, data)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from hil.cache import Store
 from hil.datasets.decode import MOST_PIXELS
-from hil.datasets.images import ImageArray, JoinedImages, LazyImages, batches, identity_of, picked
+from hil.datasets.images import ImageArray, JoinedImages, LazyImages, batches, equal_channels, identity_of, picked
 from hil.errors import ConfigError, DatasetError
 from hil.foreign import split_foreign
 from hil.registry import DATASETS
@@ -145,6 +145,8 @@ class Dataset:
         remarks: lines that who asked for it should read.
         left_out: names of files that lay there and were not read.
         file_sha256: of the one file that it was read from, where it is one.
+        sizes_before: (height, width) of pictures before they were brought to this size, the most frequent first; empty where
+            they are whole, or nothing is known. Of folders, sizes of the first pictures.
     """
 
     name: str
@@ -157,6 +159,7 @@ class Dataset:
     remarks: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     file_sha256: str = ""
+    sizes_before: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.query is None and self.test is None:
@@ -275,16 +278,18 @@ def split_spec(spec: str) -> _Spec:
     return _Spec(name, argument)
 
 
-def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dataset:
+def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None, channels: int | None = None) -> Dataset:
     """A data set by its name.
 
     Args:
         spec: ``NAME`` or ``NAME:ARGUMENT``, built in (`hil datasets list`) or of an entry point, or
             ``path.py:function[:ARGUMENT]``.
         image_size: height and width to resize to, in pixels; None keeps the data set's own.
+        channels: colour channels; grey pictures are brought to several by being equal in all. None keeps the data set's own,
+            features stay as they are.
 
     Raises:
-        DatasetError: the name is unknown, the data cannot be read, or they come in another size.
+        DatasetError: the name is unknown, the data cannot be read, or they come in another size or in other channels.
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise DatasetError(f"Argument 'image_size' must be two positive numbers (height, width), not {image_size!r}.")
@@ -303,4 +308,32 @@ def load_dataset(spec: str, *, image_size: tuple[int, int] | None = None) -> Dat
             f"Data set '{name}' was asked for images of {tuple(image_size)} (height, width) and gave {dataset.image_size}; "
             "let its function resize them, or choose a scheme of that size."
         )
-    return dataset
+    return _in_channels(dataset, channels)
+
+
+def _in_channels(dataset: Dataset, channels: int | None) -> Dataset:
+    """The same pictures in so many channels.
+
+    Raises:
+        DatasetError: they have others, and are not grey.
+    """
+    if channels is None or channels == dataset.channels or dataset.sent.images.dtype != torch.uint8:
+        return dataset
+    if dataset.channels != 1:
+        raise DatasetError(
+            f"Data set '{dataset.name}' has pictures of {dataset.channels} channels, and {channels} are wanted. Only grey ones "
+            "are brought to more; choose a scheme that takes these, or let the data set's function convert them."
+        )
+    words = {2: "two", 3: "three", 4: "four"}.get(channels, str(channels))
+
+    def coloured(split: Split) -> Split:
+        return replace(split, images=equal_channels(split.images, channels))
+
+    return replace(
+        dataset,
+        train=coloured(dataset.train),
+        query=None if dataset.query is None else coloured(dataset.query),
+        gallery=None if dataset.gallery is None else coloured(dataset.gallery),
+        test=None if dataset.test is None else coloured(dataset.test),
+        remarks=(*dataset.remarks, f"{dataset.name}: grey pictures, sent as {words} equal channels"),
+    )

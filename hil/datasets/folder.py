@@ -21,6 +21,7 @@ from hil.cache import Store
 from hil.datasets.dataset import Dataset, Pairing, Split
 from hil.datasets.decode import SUFFIXES, fitted, image_size_of, quiet_decoders, shown
 from hil.datasets.images import WORKERS, FileImages, FileState, held, size_bytes
+from hil.datasets.listing import sizes_before
 from hil.datasets.options import is_folder
 from hil.errors import DatasetError
 
@@ -102,6 +103,7 @@ def read_people(
         pairing=pairing or "cross_camera",
         remarks=remarks,
         left_out=tuple(name for one in listed for name in one.left_out),
+        sizes_before=sizes_before(listed[1].paths, size),
     )
     if large:
         dataset.fingerprint  # noqa: B018 - reads every file that was not read before, so that a damaged one is found here

@@ -20,8 +20,8 @@ from torch import Tensor
 from hil.datasets.decode import Fit, quiet_decoders, read_pixels
 
 __all__ = [
-    "WORKERS", "FileImages", "FileState", "ImageArray", "JoinedImages", "LazyImages", "PickedImages", "batches", "held",
-    "identity_of", "mean_image", "picked", "size_bytes",
+    "WORKERS", "EqualChannels", "FileImages", "FileState", "ImageArray", "JoinedImages", "LazyImages", "PickedImages",
+    "batches", "equal_channels", "held", "identity_of", "mean_image", "picked", "size_bytes",
 ]  # fmt: skip
 
 BATCH_BYTES = 32 << 20
@@ -200,6 +200,34 @@ class PickedImages(LazyImages):
     def identity(self) -> str:
         """Of all, and which."""
         return hashlib.sha256(self._images.identity.encode() + self._places.numpy().tobytes()).hexdigest()
+
+
+class EqualChannels(LazyImages):
+    """Grey images in several channels, all of them equal.
+
+    Args:
+        images: of one channel; channels: how many are wanted.
+    """
+
+    def __init__(self, images: LazyImages, channels: int) -> None:
+        super().__init__((len(images), channels, *images.shape[2:]))
+        self._images = images
+
+    def read(self, index: Tensor) -> Tensor:
+        """See `LazyImages.read`."""
+        return self._images.read(index).expand(-1, self.shape[1], -1, -1)
+
+    @property
+    def identity(self) -> str:
+        """Of the grey ones, and how often each is there."""
+        return hashlib.sha256(f"{self._images.identity} × {self.shape[1]}".encode()).hexdigest()
+
+
+def equal_channels(images: ImageArray, channels: int) -> ImageArray:
+    """Grey images, uint8 [image, 1, H, W], in so many equal channels; no copy is made of those in memory."""
+    if isinstance(images, LazyImages):
+        return EqualChannels(images, channels)
+    return torch.as_tensor(images).expand(-1, channels, -1, -1)
 
 
 def identity_of(images: ImageArray) -> str:

@@ -15,12 +15,15 @@ from hil.datasets.decode import SUFFIXES, Fit, image_size_of, quiet_decoders, sh
 from hil.datasets.images import WORKERS, FileImages, FileState, ImageArray, held
 from hil.errors import DatasetError
 
-__all__ = ["Pictures", "kept_for_tests", "listed", "picture_size", "pictures"]
+__all__ = ["Pictures", "kept_for_tests", "listed", "picture_size", "pictures", "sizes_before"]
 
 IN_MEMORY_BYTES = 256 << 20
 """Of pixels: more are read from their files when images are asked for."""
 TEST_SHARE = 0.2
 """Of the images of a set that has no split of its own."""
+
+LOOKED_AT = 64
+"""Images whose sizes are told: asking all takes long in large sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,21 @@ def picture_size(name: str, paths: Sequence[Path], *, turn: bool) -> tuple[int, 
             f"Data set '{name}' has images of {len(sizes)} sizes: {', '.join(usual)} …; say which one: {name}:PATH?size=HxW."
         )
     return next(iter(sizes))
+
+
+def sizes_before(paths: Sequence[Path], size: tuple[int, int], fit: Fit = "resize") -> tuple[tuple[int, int], ...]:
+    """Heights and widths other than `size`, the most frequent first, of the first `LOOKED_AT` images.
+
+    Args:
+        paths: of the images; size: that they are brought to; fit: how. One that is only turned is whole.
+
+    Raises:
+        DatasetError: one of them cannot be read.
+    """
+    with quiet_decoders(), ThreadPoolExecutor(WORKERS) as pool:
+        found = Counter(pool.map(image_size_of, paths[:LOOKED_AT]))
+    whole = {size, size[::-1]} if fit == "turn" else {size}
+    return tuple(one for one, _ in found.most_common() if one not in whole)
 
 
 def pictures(found: Sequence[Pictures], size: tuple[int, int], fit: Fit) -> ImageArray:

@@ -137,7 +137,8 @@ def sized(dataset: Dataset, image_size: tuple[int, int] | None) -> Dataset:
     if image_size is None or dataset.image_size == tuple(image_size):
         return dataset
     test = None if dataset.test is None else resized(dataset.test, image_size)
-    return replace(dataset, train=resized(dataset.train, image_size), test=test)
+    before = (dataset.image_size,)
+    return replace(dataset, train=resized(dataset.train, image_size), test=test, sizes_before=before)
 
 
 def parse_size(name: str, text: str | None) -> tuple[int, int] | None:

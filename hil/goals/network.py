@@ -24,6 +24,7 @@ from hil.models.contract import Boxes, Features, Logits, Scheme, stacked
 from hil.models.image.classifier import ImageClassifier
 from hil.models.image.detector import ImageDetector
 from hil.models.load import load_scheme, weights_file
+from hil.models.network import RecipeNetwork
 from hil.places import folders
 from hil.registry import DATASETS
 
@@ -127,6 +128,11 @@ class TaskNetwork:
             )
         return cls(network, spec)
 
+    @property
+    def classes(self) -> int | None:
+        """How many it tells apart, where it is a recipe's; None: not known before it is asked."""
+        return self._call.recipe.classes if isinstance(self._call, RecipeNetwork) else None
+
     def logits(self, images: Tensor) -> Tensor:
         """Scores of classes, float32 [n, class], of images float32 [n, C, H, W].
 
@@ -168,11 +174,27 @@ class TaskNetwork:
 
     def _made(self, images: Tensor) -> Iterator[tuple[Any, int]]:
         """What the network makes of each batch, and how many of its rows are of images."""
+        images = self._coloured(images)
         with torch.inference_mode():
             for batch in images.split(NETWORK_BATCH):
                 rows = len(batch)
                 filled = torch.cat([batch, batch.new_zeros(NETWORK_BATCH - rows, *batch.shape[1:])])
                 yield self._call(filled), rows
+
+    def _coloured(self, images: Tensor) -> Tensor:
+        """Grey images in as many equal channels as a network of a recipe takes; others as they are.
+
+        Raises:
+            ModelError: they have other channels.
+        """
+        channels = self._call.recipe.channels if isinstance(self._call, RecipeNetwork) else None
+        if channels in (None, images.shape[1]):
+            return images
+        if images.shape[1] != 1:
+            raise ModelError(
+                f"task network '{self._name}' takes images of {channels} channels, or grey ones, and not of {images.shape[1]}"
+            )
+        return images.expand(-1, channels, -1, -1)
 
     def _rows(self, made: Any, rows: int, kind: type, field: str) -> Tensor:
         found = getattr(made, field) if isinstance(made, kind) else made

@@ -28,15 +28,22 @@ SMALL_PIXELS, LARGE_AT_ONCE = 64 * 64, 32
 
 
 def check_images(scheme: object, images: Any) -> None:
-    """Refuse features where a recipe's network takes pictures, and pictures where it takes features.
+    """Refuse features where a recipe's network takes pictures, pictures where it takes features, and those of other channels.
 
     Args:
-        scheme: any; of those that no recipe made nothing is known.
+        scheme: any; of those that no recipe made only the channels are known, where their card says them.
         images: of a split: uint8 [image, C, H, W], or features float32 [image, view, 1, p].
 
     Raises:
-        ModelError: saying which of the two it takes.
+        ModelError: saying which of the two it takes, or how many channels.
     """
+    card = getattr(scheme, "card", None)
+    channels = getattr(card, "channels", None)
+    if channels is not None and images.dtype == torch.uint8 and images.shape[1] != channels:
+        raise ModelError(
+            f"scheme '{getattr(card, 'name', '')}' takes pictures of {channels} channels, and the data set's have "
+            f"{images.shape[1]}; load it with load_dataset(…, channels={channels}), which grey ones can be"
+        )
     if not isinstance(scheme, RecipeNetwork):
         return
     takes, given = scheme.recipe.backbone == GIVEN, images.dtype == torch.float32

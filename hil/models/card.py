@@ -21,6 +21,8 @@ class Card:
         paper, section: where it is described.
         outputs: what its decoder puts out (`hil.models.contract.OUTPUTS`); never what for.
         image_size: (height, width) that its encoder takes, pixels; None takes the data set's own.
+        channels: colour channels that its encoder takes; None takes the data set's own. Grey pictures are given to one
+            of several as so many equal channels.
         snr_train_db: the SNR that it was trained at, a number or words.
         training_seed: of its training.
         kind: ``measured`` schemes may not read `side`; ``bound`` schemes are upper bounds.
@@ -32,6 +34,7 @@ class Card:
     section: str = ""
     outputs: OutputKind = "features"
     image_size: tuple[int, int] | None = None
+    channels: int | None = None
     snr_train_db: float | str | None = None
     training_seed: int | None = None
     kind: Literal["measured", "bound"] = "measured"

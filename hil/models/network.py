@@ -40,6 +40,7 @@ class RecipeNetwork(nn.Module):
             cast(SchemeEntry, SCHEMES.entry(recipe.scheme)).card,
             name=recipe.name or recipe.scheme,
             image_size=recipe.image_size,
+            channels=recipe.channels,
             snr_train_db=self.trained_at or ("captured" if recipe.channel.captures else str(recipe.snr_range)),
             training_seed=recipe.seed,
         )
@@ -51,6 +52,11 @@ class RecipeNetwork(nn.Module):
             ShapeError: they are not.
         """
         wanted = (count, channels, *self.recipe.image_size)
+        if views.ndim == 5 and views.shape[2] != channels:
+            raise ShapeError(
+                f"{self.card.name}: views must have {channels} channels (task, tx, C, H, W), not {views.shape[2]}; "
+                f"load the data set with channels={channels}."
+            )
         if views.ndim != 5 or tuple(views.shape[1:]) != wanted or not views.is_floating_point():
             raise ShapeError(
                 f"{self.card.name}: views must be float [task, {', '.join(map(str, wanted))}] (tx, C, H, W), "

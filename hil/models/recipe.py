@@ -26,6 +26,8 @@ __all__ = [
 STAGE_NAMES = ("t1", "t2", "t3")
 GIVEN = "identity"
 """The backbone of data sets that give features instead of pictures."""
+COLOURS = 3
+"""Channels of the pictures that all other networks take."""
 BACKBONES = ("small-cnn", "resnet50", GIVEN)
 
 
@@ -302,6 +304,11 @@ class Recipe(Config):
     def fixed(self) -> bool:
         """Whether no stage changes the backbones, so that features are computed once."""
         return self.frozen or self.backbone == GIVEN
+
+    @property
+    def channels(self) -> int | None:
+        """Colour channels of the pictures that its network takes; None of features."""
+        return None if self.backbone == GIVEN else COLOURS
 
     def stages(self) -> dict[str, Stage]:
         """The steps this recipe does, in order, by name."""

@@ -157,8 +157,8 @@ def _fixture(function: F) -> F:
 
 def noise_views(scheme: Scheme) -> Tensor:
     """Views of noise in colours, float32 [task, tx, C, H, W] in 0…1, at the scheme's own size."""
-    size = scheme.card.image_size or (32, 32)
-    return torch.rand(TASKS, scheme.plan.transmitters, 3, *size, generator=torch.Generator().manual_seed(11))
+    size, channels = scheme.card.image_size or (32, 32), scheme.card.channels or 3
+    return torch.rand(TASKS, scheme.plan.transmitters, channels, *size, generator=torch.Generator().manual_seed(11))
 
 
 class SchemeContract:

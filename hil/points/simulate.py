@@ -19,7 +19,7 @@ from hil.results.draws import draws_wanted
 from hil.results.sample import Sample
 from hil.units import db_to_power
 
-__all__ = ["Medium", "Samples", "awgn_noise", "seed_of", "simulate"]
+__all__ = ["Medium", "Samples", "awgn_noise", "received_once", "seed_of", "simulate"]
 
 SIMULATED_AT_ONCE = 12_000
 """Noisy answers judged in one call: bounds memory."""
@@ -188,13 +188,28 @@ def _one_draw(
     contender: Contender, sent: Sent, media: Mapping[str, Medium], name: str, power: Sequence[float]
 ) -> Mapping[str, Output]:
     """What the decoder makes of one draw of the noise at every receiver."""
-    plan, shape = contender.plan, sent.symbols.shape[1:]
+    return contender.decode(received_once(contender.plan, sent, media, name, power), sent.side).outputs
+
+
+def received_once(
+    plan: Plan, sent: Sent, media: Mapping[str, Medium], name: str, power: Sequence[float] = ()
+) -> dict[str, Received]:
+    """What every receiver gets in one draw of the noise.
+
+    Args:
+        plan: of the scheme.
+        sent: symbols of the tasks.
+        media: by the plan's receivers.
+        name: of the draw, ``SEED/DRAW``: the noise is a function of it.
+        power: of each transmitter relative to 1.
+    """
+    shape = sent.symbols.shape[1:]
     digest = hashlib.sha256(name.encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
     valid = plan.occupied.any(0).expand(shape)
-    received = {}
+    received: dict[str, Received] = {}
     for receiver, medium in media.items():
         noise_var = medium.noise_var.expand(shape)
         symbols = superpose(sent.symbols, medium.channel, noise_var, generator) * valid
         received[receiver] = Received.for_plan(plan, symbols=symbols, noise_var=noise_var, channel=medium.channel, power=power)
-    return contender.decode(received, sent.side).outputs
+    return received

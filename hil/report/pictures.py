@@ -23,7 +23,7 @@ ERROR_GAIN = 4
 
 def pictures(view: View, panel: Panel) -> list[Html]:
     """A table a task: a row for what each scheme received, one for the error; a column for each SNR."""
-    shown = [point for point in panel.main_points() if point.repeat == 0 and point.air is not None and point.air.pictures]
+    shown = [point for point in panel.main_points() if point.repeat == 0 and _pictures(point)]
     tasks = sorted({one.task for point in shown for one in _pictures(point)})
     if not tasks:
         return []
@@ -39,7 +39,8 @@ def pictures(view: View, panel: Panel) -> list[Html]:
 
 
 def _pictures(point: Point) -> list[Picture]:
-    return list(point.air.pictures or []) if point.air is not None else []
+    row = point.air or point.link
+    return list(row.pictures or []) if row is not None else []
 
 
 def _task(view: View, panel: Panel, shown: list[Point], task: int) -> Html:

@@ -12,11 +12,12 @@ __all__ = ["sent_lines"]
 
 
 def sent_lines(view: View) -> list[str]:
-    """Peaks and clipping of each scheme that was on the air, then uses and bits of the digital ones."""
+    """Peaks and clipping of each scheme that was on the air, then uses and bits of the digital ones, simulated alone or not."""
     rows: dict[str, list[Row]] = {}
     for point in view.points:
-        if point.air is not None:
-            rows.setdefault(point.scheme, []).append(point.air)
+        row = point.air or point.link
+        if row is not None:
+            rows.setdefault(point.scheme, []).append(row)
     peaks = [text for name, own in rows.items() if (text := _peaks(view.label(name), own))]
     clipped = [text for name, own in rows.items() if (text := _clipped(view.label(name), own))]
     lines = []

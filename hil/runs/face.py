@@ -29,6 +29,7 @@ from hil.registry import SCHEMES
 from hil.results.document import ResultsDocument, write_results
 from hil.runs.config import CalibrateConfig, ReplayConfig, RunConfig, SendConfig
 from hil.runs.folder import RunFolder, capture_place, check_free, find_run, fresh_folder, run_folder
+from hil.runs.forms import check_alike
 from hil.runs.plan import check_bench, check_plan
 from hil.runs.progress import Report, Silent
 from hil.runs.records import choose_record
@@ -38,7 +39,7 @@ from hil.runs.run import run_on_air
 from hil.runs.score import score as score_capture
 from hil.runs.send import normalised, send_symbols
 from hil.runs.simulate import run_simulation
-from hil.runs.work import load_work
+from hil.runs.work import Work, load_work
 
 __all__ = ["SendResult", "bench_of", "capture_of", "given_settings", "replay", "run", "score", "send"]
 
@@ -88,7 +89,7 @@ def run(
     asked = validate(RunConfig, given, "hil run")
     check_free(Path(out), name, overwrite=overwrite)
     if asked.simulate == "awgn":
-        work = load_work(asked, home=home, objects=objects, say=said.say)
+        work = _loaded(asked, home=home, objects=objects, say=said.say)
         resolved = work.resolved(asked)
         with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
             save_run(folder, saved, found := run_simulation(resolved, work, said, given=given))
@@ -97,7 +98,7 @@ def run(
     check_bench(asked, on_bench, transmit=transmit)
     asked = asked.model_copy(update={"air_seed": on_bench.seed})
     record = choose_record(on_bench, home, given=calibration, recalibrate=recalibrate)
-    work = load_work(asked, home=home, objects=objects, receivers=[one.name for one in on_bench.receivers], say=said.say)
+    work = _loaded(asked, home=home, objects=objects, receivers=[one.name for one in on_bench.receivers], say=said.say)
     resolved = work.resolved(asked)
     check_plan(resolved, work.contenders, on_bench, Path(out))
     with run_folder(Path(out), name, _commented(given) + to_toml(resolved), overwrite=overwrite) as folder:
@@ -105,6 +106,13 @@ def run(
             resolved, on_bench, work, capture=folder.capture, report=said, save=partial(save_run, folder, saved), given=given,
             transmit=transmit, record=record,
         )  # fmt: skip
+
+
+def _loaded(asked: RunConfig, **how: Any) -> Work:
+    """What a new run works on; pictures that one goal compares are the same."""
+    work = load_work(asked, **how)
+    check_alike(work.contenders)
+    return work
 
 
 def save_run(folder: RunFolder, saved: Saved | None, document: ResultsDocument) -> None:

@@ -16,6 +16,7 @@ from hil.results.document import ResultsDocument, Row
 from hil.runs.beside import Beside, condition, simulated_rows
 from hil.runs.config import RunConfig
 from hil.runs.document import document
+from hil.runs.explained import explained
 from hil.runs.plan import drawn_fade, repeated
 from hil.runs.progress import Report
 from hil.runs.work import Work
@@ -60,7 +61,10 @@ def run_simulation(config: RunConfig, work: Work, report: Report, *, given: Mapp
                     index=index,
                     fade=fade,
                 )
-                for key, row in made.items():
+                drawn = target, f"link{config.energy}"
+                about = explained(contender, tasks, snr_db, power, seed=config.seed, drawn=drawn, index=index, fade=fade)
+                for key, plain in made.items():
+                    row = plain.model_copy(update=about.get(key, {}))
                     rows.append(row)
                     under = condition(key, source="simulation", basis="link", energy=config.energy)
                     answer = Answer(snr_db_target=target, sample=samples[key], reading=Reading(snr_db=target))

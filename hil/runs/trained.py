@@ -8,10 +8,13 @@ from typing import Any
 
 from hil.captures import Capture
 from hil.errors import ModelError
+from hil.foreign import is_foreign
+from hil.models.load import weights_file
 from hil.models.network import RecipeNetwork
 from hil.models.weights import trained_on
+from hil.places import folders
 
-__all__ = ["check_unseen", "other_data"]
+__all__ = ["check_unseen", "other_data", "other_networks"]
 
 
 def check_unseen(capture: Capture, schemes: Mapping[str, Any]) -> None:
@@ -57,3 +60,25 @@ def other_data(weights: Mapping[str, Path], dataset: str) -> list[str]:
         f"train it there with: hil train {names[0]} --dataset {dataset} --out DIR"
         for known, names in by_data.items()
     ]
+
+
+def other_networks(options: Mapping[str, Any], dataset: str) -> list[str]:
+    """Lines for trained task networks, by which goals judge, that were trained on another data set than a spec names.
+
+    Args:
+        options: goal -> its options; a third party's network (``path.py:Class``) says nothing of its data.
+        dataset: spec of the data set.
+    """
+    asked = dataset.partition(":")[0]
+    lines = []
+    for goal, own in options.items():
+        name = getattr(own, "task_network", None)
+        file = None if name is None or is_foreign(name) else weights_file(name, folders("models"))
+        known = "" if file is None else trained_on(file).partition(":")[0]
+        if known not in ("", "none", asked):
+            lines.append(
+                f"warning: {goal} judges by task network '{name}', which was trained on '{known}', not on '{asked}': what it "
+                f"says tells little of the pictures; see 'uncoded', or train one there with: hil train {name} "
+                f"--dataset {dataset} --out DIR"
+            )
+    return lines

@@ -32,15 +32,14 @@ from hil.points.spec import PointSpec
 from hil.registry import DATASETS, GOALS, SCHEMES
 from hil.runs.at_hand import noted_objects
 from hil.runs.config import RunConfig
+from hil.runs.forms import Form, form_of, forms_of, in_forms
 from hil.runs.groups import grouped
 from hil.runs.sources import Sources
-from hil.runs.trained import other_data
+from hil.runs.trained import other_data, other_networks
 from hil.spelling import did_you_mean
 from hil.timing import timed
 
 __all__ = ["Work", "bind", "fitting_goals", "load_goals", "load_work", "point_labels"]
-
-Size = tuple[int, int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,7 @@ class Work:
     contenders: Mapping[str, Contender]
     model_folders: Sequence[Path]
     sources: Sources
-    datasets: Mapping[Size, Dataset] = field(repr=False)
+    datasets: Mapping[Form, Dataset] = field(repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -114,8 +113,8 @@ class Work:
                 continue
             try:
                 scheme = load_scheme(name, list(self.model_folders))
-                size = scheme.card.image_size
-                dataset = self.datasets.get(size) or load_dataset(self.dataset_spec, image_size=size)
+                form = form_of(scheme)
+                dataset = self.datasets.get(form) or load_dataset(self.dataset_spec, **form._asdict())
                 check_images(scheme, dataset.train.images)
             except (ModelError, DatasetError):
                 continue  # a user's folder need not hold them, and not every data set has images of any size
@@ -175,9 +174,10 @@ def load_work(
     names = _names(config.schemes if group is None else group, at_hand)
     loaded = {name: at_hand.get(name) or load_scheme(_own(name), places) for name in names}
     spec = config.dataset or _serving(loaded)
-    datasets = _datasets(spec, loaded, say)
+    forms = forms_of(loaded)
+    datasets = in_forms(spec, loaded, forms, say)
     left_out = None if group is None else say or str
-    schemes = _fitted(loaded, datasets, left_out)
+    schemes = _fitted(loaded, {name: datasets[form] for name, form in forms.items()}, left_out)
     goals, options = fitting_goals(config.goals, schemes, next(iter(datasets.values())), config.options, left_out)
     schemes = {name: scheme for name, scheme in schemes.items() if _is_judged(scheme, goals, options)}
     if unknown := sorted(set(config.options) - set(goals)):
@@ -185,16 +185,15 @@ def load_work(
         raise ConfigError(f"options for '{unknown[0]}', which is no goal of this run{hint}; its goals: {', '.join(goals)}")
     views = max(scheme.plan.transmitters for scheme in schemes.values())
     choosing = next(iter(goals.values())) if chooser is None else next(iter(load_goals([chooser]).values()))
-    first = datasets[next(iter(schemes.values())).card.image_size]
+    first = datasets[forms[next(iter(schemes))]]
     tasks = choosing.tasks(first, views=views, seed=config.seed, limit=min(config.distinct_tasks, config.sent_tasks))
     contenders = {}
     for name, scheme in schemes.items():
         own = {key: goal for key, goal in goals.items() if not goal.refuses(scheme, options[key])}
-        dataset = datasets[scheme.card.image_size]
-        weights = None if name in at_hand else weights_file(_own(name), places)
-        checksum = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
-        contenders[name] = bind(name, scheme, dataset, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
-    _tell_other_data([name for name in schemes if name not in at_hand], places, spec, say)
+        checksum = "" if name in at_hand else _checksum(_own(name), places)
+        data = datasets[forms[name]]
+        contenders[name] = bind(name, scheme, data, tasks, own, options, sha256=checksum, receivers=tuple(receivers))
+    _tell_other_data([name for name in schemes if name not in at_hand], places, spec, options, say)
     return Work(
         dataset_spec=spec,
         tasks=tasks,
@@ -206,6 +205,12 @@ def load_work(
         sources=_sources(config, spec, list(schemes), at_hand, {name: own.model_dump() for name, own in options.items()}),
         datasets=datasets,
     )
+
+
+def _checksum(name: str, places: Sequence[Path]) -> str:
+    """SHA-256 of a scheme's weights, or ""."""
+    weights = weights_file(name, places)
+    return "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def _places(models: str | None, home: Path | None) -> list[Path]:
@@ -228,13 +233,13 @@ def _sources(
 
 
 def _fitted(
-    schemes: Mapping[str, Scheme], datasets: Mapping[Size, Dataset], left_out: Callable[[str], object] | None
+    schemes: Mapping[str, Scheme], datasets: Mapping[str, Dataset], left_out: Callable[[str], object] | None
 ) -> dict[str, Scheme]:
     """The schemes, set up for the images of their data set where they ask for that.
 
     Args:
         schemes: by name.
-        datasets: by the size that schemes ask for.
+        datasets: of each scheme.
         left_out: told of one that lacks something installed; None: it was asked for by name, and is refused.
 
     Raises:
@@ -242,9 +247,8 @@ def _fitted(
     """
     fitted = {}
     for name, scheme in schemes.items():
-        dataset = datasets[scheme.card.image_size]
         try:
-            fitted[name] = scheme.fit(*_shape_and_mean(dataset)) if isinstance(scheme, Fits) else scheme
+            fitted[name] = scheme.fit(*_shape_and_mean(datasets[name])) if isinstance(scheme, Fits) else scheme
         except DriverMissingError as err:
             if left_out is None:
                 raise
@@ -287,21 +291,16 @@ def _serving(schemes: Mapping[str, Scheme]) -> str:
     return next((entry.name for entry in entries if outputs <= set(entry.serves)), DATASETS.defaults()[0])
 
 
-def _datasets(spec: str, schemes: Mapping[str, Scheme], say: Callable[[str], None] | None) -> dict[Size, Dataset]:
-    """The data set at every scheme's size; its remarks are said once."""
-    found = {
-        size: load_dataset(spec, image_size=size) for size in dict.fromkeys(one.card.image_size for one in schemes.values())
-    }
-    for line in dict.fromkeys(line for dataset in found.values() for line in dataset.remarks):
-        if say is not None:
-            say(line)
-    return found
-
-
-def _tell_other_data(names: Sequence[str], places: Sequence[Path], spec: str, say: Callable[[str], None] | None) -> None:
-    """Say of which schemes the weights were trained on another data set."""
+def _tell_other_data(
+    names: Sequence[str],
+    places: Sequence[Path],
+    spec: str,
+    options: Mapping[str, GoalOptions],
+    say: Callable[[str], None] | None,
+) -> None:
+    """Say of which schemes and task networks the weights were trained on another data set."""
     found = {name: file for name in names if (file := weights_file(_own(name), places)) is not None}
-    for line in other_data(found, spec):
+    for line in [*other_data(found, spec), *other_networks(options, spec)]:
         if say is not None:
             say(line)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hil.datasets.dataset import Dataset, Split
 from hil.datasets.decode import Fit, shown
-from hil.datasets.listing import Pictures, kept_for_tests, listed, picture_size, pictures
+from hil.datasets.listing import Pictures, kept_for_tests, listed, picture_size, pictures, sizes_before
 from hil.datasets.options import is_folder
 from hil.datasets.raw import find_folder, key_values, parse_seed, parse_size
 from hil.errors import DatasetError
@@ -76,6 +76,7 @@ def load(argument: str, image_size: tuple[int, int] | None = None) -> Dataset:
         classes=classes,
         remarks=tuple(remarks),
         left_out=left_out,
+        sizes_before=sizes_before([path for one in test.found for path in one.paths], size, fit),
     )
 
 

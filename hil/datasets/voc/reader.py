@@ -19,7 +19,7 @@ from torch import Tensor
 from hil.datasets.dataset import Dataset, Split
 from hil.datasets.decode import shown
 from hil.datasets.images import FileState
-from hil.datasets.listing import Pictures, kept_for_tests, listed, picture_size, pictures
+from hil.datasets.listing import Pictures, kept_for_tests, listed, picture_size, pictures, sizes_before
 from hil.datasets.options import is_folder
 from hil.datasets.raw import find_folder, key_values, parse_seed, parse_size, read_bytes
 from hil.errors import DatasetError
@@ -67,7 +67,8 @@ def load(argument: str, image_size: tuple[int, int] | None = None) -> Dataset:
         size = picture_size("voc", [one.path for part in labelled.values() for one in part], turn=False)
     states = {one: state for one, state in there.values()}
     train, test = (_split([*labelled[name]], states, classes, size) for name in ("train", "test"))
-    return Dataset(name="voc", train=train, test=test, classes=classes)
+    before = sizes_before([one.path for one in labelled["test"]], size)
+    return Dataset(name="voc", train=train, test=test, classes=classes, sizes_before=before)
 
 
 def _folders(root: Path) -> tuple[Path, Path]:

@@ -43,7 +43,7 @@ class DetectionJudge:
         network: that judges images.
 
     Raises:
-        ConfigError: the images have no boxes.
+        ConfigError: the images have no boxes, or the network is one of other classes.
     """
 
     def __init__(self, dataset: Dataset, tasks: Tasks, *, views: int, network: TaskNetwork | None) -> None:
@@ -62,6 +62,11 @@ class DetectionJudge:
             self._classes[task, : len(row)], self._difficult[task, : len(row)] = kinds, difficult
         count = max(len(dataset.classes), int(self._classes.max()) + 1 if self._classes.numel() else 0)
         counted = self._classes.masked_fill(self._difficult, -1)
+        if network is not None and network.classes is not None and network.classes != count:
+            raise ConfigError(
+                f"the task network finds objects of {network.classes} classes, and data set '{dataset.name}' has {count}; give "
+                f"a network trained for it: hil train full-detector-voc --dataset SPEC --set classes={count}"
+            )
         self._objects = (counted[..., None] == torch.arange(count)).sum(1)
 
     def score(self, output: Output, index: Tensor, lost: Tensor) -> PerTask:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hil.errors import ConfigError, ModelError
+from hil.errors import ConfigError, DatasetError, ModelError
 from hil.files import check_name, check_writable, replacing
 from hil.models.branches import BranchNetwork
 from hil.models.card import SchemeEntry
@@ -120,8 +120,14 @@ def examples_of(recipe: Recipe, dataset: TrainingData) -> tuple[Examples, Exampl
     """What a recipe trains on, and what it holds out; the same for all recipes of one share.
 
     Raises:
-        DatasetError: too little to train on.
+        DatasetError: too little to train on, or pictures of other channels than the recipe's network takes.
     """
+    images = dataset.train.images
+    if recipe.channels is not None and images.dtype == torch.uint8 and images.shape[1] != recipe.channels:
+        raise DatasetError(
+            f"recipe '{recipe.name}' takes pictures of {recipe.channels} channels, and data set '{dataset.name}' has "
+            f"{images.shape[1]}; load it with load_dataset(…, channels={recipe.channels}), which grey ones can be."
+        )
     entry = SCHEMES.entry(recipe.scheme)
     outputs = entry.card.outputs if isinstance(entry, SchemeEntry) else "features"
     split = dataset.train

@@ -38,3 +38,17 @@ def test_a_digital_scheme_says_uses_bits_choice_and_what_was_lost():
     assert lines == [
         "OMA: 4 + 4 uses a task; 0.250 bits a pixel, headers known; hybrid: QPSK 1/2, 16-QAM 1/2; lost: 3 wrong crc."
     ]
+
+
+def test_so_does_one_that_was_only_simulated():
+    document = three()
+    rows = [
+        row.model_copy(update={"coding": CODING}) if row.scheme == "jscc-oma" and row.snr_basis == "link" else row
+        for row in document.points
+        if row.source == "simulation"
+    ]
+    lines = sent_lines(View(document.with_(points=rows)))
+    assert len(lines) == 1
+    assert lines[0].startswith("OMA: ")
+    assert "0.250 bits a pixel" in lines[0]
+    assert "1 wrong crc" in lines[0] or "wrong crc" in lines[0]
