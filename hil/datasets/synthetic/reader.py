@@ -30,7 +30,8 @@ FINGERPRINT = "beae70b7aa35cda19c1c95e096378ca84a0cb8836eb1712331cc160c2cfd6b8f"
 
 HEIGHT, WIDTH = 64, 32
 TRAIN_IDENTITIES, TEST_IDENTITIES, TRAIN_IMAGES = 320, 500, 8
-MOST_TESTED = 5000
+_BOUNDS = {"identities": (2, TRAIN_IDENTITIES), "tested": (2, 5000), "asked": (1, 5)}
+"""Least and largest value of each argument. Of six cameras one is left for right answers."""
 QUERY_CAMERAS, GALLERY_CAMERAS = 3, 5
 DISTRACTOR_SHARE = 0.64  # distractors a test identity
 BATCH = 32  # images drawn at once; part of the definition, as every batch has its own random stream
@@ -43,37 +44,37 @@ def load(argument: str = "", image_size: tuple[int, int] | None = None) -> Datas
 
     Args:
         argument: empty for all of it; ``identities=N`` for one of N training and N test identities (for tests);
-            ``tested=N`` for the same training split and N other test identities, where 500 are too few for an interval.
+            ``tested=N`` for the same training split and N other test identities, where 500 are too few for an interval;
+            ``asked=N`` for the same with query images from N cameras of each test identity, for tasks of more than three views.
         image_size: height and width to resize to; None for 64 × 32.
 
     Raises:
         DatasetError: the argument is not understood.
     """
-    train, test = _sizes(argument)
-    splits = _from_cache(train, test)
+    sizes = _sizes(argument)
+    splits = _from_cache(sizes)
     if splits is None:
-        splits = generate(train, test)
-        _to_cache(splits, train, test)
+        splits = generate(*sizes)
+        _to_cache(splits, sizes)
     if image_size is not None:
         splits = tuple(resized(split, image_size) for split in splits)
     return Dataset(name="synthetic", train=splits[0], query=splits[1], gallery=splits[2])
 
 
-def _sizes(argument: str) -> tuple[int, int]:
-    if not argument:
-        return TRAIN_IDENTITIES, TEST_IDENTITIES
+def _sizes(argument: str) -> tuple[int, int, int]:
+    """Training identities, test identities, cameras with a query image of each."""
     key, _, value = argument.partition("=")
-    most = {"identities": TRAIN_IDENTITIES, "tested": MOST_TESTED}.get(key, 0)
-    if not value.isdecimal() or not 2 <= int(value) <= most:
-        raise DatasetError(
-            f"Data set 'synthetic' takes no argument, 'identities=N' with N in 2…{TRAIN_IDENTITIES}, or 'tested=N' with N in "
-            f"2…{MOST_TESTED}, not '{argument}'."
-        )
-    return (int(value) if key == "identities" else TRAIN_IDENTITIES), int(value)
+    least, most = _BOUNDS.get(key, (1, 0))
+    if argument and not (value.isdecimal() and least <= int(value) <= most):
+        known = ", ".join(f"'{name}=N' with N in {low}…{high}" for name, (low, high) in _BOUNDS.items())
+        raise DatasetError(f"Data set 'synthetic' takes no argument, or one of {known}, not '{argument}'.")
+    number = int(value) if argument else 0
+    train = number if key == "identities" else TRAIN_IDENTITIES
+    return train, number if key in ("identities", "tested") else TEST_IDENTITIES, number if key == "asked" else QUERY_CAMERAS
 
 
-def generate(train: int = TRAIN_IDENTITIES, test: int = TEST_IDENTITIES) -> tuple[Split, ...]:
-    """Draw the training, query and gallery splits for so many identities.
+def generate(train: int = TRAIN_IDENTITIES, test: int = TEST_IDENTITIES, asked: int = QUERY_CAMERAS) -> tuple[Split, ...]:
+    """Draw the training, query and gallery splits for so many identities, test identities with so many query images.
 
     Training identities are 1…train, test identities are train+1…train+test; distractors have identity 0.
     """
@@ -86,12 +87,12 @@ def generate(train: int = TRAIN_IDENTITIES, test: int = TEST_IDENTITIES) -> tupl
 
     people = draw_people(test, Stream(GENERATOR_VERSION, _TEST, 0))
     stream = Stream(GENERATOR_VERSION, _TEST, 1)
-    asked = np.sort(stream.order(test, cameras)[:, :QUERY_CAMERAS], axis=1) + 1
+    queried = np.sort(stream.order(test, cameras)[:, :asked], axis=1) + 1
     kept = np.sort(stream.order(test, cameras)[:, :GALLERY_CAMERAS], axis=1) + 1
-    who = np.repeat(np.arange(test), QUERY_CAMERAS + GALLERY_CAMERAS)
-    where = np.concatenate([asked, kept], axis=1).reshape(-1)
+    who = np.repeat(np.arange(test), asked + GALLERY_CAMERAS)
+    where = np.concatenate([queried, kept], axis=1).reshape(-1)
     tested = _split(people, who, where, who + train + 1, _TEST)
-    query = np.tile(np.arange(QUERY_CAMERAS + GALLERY_CAMERAS) < QUERY_CAMERAS, test)
+    query = np.tile(np.arange(asked + GALLERY_CAMERAS) < asked, test)
 
     count = int(test * DISTRACTOR_SHARE)
     others = draw_people(count, Stream(GENERATOR_VERSION, _OTHERS, 0))
@@ -132,15 +133,17 @@ def _join(first: Split, second: Split) -> Split:
     )
 
 
-def _cache_file(train: int, test: int) -> Path | None:
+def _cache_file(sizes: tuple[int, int, int]) -> Path | None:
     """Where the drawn splits are kept; None where there is no place."""
     folder = cache_folder()
-    return None if folder is None else folder / f"synthetic-v{GENERATOR_VERSION}-{FINGERPRINT[:12]}-{train}-{test}.npz"
+    train, test, asked = sizes
+    name = f"{train}-{test}" if asked == QUERY_CAMERAS else f"{train}-{test}-{asked}"
+    return None if folder is None else folder / f"synthetic-v{GENERATOR_VERSION}-{FINGERPRINT[:12]}-{name}.npz"
 
 
-def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
+def _from_cache(sizes: tuple[int, int, int]) -> tuple[Split, ...] | None:
     """The splits from the cache; None when they are not there or not what was written."""
-    kept = _cache_file(train, test)
+    kept = _cache_file(sizes)
     if kept is None:
         return None
     try:
@@ -160,9 +163,9 @@ def _from_cache(train: int, test: int) -> tuple[Split, ...] | None:
     return splits if fingerprint(*splits) == expected else None
 
 
-def _to_cache(splits: tuple[Split, ...], train: int, test: int) -> None:
+def _to_cache(splits: tuple[Split, ...], sizes: tuple[int, int, int]) -> None:
     """Keep the splits for the next time; a cache that cannot be written is no error."""
-    target = _cache_file(train, test)
+    target = _cache_file(sizes)
     if target is None:
         return
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {"fingerprint": np.array(fingerprint(*splits))}

@@ -54,6 +54,12 @@ def test_other_test_people_come_with_the_same_training_split(tmp_path, monkeypat
     assert torch.equal(more.train.images[:], usual[0].images[:])
     assert len(make_tasks(more)) == 27
     assert not set(more.query.identities.tolist()) & set(more.train.identities.tolist())
+    monkeypatch.setattr(synthetic, "TEST_IDENTITIES", 4)
+    asked = load_dataset("synthetic:asked=4")
+    assert torch.equal(asked.train.images[:], usual[0].images[:])
+    tasks = make_tasks(asked, views=4)
+    assert (len(tasks), tasks.dropped) == (4, 0)
+    assert positive_mask(tasks, asked.gallery).any(1).all()
 
 
 def test_the_cache_serves_repairs_and_may_be_unwritable(tmp_path, monkeypatch):
@@ -85,7 +91,8 @@ def test_where_the_cache_lies(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "argument", ["identities=1", "identities=x", "identities=999", "people=5", "5", "tested=1", "tested=5001", "tested="]
+    "argument",
+    ["identities=1", "identities=x", "identities=999", "people=5", "5", "tested=1", "tested=5001", "tested=", "asked=6"],
 )
 def test_synthetic_names_a_wrong_argument(argument):
     with pytest.raises(DatasetError, match=f"identities=N.*not '{argument}'"):
