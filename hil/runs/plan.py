@@ -172,7 +172,7 @@ def plan_points(
                 dealt="turns" if fragments > 1 else "blocks",
                 first_frame=number + ALIGNMENT_TRIES,
                 frame=frame.model_copy(update={"tasks_per_frame": per_frame}),
-                receptions=_receptions(plan, receivers, full_scales),
+                receptions=_receptions(plan, receivers, full_scales, fading),
                 rx_csi=plan.rx_csi,
                 **alignment_settings(config, superposed=plan.superposed),
                 fade_samples=_fade_samples(bench) if fading == "air" else None,
@@ -207,12 +207,15 @@ def _shape(config: RunConfig, plan: Plan, fading: Fading, asked: int) -> tuple[i
     return 1, max(1, min(asked, config.max_frame_uses // max(1, cells)))
 
 
-def _receptions(plan: Plan, receivers: Mapping[str, ReceiverConfig], full_scales: Mapping[str, float]) -> tuple[Reception, ...]:
+def _receptions(
+    plan: Plan, receivers: Mapping[str, ReceiverConfig], full_scales: Mapping[str, float], fading: Fading
+) -> tuple[Reception, ...]:
     """The receivers that a plan uses: its own are the bench's, in order.
 
-    Superposed transmitters have one common response at the first one where the scheme needs h = 1, knowing no channel.
+    Superposed transmitters have one common response at the first one where the scheme needs h = 1, knowing no channel, and
+    under emulated fading: the drawn fades are the channel that is looked at, and not the front ends beside them.
     """
-    needed = plan.rx_csi != "channel"
+    needed = plan.rx_csi != "channel" or fading == "emulated"
     used = list(receivers.items())[: len(plan.receivers)]
     return tuple(
         Reception(

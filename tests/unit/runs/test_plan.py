@@ -186,6 +186,14 @@ def test_where_links_fade_a_frame_carries_one_task():
         planned(csir, "rayleigh", frame={"tasks_per_frame": 12})
 
 
+def test_superposed_transmitters_are_aligned_where_fades_are_drawn_also_for_who_knows_the_channel():
+    """What is looked at is the drawn fade; the front ends' own phases over the band beside it would be another channel."""
+    csir = {"two": superposed(rx_csi="channel")}
+    assert not planned(csir)[0].aligned
+    assert planned(csir, fading="emulated")[0].aligned
+    assert not planned(csir, "rayleigh")[0].aligned
+
+
 def test_where_fades_are_drawn_frames_stay_full_and_their_peaks_have_room():
     csir = {"one": scheme(turns(8), rx_csi="channel")}
     plain, faded = planned(csir)[0], planned(csir, fading="emulated")[0]

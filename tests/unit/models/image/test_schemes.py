@@ -98,7 +98,7 @@ def test_sizes_that_cannot_be_are_refused(changes, words):
 
 
 def test_grey_pictures_and_other_sizes_are_refused():
-    with pytest.raises(ShapeError, match="3 channels .*, not 1; load the data set with channels=3"):
+    with pytest.raises(ShapeError, match=r"3 channels .*, not 1; load the data set with channels=3"):
         codec().encode(torch.rand(2, 1, 1, 16, 16))
     with pytest.raises(ShapeError, match="image_size"):
         codec().encode(torch.rand(2, 1, 3, 16, 20))

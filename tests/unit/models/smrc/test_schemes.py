@@ -120,7 +120,7 @@ def test_sizes_that_cannot_be_are_refused(changes, words):
 def test_other_pictures_blocks_and_receivers_are_refused():
     scheme = network()
     got = received_for(scheme.plan, scheme.encode(VIEWS))
-    with pytest.raises(ShapeError, match="3 channels .*, not 1"):
+    with pytest.raises(ShapeError, match=r"3 channels .*, not 1"):
         scheme.encode(VIEWS[:, :, :1])
     with pytest.raises(ShapeError, match="image_size"):
         scheme.encode(VIEWS[..., 1:])
