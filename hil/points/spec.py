@@ -128,7 +128,7 @@ class PointSpec(Config):
 
         Its links fade, or superposed transmitters stand to each other as the front ends have them.
         """
-        return self.fading == "air" or (self.fading == "none" and self.superposed and not self.aligned)
+        return self.fading == "air" or (self.superposed and not self.aligned)
 
     @property
     def told(self) -> bool:

@@ -98,7 +98,7 @@ def _differences(metric: Metric, pair: Pair) -> tuple[Estimate, Estimate]:
     expected /= torch.bincount(simulated.index, minlength=len(expected)).clamp_min(1)
     apart = air.tasks.values[metric.name].double() - expected[air.index]
     answers = replace(air, tasks=PerTask(values={metric.name: apart}, scored=air.tasks.scored))
-    return estimate(metric, answers, pair.clusters, balanced=True), drawn
+    return replace(estimate(metric, answers, pair.clusters, balanced=True), bounded=False), drawn  # −1…1, not 0…1
 
 
 def _claims(

@@ -194,6 +194,21 @@ def test_superposed_transmitters_are_aligned_where_fades_are_drawn_also_for_who_
     assert not planned(csir, "rayleigh")[0].aligned
 
 
+@pytest.mark.parametrize(
+    ("bench", "fading", "by_channel"),
+    [
+        ("builtin", "none", True),
+        ("builtin", "emulated", False),
+        ("independent", "none", True),
+        ("independent", "emulated", True),
+    ],
+)
+def test_superposed_transmitters_that_are_not_aligned_are_held_against_the_channel_that_they_met(bench, fading, by_channel):
+    """On free oscillators the drawn fades are turned by phases that no simulation knows."""
+    (point,) = planned({"two": superposed(rx_csi="channel")}, bench, fading=fading)
+    assert point.by_channel is by_channel
+
+
 def test_where_fades_are_drawn_frames_stay_full_and_their_peaks_have_room():
     csir = {"one": scheme(turns(8), rx_csi="channel")}
     plain, faded = planned(csir)[0], planned(csir, fading="emulated")[0]
